@@ -1,0 +1,3 @@
+//! Tollgate, a policy gate for GitOps config repositories.
+pub mod sources;
+pub mod span;

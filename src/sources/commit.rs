@@ -1,0 +1,144 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::worktree::too_large;
+use super::{ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
+
+/// One Git object database, shared by all trees that are read from it.
+pub(super) struct Store {
+    repository: Mutex<gix::Repository>,
+    /// Decoded trees by id: histories look up the same folders again and again.
+    folders: Mutex<HashMap<gix::ObjectId, Arc<Folder>>>,
+}
+
+type Folder = Vec<(String, gix::objs::tree::EntryKind, gix::ObjectId)>;
+
+/// How many decoded trees are kept; past it the cache starts again.
+const KEPT_FOLDERS: usize = 20_000;
+
+impl Store {
+    pub(super) fn new(repository: gix::Repository) -> Self {
+        Self { repository: Mutex::new(repository), folders: Mutex::default() }
+    }
+
+    pub(super) fn with<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
+        work(&self.repository.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn folder(&self, id: gix::ObjectId) -> Result<Arc<Folder>, String> {
+        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let folder = self.with(|repository| {
+            let tree = repository.find_tree(id).map_err(|error| error.to_string())?;
+            let mut folder = Folder::new();
+            for entry in tree.iter() {
+                let entry = entry.map_err(|error| error.to_string())?;
+                let Ok(name) = std::str::from_utf8(entry.filename()) else { continue };
+                folder.push((name.to_owned(), entry.kind(), entry.object_id()));
+            }
+            folder.sort_by(|one, other| one.0.cmp(&other.0));
+            Ok::<_, String>(Arc::new(folder))
+        })?;
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        if folders.len() >= KEPT_FOLDERS {
+            folders.clear();
+        }
+        folders.insert(id, Arc::clone(&folder));
+        Ok(folder)
+    }
+
+    fn blob(&self, id: gix::ObjectId) -> Result<Arc<[u8]>, String> {
+        self.with(|repository| {
+            let size = repository.find_header(id).map_err(|error| error.to_string())?.size();
+            if size > LARGEST_FILE {
+                return Err(too_large(size));
+            }
+            let mut blob = repository.find_blob(id).map_err(|error| error.to_string())?;
+            Ok(Arc::from(blob.take_data()))
+        })
+    }
+
+    pub(super) fn describe(
+        &self,
+        kind: gix::objs::tree::EntryKind,
+        id: gix::ObjectId,
+    ) -> Result<Option<Entry>, String> {
+        use gix::objs::tree::EntryKind;
+        Ok(match kind {
+            EntryKind::Tree => Some(Entry::Folder(Some(ContentId(id)))),
+            EntryKind::Blob | EntryKind::BlobExecutable => Some(Entry::File(ContentId(id))),
+            EntryKind::Link => Some(Entry::Link(Arc::from(String::from_utf8_lossy(&self.blob(id)?).as_ref()))),
+            EntryKind::Commit => None,
+        })
+    }
+
+    pub(super) fn read(&self, id: ContentId) -> Result<Arc<[u8]>, String> {
+        self.blob(id.0)
+    }
+}
+
+/// The files of one commit, or of any Git tree.
+#[derive(Clone)]
+pub struct CommitTree {
+    store: Arc<Store>,
+    root: gix::ObjectId,
+    name: Arc<str>,
+}
+
+impl CommitTree {
+    pub(super) fn new(store: Arc<Store>, root: gix::ObjectId, name: &str) -> Self {
+        Self { store, root, name: Arc::from(name) }
+    }
+
+    fn error(&self, path: &RepoPath, why: String) -> TreeError {
+        TreeError { path: path.clone(), tree: self.name.to_string(), why }
+    }
+
+    fn find(&self, path: &RepoPath) -> Result<Option<(gix::objs::tree::EntryKind, gix::ObjectId)>, TreeError> {
+        let mut found = (gix::objs::tree::EntryKind::Tree, self.root);
+        for segment in path.segments() {
+            if found.0 != gix::objs::tree::EntryKind::Tree {
+                return Ok(None);
+            }
+            let folder = self.store.folder(found.1).map_err(|why| self.error(path, why))?;
+            let Ok(at) = folder.binary_search_by(|entry| entry.0.as_str().cmp(segment)) else { return Ok(None) };
+            found = (folder[at].1, folder[at].2);
+        }
+        Ok(Some(found))
+    }
+}
+
+impl Tree for CommitTree {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
+        let Some((kind, id)) = self.find(path)? else { return Ok(None) };
+        self.store.describe(kind, id).map_err(|why| self.error(path, why))
+    }
+
+    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError> {
+        use gix::objs::tree::EntryKind;
+        match self.find(path)? {
+            Some((EntryKind::Blob | EntryKind::BlobExecutable, id)) => {
+                let content = self.store.blob(id).map_err(|why| self.error(path, why))?;
+                Ok(Some((ContentId(id), content)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
+        let Some((gix::objs::tree::EntryKind::Tree, id)) = self.find(folder)? else { return Ok(Vec::new()) };
+        let entries = self.store.folder(id).map_err(|why| self.error(folder, why))?;
+        let mut children = Vec::with_capacity(entries.len());
+        for (name, kind, id) in entries.iter() {
+            if let Some(entry) = self.store.describe(*kind, *id).map_err(|why| self.error(folder, why))? {
+                children.push((name.clone(), entry));
+            }
+        }
+        Ok(children)
+    }
+}

@@ -1,0 +1,143 @@
+//! Where files come from: a commit, the index, the working tree or memory, all behind one trait.
+//!
+//! Nothing after this stage touches disk, network or processes, and nothing after it names gix.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use commit::CommitTree;
+pub use index::IndexTree;
+pub use memory::MemoryTree;
+pub use path::RepoPath;
+pub use repository::{Commit, CommitId, Environment, Judged, Repository, RepositoryError, Scope};
+pub use worktree::WorkingTree;
+
+mod commit;
+mod index;
+mod memory;
+mod path;
+mod repository;
+mod worktree;
+
+/// The largest file that is read, in bytes. Kubernetes refuses objects over some 1.5 MB; bundles of CRDs are larger.
+pub const LARGEST_FILE: u64 = 16 << 20;
+
+/// Identifies a content: Git's blob or tree id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentId(gix::ObjectId);
+
+impl ContentId {
+    /// The id that a SHA-1 repository gives to a blob with this content.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self::of_kind(gix::hash::Kind::Sha1, content)
+    }
+
+    fn of_kind(kind: gix::hash::Kind, content: &[u8]) -> Self {
+        Self(gix::objs::compute_hash(kind, gix::objs::Kind::Blob, content).unwrap_or(gix::ObjectId::null(kind)))
+    }
+}
+
+/// What stands at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A file, executable or not.
+    File(ContentId),
+    /// A folder; trees that come from a commit know its id.
+    Folder(Option<ContentId>),
+    /// A symbolic link and the text of its target.
+    Link(Arc<str>),
+}
+
+/// A tree could not be read.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("cannot read `{path}` in {tree}: {why}")]
+#[diagnostic(help("the repository or the disk is damaged, or access is denied; `git fsck` says more"))]
+pub struct TreeError {
+    /// The path that was asked for.
+    pub path: RepoPath,
+    /// The snapshot's name.
+    pub tree: String,
+    /// What the layer below said.
+    pub why: String,
+}
+
+/// A read-only snapshot of the repository's files.
+///
+/// A commit, the index, the working tree and a test's memory look alike from here on.
+pub trait Tree: Send + Sync {
+    /// Names the snapshot in messages, such as `4f2c91a` or `the working tree`.
+    fn name(&self) -> &str;
+
+    /// What stands at `path`, links not followed; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError>;
+
+    /// The content of the file at `path`; `None` if there is no file.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read, or the file is over [`LARGEST_FILE`].
+    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError>;
+
+    /// The entries of a folder by name, sorted; empty where there is no folder.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError>;
+}
+
+/// Every file and link below `folder`, in path order, so that runs repeat exactly.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn list(tree: &dyn Tree, folder: &RepoPath) -> Result<Vec<RepoPath>, TreeError> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.clone()];
+    while let Some(folder) = folders.pop() {
+        for (name, entry) in tree.children(&folder)? {
+            let path = folder.child(&name);
+            match entry {
+                Entry::Folder(_) => folders.push(path),
+                Entry::File(_) | Entry::Link(_) => files.push(path),
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The files and links that differ between two snapshots, in path order. Folders with the same id are not entered.
+///
+/// # Errors
+/// When a snapshot cannot be read.
+pub fn changed(base: &dyn Tree, head: &dyn Tree) -> Result<Vec<RepoPath>, TreeError> {
+    let mut changed = Vec::new();
+    let mut folders = vec![RepoPath::root()];
+    while let Some(folder) = folders.pop() {
+        let mut pairs: BTreeMap<String, (Option<Entry>, Option<Entry>)> = BTreeMap::new();
+        for (name, entry) in base.children(&folder)? {
+            pairs.entry(name).or_default().0 = Some(entry);
+        }
+        for (name, entry) in head.children(&folder)? {
+            pairs.entry(name).or_default().1 = Some(entry);
+        }
+        for (name, (old, new)) in pairs {
+            let known = !matches!(&old, Some(Entry::Folder(None)));
+            if old == new && known {
+                continue;
+            }
+            let path = folder.child(&name);
+            let is_folder = |entry: &Option<Entry>| matches!(entry, Some(Entry::Folder(_)));
+            if is_folder(&old) || is_folder(&new) {
+                folders.push(path.clone());
+            }
+            if old.is_some() && !is_folder(&old) || new.is_some() && !is_folder(&new) {
+                changed.push(path);
+            }
+        }
+    }
+    changed.sort();
+    Ok(changed)
+}

@@ -1,0 +1,119 @@
+use std::fmt;
+use std::sync::Arc;
+
+/// A path in the repository: relative to its root, `/` between segments, without `.` and `..`; the root is empty.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(Arc<str>);
+
+impl RepoPath {
+    /// The repository's root.
+    #[must_use]
+    pub fn root() -> Self {
+        Self(Arc::from(""))
+    }
+
+    /// Normalises `path`; `None` where it is absolute or leaves the repository.
+    #[must_use]
+    pub fn new(path: &str) -> Option<Self> {
+        Self::root().join(path)
+    }
+
+    /// Follows `relative` from this folder; `None` where it is absolute or leaves the repository.
+    #[must_use]
+    pub fn join(&self, relative: &str) -> Option<Self> {
+        if relative.starts_with('/') {
+            return None;
+        }
+        let mut segments: Vec<&str> = self.segments().collect();
+        for segment in relative.split('/') {
+            match segment {
+                "" | "." => {}
+                ".." => {
+                    segments.pop()?;
+                }
+                name => segments.push(name),
+            }
+        }
+        Some(Self(Arc::from(segments.join("/"))))
+    }
+
+    /// The path of the entry `name` of this folder.
+    #[must_use]
+    pub fn child(&self, name: &str) -> Self {
+        if self.0.is_empty() { Self(Arc::from(name)) } else { Self(Arc::from(format!("{}/{name}", self.0))) }
+    }
+
+    /// The path as text; empty for the root.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the repository's root.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The segments from the root down.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/').filter(|segment| !segment.is_empty())
+    }
+
+    /// The folder that holds this entry; `None` for the root.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        if self.is_root() {
+            return None;
+        }
+        Some(Self(Arc::from(self.0.rsplit_once('/').map_or("", |(parent, _)| parent))))
+    }
+
+    /// The last segment; empty for the root.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether this path is `folder` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, folder: &Self) -> bool {
+        folder.is_root()
+            || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(if self.is_root() { "." } else { &self.0 })
+    }
+}
+
+impl fmt::Debug for RepoPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}", &*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_never_leaves_the_repository() {
+        let overlay = RepoPath::new("apps/api/overlays/dev").unwrap();
+        assert_eq!(overlay.join("../../base").unwrap().as_str(), "apps/api/base");
+        assert_eq!(overlay.join("./x//y/").unwrap().as_str(), "apps/api/overlays/dev/x/y");
+        assert_eq!(overlay.join("../../../..").unwrap(), RepoPath::root());
+        assert!(overlay.join("../../../../..").is_none());
+        assert!(overlay.join("/etc/passwd").is_none());
+    }
+
+    #[test]
+    fn within_looks_at_whole_segments() {
+        let base = RepoPath::new("apps/api").unwrap();
+        assert!(RepoPath::new("apps/api/base").unwrap().is_within(&base));
+        assert!(base.is_within(&base) && base.is_within(&RepoPath::root()));
+        assert!(!RepoPath::new("apps/api-v2").unwrap().is_within(&base));
+    }
+}

@@ -1,0 +1,433 @@
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gix::bstr::ByteSlice as _;
+
+use super::commit::Store;
+use super::{CommitTree, IndexTree, Tree, WorkingTree};
+
+/// A commit's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(gix::ObjectId);
+
+impl fmt::Display for CommitId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl CommitId {
+    /// The first seven digits, as people quote commits.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.0.to_hex_with_len(7).to_string()
+    }
+}
+
+/// One commit, as far as the gate looks at it.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// Its id.
+    pub id: CommitId,
+    /// When it was committed, in seconds since 1970 UTC.
+    pub time: i64,
+    /// The author's name.
+    pub author_name: String,
+    /// The author's mail address.
+    pub author_email: String,
+    /// How many parents it has.
+    pub parents: usize,
+    tree: gix::ObjectId,
+}
+
+/// Which two revisions are compared.
+#[derive(Clone, Debug)]
+pub enum Scope {
+    /// Two revisions; what is absent is found from the CI's environment, else from the default branch.
+    Revisions {
+        /// What the change would be merged into.
+        base: Option<String>,
+        /// The change.
+        head: Option<String>,
+    },
+    /// `HEAD` against what is staged.
+    Staged,
+    /// `HEAD` against the working tree.
+    Worktree,
+}
+
+/// The two sides of a change, and who made it.
+pub struct Judged {
+    /// The tip that the change would be merged into.
+    pub base: Commit,
+    /// The base's files.
+    pub base_tree: CommitTree,
+    /// The change's own tip; `None` where it is not committed.
+    pub head: Option<Commit>,
+    /// What would land: the merge of the change into the base.
+    pub head_tree: Box<dyn Tree>,
+    /// The commits that the change adds to the base, newest first.
+    pub added: Vec<Commit>,
+}
+
+/// Why the repository cannot be judged. All are the caller's to mend: a missing revision, a shallow clone, a conflict.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum RepositoryError {
+    /// There is no repository.
+    #[error("`{0}` is not in a Git repository")]
+    #[diagnostic(help("run this in a clone of the config repository, or name one with `--repo`"))]
+    Absent(String),
+    /// There is no commit yet.
+    #[error("the repository at `{0}` has no commit yet")]
+    #[diagnostic(help("commit something first: the gate compares a change with what stands in the base branch"))]
+    Empty(String),
+    /// A revision that nothing has.
+    #[error("`{revision}` names no commit here: {why}")]
+    #[diagnostic(help("`git rev-parse --verify {revision}` must print one; fetch it first (`git fetch origin`)"))]
+    Revision {
+        /// As it was given.
+        revision: String,
+        /// What Git's library said.
+        why: String,
+    },
+    /// History is cut off before the answer.
+    #[error("this clone is shallow: {0}")]
+    #[diagnostic(help(
+        "fetch all history: `fetch-depth: 0` in actions/checkout, `GIT_DEPTH: 0` in GitLab CI, `git fetch --unshallow` by hand"
+    ))]
+    Shallow(String),
+    /// Nothing says what the change is compared with.
+    #[error("cannot find the base: {0}")]
+    #[diagnostic(help("name it: `--base origin/main`"))]
+    NoBase(String),
+    /// The change does not merge.
+    #[error("the change conflicts with the base in {}", .0.join(", "))]
+    #[diagnostic(help("what would land cannot be known; rebase the change or merge the base into it, then run again"))]
+    Conflict(Vec<String>),
+    /// The environment that a CI gave does not hold together.
+    #[error("cannot read the event file `{path}`: {why}")]
+    #[diagnostic(help("give the revisions instead: `--base` and `--head`"))]
+    Event {
+        /// The file named by `GITHUB_EVENT_PATH`.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The object database failed.
+    #[error("cannot read the repository: {0}")]
+    #[diagnostic(help("`git fsck` says what is damaged"))]
+    Read(String),
+}
+
+fn read_error(error: impl fmt::Display) -> RepositoryError {
+    RepositoryError::Read(error.to_string())
+}
+
+/// A Git repository, opened for reading.
+pub struct Repository {
+    store: Arc<Store>,
+    root: PathBuf,
+}
+
+impl Repository {
+    /// Finds the repository that holds `folder`; `None` where there is none.
+    ///
+    /// # Errors
+    /// When a repository is there but cannot be opened.
+    pub fn discover(folder: &Path) -> Result<Option<Self>, RepositoryError> {
+        let holds = |folder: &Path| folder.join(".git").exists() || folder.join("HEAD").is_file() && folder.join("objects").is_dir();
+        let Ok(absolute) = folder.canonicalize() else { return Ok(None) };
+        if !absolute.ancestors().any(holds) {
+            return Ok(None);
+        }
+        let mut repository = gix::discover(&absolute).map_err(read_error)?.with_object_memory();
+        repository.object_cache_size(32 << 20);
+        let root = repository.workdir().map_or(absolute.clone(), Path::to_owned);
+        let root = root.canonicalize().unwrap_or(root);
+        Ok(Some(Self { store: Arc::new(Store::new(repository)), root }))
+    }
+
+    /// Where the working tree stands.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The working tree, as a tree.
+    #[must_use]
+    pub fn working_tree(&self) -> WorkingTree {
+        WorkingTree::with_hash(&self.root, self.store.with(gix::Repository::object_hash))
+    }
+
+    /// The files of a commit.
+    #[must_use]
+    pub fn tree(&self, commit: &Commit) -> CommitTree {
+        CommitTree::new(Arc::clone(&self.store), commit.tree, &commit.id.short())
+    }
+
+    /// Resolves a revision as `git rev-parse` does.
+    ///
+    /// # Errors
+    /// When it names no commit, or history is missing.
+    pub fn commit(&self, revision: &str) -> Result<Commit, RepositoryError> {
+        let id = self.store.with(|repository| {
+            let spec = format!("{revision}^{{commit}}");
+            repository.rev_parse_single(spec.as_str()).map(gix::Id::detach).map_err(|error| error.to_string())
+        });
+        match id {
+            Ok(id) => self.read_commit(id),
+            Err(_) if self.is_shallow()? => {
+                Err(RepositoryError::Shallow(format!("`{revision}` is not in what was fetched")))
+            }
+            Err(why) => Err(RepositoryError::Revision { revision: revision.to_owned(), why }),
+        }
+    }
+
+    /// Whether history was cut off when the repository was cloned.
+    ///
+    /// # Errors
+    /// When the list of cut-off commits cannot be read.
+    pub fn is_shallow(&self) -> Result<bool, RepositoryError> {
+        self.store.with(gix::Repository::is_shallow).map_err(read_error)
+    }
+
+    fn read_commit(&self, id: gix::ObjectId) -> Result<Commit, RepositoryError> {
+        self.store.with(|repository| {
+            let object = repository.find_commit(id).map_err(read_error)?;
+            let decoded = object.decode().map_err(read_error)?;
+            let author = decoded.author().map_err(read_error)?;
+            let committer = decoded.committer().map_err(read_error)?;
+            Ok(Commit {
+                id: CommitId(id),
+                time: committer.seconds(),
+                author_name: author.name.to_str_lossy().into_owned(),
+                author_email: author.email.to_str_lossy().into_owned(),
+                parents: decoded.parents().count(),
+                tree: decoded.tree(),
+            })
+        })
+    }
+
+    /// The first-parent line of a commit, newest first: on the base branch, the order in which changes landed.
+    /// The flag says whether the line reaches its root; in a shallow clone it may not.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn first_parent_line(&self, from: &Commit) -> Result<(Vec<Commit>, bool), RepositoryError> {
+        let cut_off: HashSet<gix::ObjectId> = self.store.with(|repository| {
+            let commits = repository.shallow_commits().map_err(read_error)?;
+            Ok::<_, RepositoryError>(commits.map(|commits| commits.iter().copied().collect()).unwrap_or_default())
+        })?;
+        let mut line = Vec::new();
+        let mut next = Some(from.id.0);
+        while let Some(id) = next {
+            let commit = self.read_commit(id)?;
+            let parent = self.store.with(|repository| {
+                let object = repository.find_commit(id).map_err(read_error)?;
+                Ok::<_, RepositoryError>(object.parent_ids().next().map(gix::Id::detach))
+            })?;
+            line.push(commit);
+            if cut_off.contains(&id) && parent.is_some() {
+                return Ok((line, false));
+            }
+            next = parent;
+        }
+        Ok((line, true))
+    }
+
+    /// Finds both sides of the change.
+    ///
+    /// # Errors
+    /// When a side cannot be found, history that is needed is missing, or the change conflicts with the base.
+    pub fn judged(&self, scope: &Scope, environment: &Environment<'_>) -> Result<Judged, RepositoryError> {
+        let place = self.root.display().to_string();
+        let tip = self.store.with(|repository| repository.head().map(|head| head.is_unborn())).map_err(read_error)?;
+        if tip {
+            return Err(RepositoryError::Empty(place));
+        }
+        match scope {
+            Scope::Staged | Scope::Worktree => {
+                let base = self.commit("HEAD")?;
+                let head_tree: Box<dyn Tree> = match scope {
+                    Scope::Staged => Box::new(IndexTree::new(Arc::clone(&self.store)).map_err(read_error)?),
+                    _ => Box::new(self.working_tree()),
+                };
+                Ok(Judged { base_tree: self.tree(&base), base, head: None, head_tree, added: Vec::new() })
+            }
+            Scope::Revisions { base, head } => {
+                let (base, head) = self.revisions(base.as_deref(), head.as_deref(), environment)?;
+                let head_tree = self.merged(&base, &head)?;
+                let added = self.added(&base, &head)?;
+                Ok(Judged { base_tree: self.tree(&base), base, head: Some(head), head_tree, added })
+            }
+        }
+    }
+
+    fn revisions(
+        &self,
+        base: Option<&str>,
+        head: Option<&str>,
+        environment: &Environment<'_>,
+    ) -> Result<(Commit, Commit), RepositoryError> {
+        if let Some(base) = base {
+            return Ok((self.commit(base)?, self.commit(head.unwrap_or("HEAD"))?));
+        }
+        if head.is_none()
+            && let Some((base, head)) = self.from_environment(environment)?
+        {
+            return Ok((base, head));
+        }
+        let head = self.commit(head.unwrap_or("HEAD"))?;
+        Ok((self.default_branch()?, head))
+    }
+
+    /// The base branch where no CI says which: what `origin/HEAD` points to, else a branch with a usual name.
+    fn default_branch(&self) -> Result<Commit, RepositoryError> {
+        for name in ["refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master", "refs/heads/main", "refs/heads/master"] {
+            let known = self.store.with(|repository| repository.rev_parse_single(name).map(gix::Id::detach).ok());
+            if let Some(id) = known {
+                return self.read_commit(id);
+            }
+        }
+        Err(RepositoryError::NoBase("there is no `origin/HEAD`, `main` or `master`".to_owned()))
+    }
+
+    fn from_environment(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        if environment.get("GITHUB_ACTIONS").as_deref() == Some("true") {
+            return self.from_github(environment);
+        }
+        if environment.get("GITLAB_CI").as_deref() == Some("true") {
+            return self.from_gitlab(environment);
+        }
+        Ok(None)
+    }
+
+    /// `pull_request` checks out the merge of the request into its base (first parent: the base's tip), unless the
+    /// workflow names another ref; `merge_group` and `push` name both sides.
+    fn from_github(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        let Some(event) = environment.event()? else { return Ok(None) };
+        let text = |pointer: &str| event.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let pull_request = (text("/pull_request/base/sha"), text("/pull_request/head/sha"));
+        if let (Some(base), Some(head)) = pull_request {
+            let checked_out = self.commit("HEAD")?;
+            if checked_out.parents == 2 && checked_out.id.to_string() != head {
+                return Ok(Some((self.commit("HEAD^1")?, self.commit("HEAD^2")?)));
+            }
+            return Ok(Some((self.commit(&base)?, self.commit(&head)?)));
+        }
+        let sides = (text("/merge_group/base_sha"), text("/merge_group/head_sha"));
+        let pushed = (text("/before"), text("/after"));
+        for (base, head) in [sides, pushed] {
+            if let (Some(base), Some(head)) = (base, head)
+                && base.bytes().any(|byte| byte != b'0')
+            {
+                return Ok(Some((self.commit(&base)?, self.commit(&head)?)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn from_gitlab(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        let Some(head) = environment.get("CI_COMMIT_SHA") else { return Ok(None) };
+        let head = self.commit(&head)?;
+        if environment.get("CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merged_result") && head.parents == 2 {
+            return Ok(Some((self.commit("HEAD^1")?, self.commit("HEAD^2")?)));
+        }
+        if let Some(branch) = environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") {
+            let base = match self.commit(&format!("refs/remotes/origin/{branch}")) {
+                Ok(base) => base,
+                Err(error) => match environment.get("CI_MERGE_REQUEST_DIFF_BASE_SHA") {
+                    Some(base) => self.commit(&base)?,
+                    None => return Err(error),
+                },
+            };
+            return Ok(Some((base, head)));
+        }
+        match environment.get("CI_COMMIT_BEFORE_SHA").filter(|before| before.bytes().any(|byte| byte != b'0')) {
+            Some(before) => Ok(Some((self.commit(&before)?, head))),
+            None => Ok(None),
+        }
+    }
+
+    /// What would land. A change that already contains the base's tip lands as it is; else the two are merged in memory.
+    fn merged(&self, base: &Commit, head: &Commit) -> Result<Box<dyn Tree>, RepositoryError> {
+        let shallow = self.is_shallow()?;
+        let ancestor = self.store.with(|repository| {
+            repository.merge_base(base.id.0, head.id.0).map(|base| base.map(gix::Id::detach)).map_err(read_error)
+        });
+        let ancestor = match ancestor {
+            Ok(Some(ancestor)) => ancestor,
+            Ok(None) | Err(_) if shallow => {
+                let sides = format!("the common ancestor of {} and {} was not fetched", base.id.short(), head.id.short());
+                return Err(RepositoryError::Shallow(sides));
+            }
+            Ok(None) => {
+                let why = format!("{} and {} have no common history", base.id.short(), head.id.short());
+                return Err(RepositoryError::NoBase(why));
+            }
+            Err(error) => return Err(error),
+        };
+        if ancestor == base.id.0 {
+            return Ok(Box::new(self.tree(head)));
+        }
+        let name = format!("the merge of {} into {}", head.id.short(), base.id.short());
+        let merged = self.store.with(|repository| {
+            let options = repository.tree_merge_options().map_err(read_error)?;
+            let outcome = repository
+                .merge_commits(base.id.0, head.id.0, gix::merge::blob::builtin_driver::text::Labels::default(), options.into())
+                .map_err(read_error)?;
+            let how = gix::merge::tree::TreatAsUnresolved::default();
+            let conflicts = outcome.tree_merge.conflicts.iter().filter(|conflict| conflict.is_unresolved(how));
+            let mut files: Vec<String> = conflicts.map(|conflict| format!("`{}`", conflict.ours.location())).collect();
+            if !files.is_empty() {
+                files.sort();
+                files.dedup();
+                return Err(RepositoryError::Conflict(files));
+            }
+            let mut tree = outcome.tree_merge.tree;
+            tree.write().map(gix::Id::detach).map_err(read_error)
+        })?;
+        Ok(Box::new(CommitTree::new(Arc::clone(&self.store), merged, &name)))
+    }
+
+    fn added(&self, base: &Commit, head: &Commit) -> Result<Vec<Commit>, RepositoryError> {
+        let ids = self.store.with(|repository| {
+            let walk = repository.rev_walk([head.id.0]).with_hidden([base.id.0]).all().map_err(read_error)?;
+            walk.map(|info| info.map(|info| info.id).map_err(read_error)).collect::<Result<Vec<_>, _>>()
+        })?;
+        ids.into_iter().map(|id| self.read_commit(id)).collect()
+    }
+}
+
+/// The process's environment, as far as CI systems describe the change in it.
+pub struct Environment<'a> {
+    variables: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Environment<'a> {
+    /// Looks variables up with `variables`.
+    pub fn new(variables: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { variables }
+    }
+
+    /// The variable, where it is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.variables)(name).filter(|value| !value.is_empty())
+    }
+
+    /// The event that GitHub Actions wrote for this run; `None` outside of it.
+    ///
+    /// # Errors
+    /// When the file is named but is not there or is not JSON.
+    pub fn event(&self) -> Result<Option<serde_json::Value>, RepositoryError> {
+        let Some(path) = self.get("GITHUB_EVENT_PATH") else { return Ok(None) };
+        let text = std::fs::read_to_string(&path);
+        let parsed = text.map_err(|error| error.to_string()).and_then(|text| {
+            serde_json::from_str(&text).map_err(|error| error.to_string())
+        });
+        parsed.map(Some).map_err(|why| RepositoryError::Event { path, why })
+    }
+}

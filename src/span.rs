@@ -1,0 +1,187 @@
+//! Files and places in them.
+//!
+//! A [`FileId`] names one content under one path, so several revisions of a file live side by side. A [`Span`] is a
+//! byte range in one file; only [`crate::report`] turns it into lines and columns.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use crate::sources::{ContentId, RepoPath};
+
+/// One content under one path. Valid for the [`Files`] that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+/// A byte range in one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file, in one of its revisions.
+    pub file: FileId,
+    /// The first byte.
+    pub start: u32,
+    /// The byte after the last one.
+    pub end: u32,
+}
+
+impl Span {
+    /// The first byte of a file: for a finding about the file as a whole.
+    #[must_use]
+    pub fn start_of(file: FileId) -> Self {
+        Self { file, start: 0, end: 0 }
+    }
+}
+
+/// A place as people and forges count it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The path in the repository.
+    pub path: RepoPath,
+    /// The first line, from 1.
+    pub line: usize,
+    /// The first column, from 1, in characters.
+    pub column: usize,
+    /// The last line, from 1.
+    pub end_line: usize,
+    /// The column after the last character, from 1.
+    pub end_column: usize,
+}
+
+/// The text of one file in one revision.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// The path in the repository.
+    pub path: RepoPath,
+    /// The whole text.
+    pub text: Arc<str>,
+    line_starts: OnceLock<Vec<u32>>,
+}
+
+impl SourceFile {
+    /// Byte offsets at which lines begin.
+    #[must_use]
+    pub fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let ends = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(ends.map(|(at, _)| offset(at + 1))).collect()
+        })
+    }
+
+    /// The zero-based line that holds the byte at `at`.
+    #[must_use]
+    pub fn line_of(&self, at: u32) -> usize {
+        self.line_starts().partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// The span of one zero-based line without its indentation and line break; the last line's where there are fewer.
+    #[must_use]
+    pub fn line_range(&self, line: usize) -> (u32, u32) {
+        let starts = self.line_starts();
+        let line = line.min(starts.len() - 1);
+        let start = starts[line] as usize;
+        let end = starts.get(line + 1).map_or(self.text.len(), |next| *next as usize);
+        let text = &self.text[start..end];
+        let trimmed = text.trim();
+        let lead = text.len() - text.trim_start().len();
+        if trimmed.is_empty() {
+            return (offset(start), offset(start));
+        }
+        (offset(start + lead), offset(start + lead + trimmed.len()))
+    }
+}
+
+/// A byte offset as spans hold it. Files over the size limit are refused before they get here.
+#[must_use]
+pub fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Every file that was read in this run, in whatever revision.
+#[derive(Debug, Default)]
+pub struct Files {
+    inner: RwLock<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    files: Vec<Arc<SourceFile>>,
+    known: HashMap<(RepoPath, ContentId), FileId>,
+}
+
+impl Files {
+    /// Registers `text` as the content of `path`; the same content under the same path keeps its id.
+    pub fn add(&self, path: &RepoPath, id: ContentId, text: &str) -> FileId {
+        let key = (path.clone(), id);
+        if let Some(known) = self.inner.read().unwrap_or_else(PoisonError::into_inner).known.get(&key) {
+            return *known;
+        }
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = inner.known.get(&key) {
+            return *known;
+        }
+        let file = FileId(offset(inner.files.len()));
+        inner.files.push(Arc::new(SourceFile {
+            path: path.clone(),
+            text: Arc::from(text),
+            line_starts: OnceLock::new(),
+        }));
+        inner.known.insert(key, file);
+        file
+    }
+
+    /// The file behind an id.
+    ///
+    /// # Panics
+    /// When the id was made by another `Files`, which is a mistake in this program.
+    #[must_use]
+    pub fn get(&self, file: FileId) -> Arc<SourceFile> {
+        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner).files[file.0 as usize])
+    }
+
+    /// The text that a span covers.
+    #[must_use]
+    pub fn slice(&self, span: Span) -> String {
+        let file = self.get(span.file);
+        file.text.get(span.start as usize..span.end as usize).unwrap_or_default().to_owned()
+    }
+
+    /// A span in lines and columns.
+    #[must_use]
+    pub fn location(&self, span: Span) -> Location {
+        let file = self.get(span.file);
+        let place = |at: u32| {
+            let line = file.line_of(at);
+            let start = file.line_starts()[line] as usize;
+            let before = file.text.get(start..(at as usize).min(file.text.len())).unwrap_or_default();
+            (line + 1, before.trim_start_matches('\u{feff}').chars().count() + 1)
+        };
+        let (line, column) = place(span.start);
+        let (end_line, end_column) = place(span.end.max(span.start));
+        Location { path: file.path.clone(), line, column, end_line, end_column }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let files = Files::default();
+        let path = RepoPath::new("a.yaml").unwrap();
+        let file = files.add(&path, ContentId::of(b"x"), "é: 1\nß: zwei\n");
+        let place = files.location(Span { file, start: 10, end: 14 });
+        assert_eq!((place.line, place.column, place.end_line, place.end_column), (2, 4, 2, 8));
+        assert_eq!(files.slice(Span { file, start: 10, end: 14 }), "zwei");
+        assert_eq!(file, files.add(&path, ContentId::of(b"x"), "é: 1\nß: zwei\n"));
+    }
+
+    #[test]
+    fn a_line_without_its_indentation() {
+        let files = Files::default();
+        let file = files.add(&RepoPath::new("a").unwrap(), ContentId::of(b""), "a:\n  - b \n\n");
+        let source = files.get(file);
+        assert_eq!(source.line_range(1), (5, 8));
+        assert_eq!(source.line_range(2), (10, 10));
+        assert_eq!(source.line_range(9), (11, 11));
+    }
+}
