@@ -1,0 +1,333 @@
+//! YAML values that remember who wrote them.
+//!
+//! Reads with a pure-Rust event parser into nodes with byte spans; scalars resolve as go-yaml v3 resolves them for
+//! kustomize. The emitter writes what `sigs.k8s.io/yaml` writes.
+
+use std::sync::Arc;
+
+use crate::span::Span;
+
+pub use emit::{emit_document, key_order};
+pub use json::{number_text, through_json, to_json};
+pub use parse::{Duplicates, Source, YamlError, parse};
+pub use resolve::{Kind, resolve, resolve_yaml11};
+
+mod emit;
+mod json;
+mod parse;
+mod resolve;
+
+/// A YAML value that remembers who wrote it. Cheap to clone: collections are shared until changed.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Who wrote it, and what stood there before.
+    pub origin: Origin,
+}
+
+/// A scalar or a collection.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// Null, a bool, a number or a string.
+    Scalar(Scalar),
+    /// A list.
+    Sequence(Arc<Vec<Node>>),
+    /// An object.
+    Mapping(Arc<Mapping>),
+}
+
+/// A scalar: its text and what the text means.
+///
+/// The text stays beside the meaning because kustomize compares merge keys and writes annotations by it (`0644` is
+/// the number 420, but the annotation `"0644"`).
+#[derive(Clone, Debug)]
+pub struct Scalar {
+    /// The text as written, after escapes and folding.
+    pub text: Arc<str>,
+    /// What it means.
+    pub kind: Kind,
+    /// Whether it stood without quotes and not in a block.
+    pub plain: bool,
+}
+
+/// Who wrote a value. Newest writer first: `before` is the node that stood there, with its own origin.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Where the value, or the instruction that made it, is written.
+    pub span: Span,
+    /// What kind of step wrote it.
+    pub step: Step,
+    /// What it replaced.
+    pub before: Option<Arc<Node>>,
+}
+
+/// What kind of step wrote a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A resource file.
+    File,
+    /// A strategic-merge patch.
+    Patch,
+    /// A JSON 6902 patch.
+    JsonPatch,
+    /// A ConfigMap or Secret generator.
+    Generator,
+    /// `namespace`.
+    Namespace,
+    /// `namePrefix` or `nameSuffix`.
+    Name,
+    /// The hash of generated content.
+    NameHash,
+    /// A reference that follows a renamed object.
+    NameReference,
+    /// `labels` or `commonLabels`.
+    Label,
+    /// `commonAnnotations`.
+    Annotation,
+    /// `replicas`.
+    Replica,
+    /// `images`.
+    Image,
+}
+
+impl Step {
+    /// The name that reports use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Patch => "patch",
+            Self::JsonPatch => "jsonPatch",
+            Self::Generator => "generator",
+            Self::Namespace => "namespace",
+            Self::Name => "name",
+            Self::NameHash => "nameHash",
+            Self::NameReference => "nameReference",
+            Self::Label => "label",
+            Self::Annotation => "annotation",
+            Self::Replica => "replica",
+            Self::Image => "image",
+        }
+    }
+}
+
+impl Origin {
+    /// Written at `span` by `step`, with nothing before it.
+    #[must_use]
+    pub fn new(span: Span, step: Step) -> Self {
+        Self { span, step, before: None }
+    }
+}
+
+/// A mapping key with its own place.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The text.
+    pub text: Arc<str>,
+    /// Where it is written.
+    pub span: Span,
+    /// Whether it resolves to a string; nested keys of other kinds cannot be rendered.
+    pub is_string: bool,
+}
+
+/// Entries in file order.
+#[derive(Clone, Debug, Default)]
+pub struct Mapping {
+    entries: Vec<(Key, Node)>,
+}
+
+impl Mapping {
+    /// Looks an entry up by its key's text.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries.iter().find(|(known, _)| &*known.text == key).map(|(_, node)| node)
+    }
+
+    /// Looks an entry up to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.entries.iter_mut().find(|(known, _)| &*known.text == key).map(|(_, node)| node)
+    }
+
+    /// The key itself, with its place.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Option<&Key> {
+        self.entries.iter().find(|(known, _)| &*known.text == key).map(|(known, _)| known)
+    }
+
+    /// Sets an entry: replaced in place, or added at the end with the node's own span as the key's place.
+    pub fn set(&mut self, key: &str, node: Node) {
+        let span = node.origin.span;
+        match self.get_mut(key) {
+            Some(slot) => *slot = node,
+            None => self.push(Key { text: Arc::from(key), span, is_string: true }, node),
+        }
+    }
+
+    /// Adds an entry whose key is known to be absent.
+    pub fn push(&mut self, key: Key, node: Node) {
+        self.entries.push((key, node));
+    }
+
+    /// Removes an entry and hands it back.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        let at = self.entries.iter().position(|(known, _)| &*known.text == key)?;
+        Some(self.entries.remove(at).1)
+    }
+
+    /// The entries in file order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
+        self.entries.iter().map(|(key, node)| (key, node))
+    }
+
+    /// The entries in file order, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
+        self.entries.iter_mut().map(|(key, node)| (&*key, node))
+    }
+
+    /// Keeps the entries that `keep` accepts.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Key, &Node) -> bool) {
+        self.entries.retain(|(key, node)| keep(key, node));
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl FromIterator<(Key, Node)> for Mapping {
+    fn from_iter<T: IntoIterator<Item = (Key, Node)>>(entries: T) -> Self {
+        Self { entries: entries.into_iter().collect() }
+    }
+}
+
+impl Scalar {
+    /// A string.
+    #[must_use]
+    pub fn string(text: &str) -> Self {
+        Self { text: Arc::from(text), kind: Kind::String, plain: false }
+    }
+
+    /// What a plain scalar with this text means to kustomize.
+    #[must_use]
+    pub fn plain(text: &str) -> Self {
+        Self { text: Arc::from(text), kind: resolve(text), plain: true }
+    }
+}
+
+impl Node {
+    /// A string written at `span` by `step`.
+    #[must_use]
+    pub fn string(text: &str, span: Span, step: Step) -> Self {
+        Self { value: Value::Scalar(Scalar::string(text)), origin: Origin::new(span, step) }
+    }
+
+    /// An empty mapping.
+    #[must_use]
+    pub fn mapping(span: Span, step: Step) -> Self {
+        Self { value: Value::Mapping(Arc::default()), origin: Origin::new(span, step) }
+    }
+
+    /// The entries, where this is a mapping.
+    #[must_use]
+    pub fn as_mapping(&self) -> Option<&Mapping> {
+        if let Value::Mapping(mapping) = &self.value { Some(mapping) } else { None }
+    }
+
+    /// The entries to change, where this is a mapping; unshared first.
+    pub fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
+        if let Value::Mapping(mapping) = &mut self.value { Some(Arc::make_mut(mapping)) } else { None }
+    }
+
+    /// The items, where this is a sequence.
+    #[must_use]
+    pub fn as_sequence(&self) -> Option<&[Node]> {
+        if let Value::Sequence(items) = &self.value { Some(items) } else { None }
+    }
+
+    /// The items to change, where this is a sequence; unshared first.
+    pub fn as_sequence_mut(&mut self) -> Option<&mut Vec<Node>> {
+        if let Value::Sequence(items) = &mut self.value { Some(Arc::make_mut(items)) } else { None }
+    }
+
+    /// The scalar, where this is one.
+    #[must_use]
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        if let Value::Scalar(scalar) = &self.value { Some(scalar) } else { None }
+    }
+
+    /// The text, where this is a scalar of any kind but null.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        self.as_scalar().filter(|scalar| scalar.kind != Kind::Null).map(|scalar| &*scalar.text)
+    }
+
+    /// Whether this is null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.as_scalar().is_some_and(|scalar| scalar.kind == Kind::Null)
+    }
+
+    /// The entry under `key`, where this is a mapping that has it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_mapping()?.get(key)
+    }
+
+    /// Follows keys from here down through mappings.
+    #[must_use]
+    pub fn find(&self, path: &[&str]) -> Option<&Node> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// Puts a scalar here, which is remembered as the work of `step` at `span`.
+    pub fn replace_scalar(&mut self, scalar: Scalar, span: Span, step: Step) {
+        let before = self.clone();
+        *self = Self { value: Value::Scalar(scalar), origin: Origin { span, step, before: Some(Arc::new(before)) } };
+    }
+
+    /// What kustomize calls the kind of node, for messages.
+    #[must_use]
+    pub fn shape(&self) -> &'static str {
+        match &self.value {
+            Value::Scalar(scalar) => match scalar.kind {
+                Kind::Null => "nothing",
+                Kind::Bool(_) => "a bool",
+                Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => "a number",
+                Kind::Timestamp => "a timestamp",
+                Kind::String => "a string",
+            },
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+}
+
+/// Whether two values are the same, whoever wrote them.
+#[must_use]
+pub fn same(one: &Node, other: &Node) -> bool {
+    match (&one.value, &other.value) {
+        (Value::Scalar(one), Value::Scalar(other)) => match (one.kind, other.kind) {
+            (Kind::String, Kind::String) | (Kind::Timestamp, Kind::Timestamp) => one.text == other.text,
+            (one, other) => one == other,
+        },
+        (Value::Sequence(one), Value::Sequence(other)) => {
+            Arc::ptr_eq(one, other)
+                || one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| same(one, other))
+        }
+        (Value::Mapping(one), Value::Mapping(other)) => {
+            Arc::ptr_eq(one, other)
+                || one.len() == other.len()
+                    && one.iter().all(|(key, node)| other.get(&key.text).is_some_and(|twin| same(node, twin)))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,433 @@
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use granit_parser::{Event, Parser, ScalarStyle, Tag};
+
+use super::resolve::{Kind, resolve};
+use super::{Key, Mapping, Node, Origin, Scalar, Step, Value};
+use crate::span::{FileId, SourceFile, Span, offset};
+
+/// How deep collections may nest.
+const DEEPEST: usize = 200;
+/// How many nodes one text may have once its aliases are expanded.
+const MOST_NODES: usize = 2_000_000;
+/// How many documents one text may hold.
+const MOST_DOCUMENTS: usize = 20_000;
+
+/// What to do with a key that stands twice in one mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duplicates {
+    /// Refuse it, as kustomize does in resources and patches.
+    Refuse,
+    /// The last one counts, as in kustomization files.
+    LastWins,
+}
+
+/// A text that is not YAML, or that is past a limit. The user's file is at fault.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct YamlError {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// A text to parse, and where its bytes stand in a file.
+pub struct Source<'a> {
+    text: Cow<'a, str>,
+    place: Place,
+}
+
+enum Place {
+    /// The text is the file.
+    File(FileId),
+    /// The text is a scalar in a file: starts of its lines, and where they stand.
+    Lines { file: FileId, lines: Vec<(usize, u32)> },
+    /// The text is a scalar whose bytes cannot be found one by one (escapes, folding).
+    Whole(Span),
+}
+
+impl<'a> Source<'a> {
+    /// A whole file.
+    #[must_use]
+    pub fn file(file: FileId, text: &'a str) -> Self {
+        Self { text: Cow::Borrowed(text), place: Place::File(file) }
+    }
+
+    /// The text of a scalar that itself holds YAML, such as an inline patch. `file` is the file that holds it.
+    #[must_use]
+    pub fn embedded(scalar: &'a str, span: Span, file: &SourceFile) -> Self {
+        let start = span.start as usize;
+        let raw = file.text.get(start..span.end as usize).unwrap_or_default();
+        let lines = block_lines(&file.text, start, scalar).or_else(|| {
+            let inner = raw.strip_prefix(['"', '\'']).unwrap_or(raw);
+            let verbatim = inner.starts_with(scalar) && !scalar.contains('\n');
+            verbatim.then(|| vec![(0, start + raw.len() - inner.len())])
+        });
+        let place = match lines {
+            Some(lines) => {
+                let lines = lines.into_iter().map(|(inner, outer)| (inner, offset(outer))).collect();
+                Place::Lines { file: span.file, lines }
+            }
+            None => Place::Whole(span),
+        };
+        Self { text: Cow::Borrowed(scalar), place }
+    }
+
+    /// The whole text, for messages about all of it.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        self.locate(0..self.text.len())
+    }
+
+    fn locate(&self, range: std::ops::Range<usize>) -> Span {
+        match &self.place {
+            Place::File(file) => Span { file: *file, start: offset(range.start), end: offset(range.end) },
+            Place::Lines { file, lines } => {
+                let outer = |at: usize| {
+                    let line = lines.partition_point(|(inner, _)| *inner <= at).saturating_sub(1);
+                    let (inner, outer) = lines.get(line).copied().unwrap_or_default();
+                    outer + offset(at.saturating_sub(inner))
+                };
+                // The end is looked up by the last byte, so that it stays on that byte's line.
+                let end = if range.end > range.start { outer(range.end - 1) + 1 } else { outer(range.start) };
+                Span { file: *file, start: outer(range.start), end }
+            }
+            Place::Whole(span) => *span,
+        }
+    }
+}
+
+/// Where the lines of a literal block's text stand in its file: pairs of an offset in `text` and one in `file`.
+/// `start` is the first character behind the block's indentation. `None` where the bytes are not the text's own.
+fn block_lines(file: &str, start: usize, text: &str) -> Option<Vec<(usize, usize)>> {
+    let line_start = file.get(..start)?.rfind('\n')? + 1;
+    let indent = start - line_start;
+    if !file[line_start..start].bytes().all(|byte| byte == b' ') {
+        return None;
+    }
+    let mut inner = text.len() - text.trim_start_matches('\n').len();
+    let mut outer = line_start;
+    let mut lines = vec![(0, start)];
+    for line in text[inner..].split('\n') {
+        let rest = file.get(outer..)?;
+        let lead = rest.bytes().take(indent).take_while(|byte| *byte == b' ').count();
+        if !rest[lead..].starts_with(line) {
+            return None;
+        }
+        lines.push((inner, outer + lead));
+        inner += line.len() + 1;
+        let Some(next) = rest.find('\n') else { break };
+        outer += next + 1;
+    }
+    Some(lines)
+}
+
+/// Parses every document of a text. Empty documents become null nodes.
+///
+/// # Errors
+/// When the text is not YAML, or is past a limit on nesting, aliases or documents.
+pub fn parse(source: &Source<'_>, step: Step, duplicates: Duplicates) -> Result<Vec<Node>, YamlError> {
+    let mut options = granit_parser::Options::default();
+    options.block_scalar_eof_without_line_feed = true;
+    options.emit_comments = false;
+    let text: &str = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+    let skipped = source.text.len() - text.len();
+    let mut builder = Builder { source, step, duplicates, open: Vec::new(), anchors: HashMap::new(), nodes: 0 };
+    let mut documents = Vec::new();
+    for event in Parser::new_from_str_with_options(text, options) {
+        let (event, span) = event.map_err(|error| {
+            let at = error.marker().byte_offset().unwrap_or_default() + skipped;
+            YamlError { message: format!("not YAML: {}", error.info()), span: source.locate(at..at) }
+        })?;
+        let range = span.byte_range().unwrap_or_default();
+        if let Some(document) = builder.take(event, range.start + skipped..range.end + skipped)? {
+            if documents.len() >= MOST_DOCUMENTS {
+                return Err(builder.error(range, format!("more than {MOST_DOCUMENTS} documents in one file")));
+            }
+            documents.push(document);
+        }
+    }
+    Ok(documents)
+}
+
+struct Builder<'a> {
+    source: &'a Source<'a>,
+    step: Step,
+    duplicates: Duplicates,
+    open: Vec<Open>,
+    /// Finished anchored nodes and how many nodes they hold when expanded.
+    anchors: HashMap<usize, (Node, usize)>,
+    nodes: usize,
+}
+
+struct Open {
+    start: usize,
+    anchor: usize,
+    /// The node count when the collection was opened.
+    nodes_before: usize,
+    content: Content,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping { entries: Vec<(Key, Node)>, key: Option<(Key, bool)>, seen: HashSet<Arc<str>>, merge: Vec<Node> },
+}
+
+impl Builder<'_> {
+    fn error(&self, range: std::ops::Range<usize>, message: String) -> YamlError {
+        YamlError { message, span: self.source.locate(range) }
+    }
+
+    /// Takes one event; hands back a document when it is complete.
+    fn take(&mut self, event: Event<'_>, range: std::ops::Range<usize>) -> Result<Option<Node>, YamlError> {
+        match event {
+            Event::DocumentStart(..) => self.anchors.clear(),
+            Event::Scalar(text, style, anchor, tag) => {
+                let scalar = self.scalar(text, style, tag.as_deref(), &range)?;
+                let node = self.node(Value::Scalar(scalar), self.without_trailing_space(range));
+                return self.finish(node, anchor, 1, 1);
+            }
+            Event::SequenceStart(_, anchor, _) => self.begin(range, anchor, Content::Sequence(Vec::new()))?,
+            Event::MappingStart(_, anchor, _) => {
+                let content =
+                    Content::Mapping { entries: Vec::new(), key: None, seen: HashSet::new(), merge: Vec::new() };
+                self.begin(range, anchor, content)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(open) = self.open.pop() else { return Ok(None) };
+                let (value, last) = match open.content {
+                    Content::Sequence(items) => {
+                        let last = items.last().map(|item| item.origin.span);
+                        (Value::Sequence(Arc::new(items)), last)
+                    }
+                    Content::Mapping { entries, merge, .. } => {
+                        let last = entries.last().map(|(_, node)| node.origin.span);
+                        (Value::Mapping(Arc::new(merged(entries, merge))), last)
+                    }
+                };
+                let mut node = self.node(value, open.start..range.end.max(open.start));
+                if let (Some(last), true) = (last, range.start == range.end) {
+                    node.origin.span.end = last.end.max(node.origin.span.start);
+                }
+                let size = self.nodes - open.nodes_before + 1;
+                return self.finish(node, open.anchor, size, 1);
+            }
+            Event::Alias(anchor) => {
+                let Some((node, size)) = self.anchors.get(&anchor).cloned() else {
+                    return Err(self.error(range, "an alias inside the very value that it names".to_owned()));
+                };
+                return self.finish(node, 0, size, size);
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    /// Block scalars reach over the blank lines behind them, which nobody wants underlined.
+    fn without_trailing_space(&self, range: std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let text = self.source.text.get(range.clone()).unwrap_or_default();
+        range.start..range.start + text.trim_end().len()
+    }
+
+    fn node(&self, value: Value, range: std::ops::Range<usize>) -> Node {
+        Node { value, origin: Origin::new(self.source.locate(range), self.step) }
+    }
+
+    fn begin(&mut self, range: std::ops::Range<usize>, anchor: usize, content: Content) -> Result<(), YamlError> {
+        if self.open.len() >= DEEPEST {
+            return Err(self.error(range, format!("nested more than {DEEPEST} levels deep")));
+        }
+        self.open.push(Open { start: range.start, anchor, nodes_before: self.nodes, content });
+        Ok(())
+    }
+
+    fn scalar(
+        &self,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        range: &std::ops::Range<usize>,
+    ) -> Result<Scalar, YamlError> {
+        let plain = style == ScalarStyle::Plain;
+        let kind = match tag.and_then(Tag::core_suffix) {
+            None if tag.is_some() => Kind::String,
+            None if plain => resolve(&text),
+            None | Some("str" | "binary") => Kind::String,
+            Some(wanted) => {
+                let kind = resolve(&text);
+                let fits = matches!(
+                    (wanted, kind),
+                    ("null", Kind::Null)
+                        | ("bool", Kind::Bool(_))
+                        | ("int", Kind::Int(_) | Kind::Uint(_))
+                        | ("float", Kind::Float(_) | Kind::Int(_) | Kind::Uint(_))
+                        | ("timestamp", Kind::Timestamp)
+                );
+                if !fits {
+                    return Err(self.error(range.clone(), format!("`{text}` is not what its tag `!!{wanted}` says")));
+                }
+                kind
+            }
+        };
+        Ok(Scalar { text: Arc::from(text), kind, plain })
+    }
+
+    /// Puts a finished node where it belongs. `counts` is what it adds to the node count: for an alias all that it
+    /// expands to, for a collection only itself, since its content was counted already.
+    fn finish(&mut self, node: Node, anchor: usize, size: usize, counts: usize) -> Result<Option<Node>, YamlError> {
+        self.nodes = self.nodes.saturating_add(counts);
+        if self.nodes > MOST_NODES {
+            let message = format!("more than {MOST_NODES} values once its aliases are expanded");
+            return Err(YamlError { message, span: node.origin.span });
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, (node.clone(), size));
+        }
+        let Some(open) = self.open.last_mut() else { return Ok(Some(node)) };
+        let Content::Mapping { entries, key, seen, merge } = &mut open.content else {
+            if let Content::Sequence(items) = &mut open.content {
+                items.push(node);
+            }
+            return Ok(None);
+        };
+        let Some((found, is_merge)) = key.take() else {
+            let Value::Scalar(scalar) = node.value else {
+                let message = "a mapping key that is a list or a mapping itself".to_owned();
+                return Err(YamlError { message, span: node.origin.span });
+            };
+            let is_merge = scalar.plain && &*scalar.text == "<<";
+            let is_string = scalar.kind == Kind::String;
+            *key = Some((Key { text: scalar.text, span: node.origin.span, is_string }, is_merge));
+            return Ok(None);
+        };
+        if is_merge {
+            collect_merge_sources(node, merge)?;
+            return Ok(None);
+        }
+        if !seen.insert(Arc::clone(&found.text)) {
+            if self.duplicates == Duplicates::Refuse {
+                let message = format!("the key `{}` stands twice in one mapping", found.text);
+                return Err(YamlError { message, span: found.span });
+            }
+            entries.retain(|(known, _)| known.text != found.text);
+        }
+        entries.push((found, node));
+        Ok(None)
+    }
+}
+
+/// What `<<` names: a mapping, or a list of them of which the earlier wins.
+fn collect_merge_sources(node: Node, merge: &mut Vec<Node>) -> Result<(), YamlError> {
+    let span = node.origin.span;
+    let wrong = || YamlError { message: "`<<` takes a mapping or a list of mappings".to_owned(), span };
+    match &node.value {
+        Value::Mapping(_) => merge.push(node),
+        Value::Sequence(items) => {
+            for item in items.iter() {
+                item.as_mapping().ok_or_else(wrong)?;
+                merge.push(item.clone());
+            }
+        }
+        Value::Scalar(_) => return Err(wrong()),
+    }
+    Ok(())
+}
+
+/// A mapping with what `<<` adds to it; what it says itself wins.
+fn merged(entries: Vec<(Key, Node)>, merge: Vec<Node>) -> Mapping {
+    let mut mapping: Mapping = entries.into_iter().collect();
+    if merge.is_empty() {
+        return mapping;
+    }
+    let mut seen: HashSet<Arc<str>> = mapping.iter().map(|(key, _)| Arc::clone(&key.text)).collect();
+    for source in merge {
+        for (key, node) in source.as_mapping().into_iter().flat_map(Mapping::iter) {
+            if seen.insert(Arc::clone(&key.text)) {
+                mapping.push(key.clone(), node.clone());
+            }
+        }
+    }
+    mapping
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::{ContentId, RepoPath};
+    use crate::span::Files;
+    use crate::yaml::to_json;
+
+    fn read(text: &str) -> Result<Vec<Node>, YamlError> {
+        let files = Files::default();
+        let file = files.add(&RepoPath::new("a.yaml").unwrap(), ContentId::of(text.as_bytes()), text);
+        parse(&Source::file(file, text), Step::File, Duplicates::Refuse)
+    }
+
+    fn json(text: &str) -> String {
+        to_json(&read(text).unwrap()[0]).to_string()
+    }
+
+    #[test]
+    fn anchors_and_merge_keys_expand() {
+        let text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\nc: *a\nd:\n  <<: [{x: 4}, *a]\n";
+        assert_eq!(
+            json(text),
+            r#"{"a":{"x":1,"y":2},"b":{"x":1,"y":3},"c":{"x":1,"y":2},"d":{"x":4,"y":2}}"#
+        );
+    }
+
+    #[test]
+    fn spans_cover_what_was_written() {
+        let text = "é: x\nlist:\n  - name: a\n    v: |\n      b\n  - c\nend: 1\n";
+        let node = &read(text).unwrap()[0];
+        let cut = |node: &Node| &text[node.origin.span.start as usize..node.origin.span.end as usize];
+        assert_eq!(cut(node.get("é").unwrap()), "x");
+        let list = node.get("list").unwrap().as_sequence().unwrap();
+        assert!(cut(&list[0]).starts_with("name: a\n    v: |"), "{:?}", cut(&list[0]));
+        assert_eq!(cut(list[0].get("name").unwrap()), "a");
+        assert_eq!(cut(list[0].get("v").unwrap()), "b");
+        assert_eq!(cut(&list[1]), "c");
+        assert_eq!(cut(node.get("end").unwrap()), "1");
+    }
+
+    #[test]
+    fn embedded_yaml_points_into_its_file() {
+        let text = "patch: |-\n    - op: replace\n      value: 6\nquoted: \"a: b\"\n";
+        let files = Files::default();
+        let file = files.add(&RepoPath::new("k.yaml").unwrap(), ContentId::of(b"k"), text);
+        let outer = &parse(&Source::file(file, text), Step::File, Duplicates::Refuse).unwrap()[0];
+        for (key, path, expected) in [("patch", "value", "6"), ("quoted", "a", "b")] {
+            let scalar = outer.get(key).unwrap();
+            let source = Source::embedded(scalar.as_text().unwrap(), scalar.origin.span, &files.get(file));
+            let inner = &parse(&source, Step::Patch, Duplicates::Refuse).unwrap()[0];
+            let found = inner.as_sequence().map_or(inner, |items| &items[0]).get(path).unwrap();
+            assert_eq!(files.slice(found.origin.span), expected);
+        }
+    }
+
+    #[test]
+    fn hostile_texts_are_refused() {
+        let bomb: String = (1..40).fold("a0: &a0 [x, x]\n".to_owned(), |text, level| {
+            format!("{text}a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1)
+        });
+        assert!(read(&bomb).unwrap_err().message.contains("aliases"));
+        assert!(read(&"[".repeat(300)).is_err());
+        assert!(read(&"- ".repeat(300)).is_err());
+        assert!(read("a: 1\na: 2\n").unwrap_err().message.contains("twice"));
+        assert!(read("a: &x [*x]\n").is_err());
+        assert!(read("a: [1\n").is_err());
+        assert!(read("? {a: 1}\n: 2\n").is_err());
+        assert!(read("a: !!int x\n").is_err());
+    }
+
+    #[test]
+    fn empty_documents_are_null() {
+        let documents = read("---\n---\na: 1\n---\n# only a comment\n").unwrap();
+        let shapes: Vec<_> = documents.iter().map(Node::shape).collect();
+        assert_eq!(shapes, ["nothing", "a mapping", "nothing"]);
+        assert!(read("# nothing\n").unwrap().is_empty());
+    }
+}
