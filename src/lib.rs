@@ -1,4 +1,7 @@
 //! Tollgate, a policy gate for GitOps config repositories.
+pub mod cli;
+pub mod commands;
+pub mod kustomize;
 pub mod sources;
 pub mod span;
 pub mod yaml;

@@ -1,1 +1,24 @@
-fn main(){}
+//! Arguments in, exit code out; nothing else prints or exits.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tollgate::cli::Cli;
+use tollgate::commands::{self, Exit, Process};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let variables = |name: &str| std::env::var(name).ok();
+    let stdout = io::stdout();
+    let colours = stdout.is_terminal() && variables("NO_COLOR").is_none();
+    let mut out = io::BufWriter::new(stdout.lock());
+    let mut err = io::stderr().lock();
+    let mut process = Process { out: &mut out, err: &mut err, variables: &variables, colours };
+    let ended = commands::run(&cli, &mut process).and_then(|exit| out.flush().map(|()| exit));
+    match ended {
+        Ok(exit) => ExitCode::from(exit as u8),
+        // Whoever read the output has closed it; what was decided cannot be told any more.
+        Err(_) => ExitCode::from(Exit::Undecided as u8),
+    }
+}

@@ -1,0 +1,40 @@
+//! What each command does: reads through [`crate::sources`], writes to the given streams, says how to exit.
+
+use std::io::{self, Write};
+
+use crate::cli::{Cli, Command};
+
+mod render;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Allowed, or done.
+    Allowed = 0,
+    /// At least one finding closes the gate.
+    Refused = 1,
+    /// Could not decide.
+    Undecided = 2,
+}
+
+/// What a command gets from the process.
+pub struct Process<'a> {
+    /// For results.
+    pub out: &'a mut dyn Write,
+    /// For everything else.
+    pub err: &'a mut dyn Write,
+    /// Environment variables.
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether `out` is a terminal that shows colours.
+    pub colours: bool,
+}
+
+/// Runs one command.
+///
+/// # Errors
+/// When a stream cannot be written to.
+pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
+    match &cli.command {
+        Command::Render(arguments) => render::run(arguments, process),
+    }
+}

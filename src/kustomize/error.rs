@@ -1,0 +1,71 @@
+use crate::sources::TreeError;
+use crate::span::Span;
+
+/// Why a folder could not be rendered: what was wrong, where, and what to do.
+///
+/// All but [`RenderError::tree`] are the repository's own fault; the gate turns them into findings.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RenderError {
+    /// What is wrong, in lower case, without a full stop.
+    pub message: String,
+    /// The line to edit; `None` only where there is no file to point into.
+    pub span: Option<Span>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Other places that explain it, such as the kustomization that lists a broken file.
+    pub related: Vec<(Span, String)>,
+    /// Whether the snapshot itself could not be read, so that nothing can be said about the overlay.
+    pub is_unreadable: bool,
+}
+
+impl RenderError {
+    /// Something wrong at a place.
+    #[must_use]
+    pub fn at(span: Span, message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: Some(span), help: None, related: Vec::new(), is_unreadable: false }
+    }
+
+    /// Something wrong that no file can be blamed for.
+    #[must_use]
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Self { message: message.into(), span: None, help: None, related: Vec::new(), is_unreadable: false }
+    }
+
+    /// The snapshot could not be read.
+    #[must_use]
+    pub fn tree(error: &TreeError) -> Self {
+        Self { is_unreadable: true, ..Self::nowhere(error.to_string()) }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds a place that explains it.
+    #[must_use]
+    pub fn related(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.related.push((span, text.into()));
+        self
+    }
+
+    /// Blames `span` where no place is known yet, else names it as a step on the way.
+    #[must_use]
+    pub fn through(mut self, span: Span, text: &str) -> Self {
+        if self.span.is_none() {
+            self.span = Some(span);
+        } else if self.span != Some(span) {
+            self.related.push((span, text.to_owned()));
+        }
+        self
+    }
+}
+
+/// The known name that an unknown one was probably meant to be.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    similar::get_close_matches(word, known, 1, 0.6).into_iter().next()
+}

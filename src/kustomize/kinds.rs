@@ -1,0 +1,172 @@
+//! What kustomize knows about the built-in kinds: its schema is that of Kubernetes v1.21.2. Data only.
+//!
+//! Source: `kyaml/openapi` (`precomputedIsNamespaceScoped`, and the fields of the schema with
+//! `x-kubernetes-patch-strategy: merge`).
+
+use super::id::Gvk;
+
+/// Kinds by `apiVersion`; a star marks the ones outside of namespaces.
+const KINDS: &[(&str, &str)] = &[
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration* ValidatingAdmissionPolicy* ValidatingAdmissionPolicyBinding* ValidatingWebhookConfiguration*"),
+    ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*"),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition*"),
+    ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition*"),
+    ("apiregistration.k8s.io/v1", "APIService*"),
+    ("apiregistration.k8s.io/v1beta1", "APIService*"),
+    ("apps/v1", "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet"),
+    ("autoscaling/v1", "HorizontalPodAutoscaler Scale"),
+    ("autoscaling/v2beta1", "HorizontalPodAutoscaler"),
+    ("autoscaling/v2beta2", "HorizontalPodAutoscaler"),
+    ("batch/v1", "CronJob Job"),
+    ("batch/v1beta1", "CronJob"),
+    ("certificates.k8s.io/v1", "CertificateSigningRequest*"),
+    ("certificates.k8s.io/v1beta1", "CertificateSigningRequest*"),
+    ("coordination.k8s.io/v1", "Lease"),
+    ("coordination.k8s.io/v1beta1", "Lease"),
+    ("discovery.k8s.io/v1", "EndpointSlice"),
+    ("discovery.k8s.io/v1beta1", "EndpointSlice"),
+    ("events.k8s.io/v1", "Event"),
+    ("events.k8s.io/v1beta1", "Event"),
+    ("extensions/v1beta1", "Ingress"),
+    ("flowcontrol.apiserver.k8s.io/v1beta1", "FlowSchema* PriorityLevelConfiguration*"),
+    ("networking.k8s.io/v1", "Ingress IngressClass* NetworkPolicy"),
+    ("networking.k8s.io/v1beta1", "Ingress IngressClass*"),
+    ("node.k8s.io/v1", "RuntimeClass*"),
+    ("node.k8s.io/v1beta1", "RuntimeClass*"),
+    ("policy/v1", "PodDisruptionBudget"),
+    ("policy/v1beta1", "Eviction PodDisruptionBudget PodSecurityPolicy*"),
+    ("rbac.authorization.k8s.io/v1", "ClusterRole* ClusterRoleBinding* Role RoleBinding"),
+    ("rbac.authorization.k8s.io/v1beta1", "ClusterRole* ClusterRoleBinding* Role RoleBinding"),
+    ("scheduling.k8s.io/v1", "PriorityClass*"),
+    ("scheduling.k8s.io/v1beta1", "PriorityClass*"),
+    ("storage.k8s.io/v1", "CSIDriver* CSINode* StorageClass* VolumeAttachment*"),
+    ("storage.k8s.io/v1beta1", "CSIDriver* CSINode* CSIStorageCapacity StorageClass* VolumeAttachment*"),
+    ("v1", "Binding ComponentStatus* ConfigMap Endpoints Event LimitRange Namespace* Node* NodeProxyOptions* PersistentVolume* PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount"),
+];
+
+fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
+    let is_api = |api: &str| match api.split_once('/') {
+        Some((known, known_version)) => known == group && known_version == version,
+        None => group.is_empty() && api == version,
+    };
+    let kinds = KINDS.iter().find(|(api, _)| is_api(api))?.1;
+    kinds.split(' ').find_map(|known| match known.strip_suffix('*') {
+        Some(known) => (known == kind).then_some(true),
+        None => (known == kind).then_some(false),
+    })
+}
+
+/// Whether a kind is known to stand outside of namespaces; kinds that the schema lacks are not.
+#[must_use]
+pub fn is_cluster_scoped(group: &str, version: &str, kind: &str) -> bool {
+    find(group, version, kind) == Some(true)
+}
+
+/// How the fields of an object merge, as far as they do not simply merge or replace.
+#[derive(Debug)]
+pub struct Schema {
+    fields: &'static [(&'static str, Field)],
+}
+
+/// One field of a [`Schema`].
+#[derive(Debug)]
+pub struct Field {
+    /// The keys by which the items of a list are matched; empty for lists of scalars. `None` where it is no merged list.
+    pub merge_keys: Option<&'static [&'static str]>,
+    /// How the field's value, or each item of the list, merges in turn.
+    pub schema: Option<&'static Schema>,
+}
+
+impl Schema {
+    /// The field with this name, where it is special.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|(known, _)| *known == name).map(|(_, field)| field)
+    }
+}
+
+const fn object(schema: &'static Schema) -> Field {
+    Field { merge_keys: None, schema: Some(schema) }
+}
+
+const fn list(keys: &'static [&'static str]) -> Field {
+    Field { merge_keys: Some(keys), schema: None }
+}
+
+const fn list_of(keys: &'static [&'static str], schema: &'static Schema) -> Field {
+    Field { merge_keys: Some(keys), schema: Some(schema) }
+}
+
+static OBJECT_META: Schema = Schema { fields: &[("finalizers", list(&[])), ("ownerReferences", list(&["uid"]))] };
+static CONTAINER: Schema = Schema {
+    fields: &[
+        ("env", list(&["name"])),
+        ("ports", list(&["containerPort", "protocol"])),
+        ("volumeDevices", list(&["devicePath"])),
+        ("volumeMounts", list(&["mountPath"])),
+    ],
+};
+static EPHEMERAL_CONTAINER: Schema = Schema {
+    fields: &[
+        ("env", list(&["name"])),
+        ("volumeDevices", list(&["devicePath"])),
+        ("volumeMounts", list(&["mountPath"])),
+    ],
+};
+static POD_SPEC: Schema = Schema {
+    fields: &[
+        ("containers", list_of(&["name"], &CONTAINER)),
+        ("ephemeralContainers", list_of(&["name"], &EPHEMERAL_CONTAINER)),
+        ("hostAliases", list(&["ip"])),
+        ("imagePullSecrets", list(&["name"])),
+        ("initContainers", list_of(&["name"], &CONTAINER)),
+        ("topologySpreadConstraints", list(&["topologyKey", "whenUnsatisfiable"])),
+        ("volumes", list(&["name"])),
+    ],
+};
+static STATUS: Schema =
+    Schema { fields: &[("addresses", list(&["type"])), ("conditions", list(&["type"])), ("podIPs", list(&["ip"]))] };
+static POD_TEMPLATE: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC))] };
+static WORKLOAD_SPEC: Schema = Schema { fields: &[("template", object(&POD_TEMPLATE))] };
+static WORKLOAD: Schema = Schema {
+    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&WORKLOAD_SPEC)), ("status", object(&STATUS))],
+};
+static CRON_JOB_SPEC: Schema = Schema { fields: &[("jobTemplate", object(&WORKLOAD))] };
+static CRON_JOB: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CRON_JOB_SPEC))] };
+static POD: Schema = Schema {
+    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))],
+};
+static POD_TEMPLATE_OBJECT: Schema =
+    Schema { fields: &[("metadata", object(&OBJECT_META)), ("template", object(&POD_TEMPLATE))] };
+static SERVICE_SPEC: Schema = Schema { fields: &[("ports", list(&["port", "protocol"]))] };
+static SERVICE: Schema = Schema {
+    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&SERVICE_SPEC)), ("status", object(&STATUS))],
+};
+static SERVICE_ACCOUNT: Schema =
+    Schema { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
+static WEBHOOKS: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("webhooks", list(&["name"]))] };
+static NODE_SPEC: Schema = Schema { fields: &[("podCIDRs", list(&[]))] };
+static NODE: Schema = Schema {
+    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))],
+};
+static CSI_NODE_SPEC: Schema = Schema { fields: &[("drivers", list(&["name"]))] };
+static CSI_NODE: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CSI_NODE_SPEC))] };
+static OTHER: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("status", object(&STATUS))] };
+
+/// How objects of a kind merge; `None` for kinds that the schema lacks, whose lists are replaced whole.
+#[must_use]
+pub fn schema(gvk: &Gvk) -> Option<&'static Schema> {
+    find(&gvk.group, &gvk.version, &gvk.kind)?;
+    Some(match gvk.kind.as_str() {
+        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" | "ReplicationController" => &WORKLOAD,
+        "CronJob" => &CRON_JOB,
+        "Pod" => &POD,
+        "PodTemplate" => &POD_TEMPLATE_OBJECT,
+        "Service" => &SERVICE,
+        "ServiceAccount" => &SERVICE_ACCOUNT,
+        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => &WEBHOOKS,
+        "Node" => &NODE,
+        "CSINode" => &CSI_NODE,
+        _ => &OTHER,
+    })
+}

@@ -1,0 +1,283 @@
+//! Files for one kustomization: found through links, kept inside the repository, noted in the closure.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::RenderError;
+use super::kustomization::{FILE_NAMES, Kustomization};
+use crate::sources::{ContentId, Entry, RepoPath, Tree};
+use crate::span::{FileId, Files, Span};
+use crate::yaml::{Duplicates, Node, Source, Step, parse};
+
+/// Everything that a rendering looked for, found or not. It is rendered again exactly when one of these changes.
+#[derive(Clone, Debug, Default)]
+pub struct Closure {
+    paths: BTreeSet<RepoPath>,
+    /// Folders whose every file counts.
+    folders: BTreeSet<RepoPath>,
+}
+
+impl Closure {
+    /// Whether any of the changed files was looked for.
+    #[must_use]
+    pub fn touches(&self, changed: &[RepoPath]) -> bool {
+        changed.iter().any(|path| self.holds(path))
+    }
+
+    /// Whether this file was looked for.
+    #[must_use]
+    pub fn holds(&self, path: &RepoPath) -> bool {
+        self.paths.contains(path) || self.folders.iter().any(|folder| path.is_within(folder))
+    }
+
+    /// The paths that were looked for one by one.
+    pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
+        self.paths.iter()
+    }
+
+    /// Adds what another rendering looked for.
+    pub fn extend(&mut self, other: &Self) {
+        self.paths.extend(other.paths.iter().cloned());
+        self.folders.extend(other.folders.iter().cloned());
+    }
+}
+
+/// Files that were read and parsed in this run, shared by all revisions.
+#[derive(Default)]
+pub struct Parsed {
+    /// The files.
+    pub files: Files,
+    documents: Mutex<HashMap<(FileId, bool), Documents>>,
+    kustomizations: Mutex<HashMap<FileId, Arc<Result<Kustomization, RenderError>>>>,
+}
+
+type Documents = Arc<Result<Vec<Node>, RenderError>>;
+
+impl Parsed {
+    /// The documents of a file, as objects or as patches.
+    fn documents(&self, file: FileId, step: Step) -> Documents {
+        let key = (file, step == Step::File);
+        if let Some(known) = self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(known);
+        }
+        let source = self.files.get(file);
+        let documents = parse(&Source::file(file, &source.text), step, Duplicates::Refuse);
+        let documents = Arc::new(documents.map_err(|error| RenderError::at(error.span, error.message)));
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&documents));
+        documents
+    }
+
+    fn kustomization(&self, file: FileId) -> Arc<Result<Kustomization, RenderError>> {
+        if let Some(known) = self.kustomizations.lock().unwrap_or_else(PoisonError::into_inner).get(&file) {
+            return Arc::clone(known);
+        }
+        let source = self.files.get(file);
+        let documents = parse(&Source::file(file, &source.text), Step::File, Duplicates::LastWins);
+        let documents = documents.map_err(|error| RenderError::at(error.span, error.message));
+        let read = documents.and_then(|documents| Kustomization::read(file, documents.first()));
+        let read = Arc::new(read);
+        self.kustomizations.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::clone(&read));
+        read
+    }
+}
+
+/// Which files a kustomization may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadRestrictor {
+    /// Those in or below its own folder.
+    #[default]
+    RootOnly,
+    /// Those anywhere in the repository, as Flux renders.
+    None,
+}
+
+/// Reads files on behalf of the kustomization in `root`.
+pub struct Loader<'a> {
+    pub(super) tree: &'a dyn Tree,
+    pub(super) parsed: &'a Parsed,
+    pub(super) restrictor: LoadRestrictor,
+    pub(super) root: RepoPath,
+    pub(super) closure: &'a mut Closure,
+}
+
+/// Links that may be followed on the way to one file.
+const MOST_LINKS: usize = 40;
+
+impl Loader<'_> {
+    /// Follows links from `path` to what really stands there; `None` where nothing does.
+    pub(super) fn resolve(&mut self, path: &RepoPath, span: Span) -> Result<Option<(RepoPath, Entry)>, RenderError> {
+        let mut pending: Vec<String> = path.segments().rev().map(str::to_owned).collect();
+        let mut here = RepoPath::root();
+        let mut links = 0;
+        let mut entry = Entry::Folder(None);
+        while let Some(segment) = pending.pop() {
+            let next = here.child(&segment);
+            self.closure.paths.insert(next.clone());
+            let Some(found) = self.tree.entry(&next).map_err(|error| RenderError::tree(&error))? else { return Ok(None) };
+            if let Entry::Link(target) = &found {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(RenderError::at(span, format!("`{path}` goes through too many symbolic links")));
+                }
+                let Some(resolved) = here.join(target) else {
+                    let message = format!("`{next}` is a symbolic link out of the repository, to `{target}`");
+                    return Err(RenderError::at(span, message).help("only files of the repository itself are read"));
+                };
+                pending.extend(resolved.segments().rev().map(str::to_owned));
+                here = RepoPath::root();
+                entry = Entry::Folder(None);
+                continue;
+            }
+            here = next;
+            entry = found;
+        }
+        Ok(Some((here, entry)))
+    }
+
+    fn locate(&self, relative: &str, span: Span) -> Result<RepoPath, RenderError> {
+        self.root.join(relative).ok_or_else(|| {
+            RenderError::at(span, format!("`{relative}` is outside of the repository"))
+                .help("only files of the repository itself are read; copy the file into it")
+        })
+    }
+
+    /// What stands at a path that the kustomization names.
+    pub(super) fn entry(&mut self, relative: &str, span: Span) -> Result<Option<(RepoPath, Entry)>, RenderError> {
+        let path = self.locate(relative, span)?;
+        self.resolve(&path, span)
+    }
+
+    /// A file's content, and its id where it is text.
+    pub(super) fn content(&mut self, relative: &str, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
+        if is_remote(relative) {
+            return Err(remote(relative, span));
+        }
+        let path = self.locate(relative, span)?;
+        let (path, _) = match self.resolve(&path, span)? {
+            Some((path, Entry::File(id))) => (path, id),
+            Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
+            None => return Err(self.missing(relative, &path, span)?),
+        };
+        if self.restrictor == LoadRestrictor::RootOnly && !path.is_within(&self.root) {
+            let message = format!("`{relative}` is outside of `{}`, the folder of this kustomization", self.root);
+            return Err(RenderError::at(span, message).help(
+                "move the file below this folder, or make its folder a kustomization and list that; \
+                 `--load-restrictor LoadRestrictionsNone` renders as Flux does",
+            ));
+        }
+        self.read(&path, span)
+    }
+
+    fn read(&self, path: &RepoPath, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
+        let read = self.tree.read(path).map_err(|error| RenderError { span: Some(span), ..RenderError::tree(&error) })?;
+        let Some((id, content)) = read else { return Err(RenderError::at(span, format!("`{path}` cannot be read"))) };
+        Ok((Arc::clone(&content), self.register(path, id, &content)))
+    }
+
+    fn register(&self, path: &RepoPath, id: ContentId, content: &[u8]) -> Option<FileId> {
+        Some(self.parsed.files.add(path, id, std::str::from_utf8(content).ok()?))
+    }
+
+    fn missing(&mut self, relative: &str, path: &RepoPath, span: Span) -> Result<RenderError, RenderError> {
+        let error = RenderError::at(span, format!("`{relative}` does not exist"));
+        let folder = path.parent().unwrap_or_else(RepoPath::root);
+        let siblings = self.tree.children(&folder).map_err(|error| RenderError::tree(&error))?;
+        let names: Vec<&str> = siblings.iter().map(|(name, _)| name.as_str()).collect();
+        Ok(match super::error::nearest(path.file_name(), &names) {
+            Some(near) => error.help(format!("did you mean `{near}`, in `{folder}`?")),
+            None => error.help(format!("paths are relative to the kustomization; it was looked for at `{path}`")),
+        })
+    }
+
+    /// The documents of a text file that the kustomization names.
+    pub(super) fn documents(&mut self, relative: &str, span: Span, step: Step) -> Result<Vec<Node>, RenderError> {
+        let (_, file) = self.content(relative, span)?;
+        let file = file.ok_or_else(|| {
+            RenderError::at(span, format!("`{relative}` is not UTF-8")).help("YAML is written in UTF-8; convert the file")
+        })?;
+        match &*self.parsed.documents(file, step) {
+            Ok(documents) => Ok(documents.clone()),
+            Err(error) => Err(error.clone().related(span, "listed here")),
+        }
+    }
+
+    /// The kustomization in the loader's own folder; `None` where there is none.
+    pub(super) fn kustomization(&mut self, span: Option<Span>) -> Result<Option<Arc<Result<Kustomization, RenderError>>>, RenderError> {
+        let mut found = Vec::new();
+        for name in FILE_NAMES {
+            let path = self.root.child(name);
+            self.closure.paths.insert(path.clone());
+            let read = self.tree.entry(&path).map_err(|error| RenderError::tree(&error))?;
+            let path = match read {
+                Some(Entry::File(_)) => path,
+                Some(Entry::Link(target)) => {
+                    let target = self.root.join(&target);
+                    let resolved = match target {
+                        Some(target) => self.resolve_quietly(&target)?,
+                        None => None,
+                    };
+                    let Some(resolved) = resolved else { continue };
+                    resolved
+                }
+                _ => continue,
+            };
+            found.push((name, path));
+        }
+        if let [(first, _), (second, _), ..] = found[..] {
+            let message = format!("`{}` has both `{first}` and `{second}`", self.root);
+            let error = RenderError::nowhere(message).help("keep one of the two");
+            return Err(match span {
+                Some(span) => error.through(span, "listed here"),
+                None => error,
+            });
+        }
+        let Some((_, path)) = found.pop() else { return Ok(None) };
+        let read = self.tree.read(&path).map_err(|error| RenderError::tree(&error))?;
+        let Some((id, content)) = read else { return Ok(None) };
+        let Some(file) = self.register(&path, id, &content) else {
+            let file = self.parsed.files.add(&path, id, "");
+            let error = RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8"));
+            return Err(error.help("YAML is written in UTF-8; convert the file"));
+        };
+        Ok(Some(self.parsed.kustomization(file)))
+    }
+
+    fn resolve_quietly(&mut self, path: &RepoPath) -> Result<Option<RepoPath>, RenderError> {
+        self.closure.paths.insert(path.clone());
+        let entry = self.tree.entry(path).map_err(|error| RenderError::tree(&error))?;
+        Ok(matches!(entry, Some(Entry::File(_))).then(|| path.clone()))
+    }
+
+    /// The manifests of a folder without a kustomization, as an Argo CD directory source reads them: not recursively.
+    pub(super) fn manifests(&mut self) -> Result<Vec<Node>, RenderError> {
+        self.closure.folders.insert(self.root.clone());
+        let children = self.tree.children(&self.root).map_err(|error| RenderError::tree(&error))?;
+        let mut documents = Vec::new();
+        for (name, entry) in children {
+            let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
+            if !is_manifest || !matches!(entry, Entry::File(_)) {
+                continue;
+            }
+            let path = self.root.child(&name);
+            let Some((id, content)) = self.tree.read(&path).map_err(|error| RenderError::tree(&error))? else { continue };
+            let Some(file) = self.register(&path, id, &content) else {
+                let file = self.parsed.files.add(&path, id, "");
+                return Err(RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8")));
+            };
+            documents.extend((*self.parsed.documents(file, Step::File)).clone()?);
+        }
+        Ok(documents)
+    }
+}
+
+/// Whether a path names something on another machine (`api/internal/git/repospec.go`).
+pub(super) fn is_remote(path: &str) -> bool {
+    path.contains("://") || path.starts_with("git@") || path.starts_with("github.com/") || path.starts_with("github.com:") || path.contains("?ref=") || path.contains(".git//")
+}
+
+/// Says why something on another machine is refused.
+pub(super) fn remote(path: &str, span: Span) -> RenderError {
+    RenderError::at(span, format!("`{path}` is on another machine")).help(
+        "a gate must not depend on the network: copy the base into this repository (vendor it) and list the copy",
+    )
+}

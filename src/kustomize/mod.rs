@@ -1,0 +1,35 @@
+//! Renders what `kustomize build` renders, and remembers for every value who wrote it.
+//!
+//! One module a transformation, in kustomize's order: [`generators`], [`patches`], [`namespace`], [`names`],
+//! [`labels`], [`replicas`], [`images`]; at the root then [`hash`], [`nameref`] and [`order`]. What they know about
+//! kinds and fields is data, in `kinds` and `specs`. A base is built once and shared by all that use it.
+
+pub use build::{Options, Rendering, Renderer};
+pub use error::{RenderError, nearest};
+pub use id::{Gvk, ResourceId};
+pub use images::{Reference, split as split_image};
+pub use kustomization::{FILE_NAMES, Kustomization, Order};
+pub use loader::{Closure, LoadRestrictor, Parsed};
+
+mod build;
+mod error;
+mod fieldspec;
+mod generators;
+mod hash;
+mod id;
+mod images;
+mod jsonpatch;
+mod kinds;
+mod kustomization;
+mod labels;
+mod loader;
+mod merge;
+mod namespace;
+mod nameref;
+mod names;
+mod order;
+mod patches;
+mod replicas;
+mod resource;
+mod selector;
+mod specs;

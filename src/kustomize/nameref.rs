@@ -1,0 +1,202 @@
+//! Fixes references to objects whose names have changed (`api/filters/nameref`).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::error::RenderError;
+use super::fieldspec::{FieldSpec, Visit, visit};
+use super::id::{Gvk, ResourceId};
+use super::resource::Resource;
+use super::specs::{self, NameReference};
+use crate::span::Span;
+use crate::yaml::{Node, Scalar, Step};
+
+/// Follows every reference to a renamed object.
+///
+/// # Errors
+/// When a reference could mean several objects with different names.
+pub fn fix(resources: &mut [Resource]) -> Result<(), RenderError> {
+    let candidates: Vec<Candidate> = resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
+    let renamed: HashSet<&str> = candidates.iter().flat_map(|candidate| candidate.previous.iter().map(|id| id.name.as_str())).collect();
+    if renamed.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
+        let original = resource.original_id().gvk;
+        let referrer = Referrer::of(resource);
+        for reference in specs::references_of(&original) {
+            let search = Search { referrer: &referrer, reference, candidates: &candidates };
+            let how = Visit { create: None, span: resource.node.origin.span, step: Step::NameReference };
+            visit(&mut resource.node, &reference.field.path, how, &mut |node| update(node, &search, &renamed))?;
+        }
+    }
+    Ok(())
+}
+
+struct Candidate {
+    id: ResourceId,
+    original: ResourceId,
+    previous: Vec<ResourceId>,
+    prefixes: Vec<Arc<str>>,
+    suffixes: Vec<Arc<str>>,
+    /// What gave it its present name.
+    name_span: Span,
+}
+
+impl Candidate {
+    fn of(resource: &Resource) -> Self {
+        let name = resource.node.find(&["metadata", "name"]);
+        Self {
+            id: resource.id(),
+            original: resource.original_id(),
+            previous: resource.previous_ids().collect(),
+            prefixes: resource.prefixes.clone(),
+            suffixes: resource.suffixes.clone(),
+            name_span: name.unwrap_or(&resource.node).origin.span,
+        }
+    }
+
+    fn was(&self, group: &str, version: &str, kind: &str) -> bool {
+        let selects = |gvk: &Gvk| {
+            (group.is_empty() || group == gvk.group)
+                && (version.is_empty() || version == gvk.version)
+                && (kind.is_empty() || kind == gvk.kind)
+        };
+        self.previous.iter().any(|id| selects(&id.gvk))
+    }
+}
+
+struct Referrer {
+    id: ResourceId,
+    prefixes: Vec<Arc<str>>,
+    suffixes: Vec<Arc<str>>,
+    /// Group and kind that `roleRef` names.
+    role: Option<(String, String)>,
+    /// Namespaces of the service accounts that a RoleBinding binds.
+    bound_namespaces: HashSet<String>,
+}
+
+impl Referrer {
+    fn of(resource: &Resource) -> Self {
+        let text = |node: &Node, key: &str| node.get(key).and_then(Node::as_text).map(str::to_owned);
+        let role = resource.node.get("roleRef");
+        let subjects = resource.node.get("subjects").and_then(Node::as_sequence).unwrap_or_default();
+        let accounts = subjects.iter().filter(|subject| text(subject, "kind").as_deref() == Some("ServiceAccount"));
+        let is_binding = resource.kind() == "RoleBinding";
+        Self {
+            id: resource.id(),
+            prefixes: resource.prefixes.clone(),
+            suffixes: resource.suffixes.clone(),
+            role: role.and_then(|role| Some((text(role, "apiGroup")?, text(role, "kind")?))),
+            bound_namespaces: accounts.filter(|_| is_binding).filter_map(|subject| text(subject, "namespace")).collect(),
+        }
+    }
+
+    /// Whether an object can be meant at all: same namespace, none, or that of a bound service account.
+    fn may_mean(&self, candidate: &Candidate) -> bool {
+        self.id.gvk.is_cluster_scoped()
+            || candidate.id.gvk.is_cluster_scoped()
+            || candidate.id.effective_namespace() == self.id.effective_namespace()
+            || self.bound_namespaces.contains(&candidate.id.namespace)
+    }
+}
+
+struct Search<'a> {
+    referrer: &'a Referrer,
+    reference: &'a NameReference,
+    candidates: &'a [Candidate],
+}
+
+impl<'a> Search<'a> {
+    /// The object that a name means; `None` where it means nothing that is built here.
+    fn find(&self, name: &Node, namespace: Option<&str>) -> Result<Option<&'a Candidate>, RenderError> {
+        let Some(text) = name.as_scalar().map(|scalar| &*scalar.text) else { return Ok(None) };
+        let FieldSpec { group, version, kind, .. } = &self.reference.referent;
+        let role = self.referrer.role.as_ref().filter(|_| self.reference.field.path.ends_with(&["roleRef".into(), "name".into()]));
+        let mut found: Vec<&Candidate> = self
+            .candidates
+            .iter()
+            .filter(|candidate| self.referrer.may_mean(candidate))
+            .filter(|candidate| candidate.previous.iter().any(|id| id.name == text))
+            .filter(|candidate| candidate.was(group, version, kind))
+            .filter(|candidate| role.is_none_or(|(group, kind)| candidate.was(group, "", kind)))
+            .filter(|candidate| self.in_namespace(candidate))
+            .collect();
+        if let Some(namespace) = namespace {
+            let originally = |candidate: &&Candidate| candidate.original.effective_namespace() == namespace;
+            let known = self.candidates.iter().filter(|candidate| self.referrer.may_mean(candidate)).any(|one| originally(&one));
+            found.retain(|candidate| {
+                if known { originally(candidate) } else { candidate.id.effective_namespace() == namespace }
+            });
+        }
+        if found.len() > 1 {
+            found.retain(|candidate| self.same_affixes(candidate, true));
+        }
+        if found.len() > 1 {
+            found.retain(|candidate| self.same_affixes(candidate, false));
+        }
+        let Some(first) = found.first() else { return Ok(None) };
+        let same = |other: &&Candidate| {
+            other.id.name == first.id.name && (namespace.is_none() || other.id.namespace == first.id.namespace)
+        };
+        if found.iter().all(same) {
+            return Ok(Some(first));
+        }
+        let mut error = RenderError::at(name.origin.span, format!("`{text}` could mean any of {} objects here", found.len()))
+            .help("give the objects different names, or rename them in one place");
+        for candidate in found {
+            error = error.related(candidate.name_span, format!("{}", candidate.id));
+        }
+        Err(error)
+    }
+
+    fn in_namespace(&self, candidate: &Candidate) -> bool {
+        self.referrer.id.gvk.is_cluster_scoped()
+            || candidate.id.gvk.is_cluster_scoped()
+            || candidate.id.gvk.kind == "ServiceAccount"
+            || candidate.id.effective_namespace() == self.referrer.id.effective_namespace()
+    }
+
+    fn same_affixes(&self, candidate: &Candidate, allow_empty: bool) -> bool {
+        let same = |one: &[Arc<str>], other: &[Arc<str>]| {
+            let either_empty = one.is_empty() || other.is_empty();
+            allow_empty && either_empty || one.ends_with(other) || other.ends_with(one)
+        };
+        same(&candidate.prefixes, &self.referrer.prefixes) && same(&candidate.suffixes, &self.referrer.suffixes)
+    }
+}
+
+fn update(node: &mut Node, search: &Search<'_>, renamed: &HashSet<&str>) -> Result<(), RenderError> {
+    if let Some(scalar) = node.as_scalar() {
+        if !renamed.contains(&*scalar.text) || node.is_null() {
+            return Ok(());
+        }
+        if let Some(candidate) = search.find(node, None)? {
+            write(node, &candidate.id.name, candidate.name_span);
+        }
+        return Ok(());
+    }
+    if node.as_sequence().is_some() {
+        return node.as_sequence_mut().into_iter().flatten().try_for_each(|item| update(item, search, renamed));
+    }
+    let namespace = node.get("namespace").and_then(Node::as_scalar).map(|scalar| scalar.text.to_string());
+    let Some(name) = node.get("name") else {
+        return Err(RenderError::at(node.origin.span, "a reference to another object has no `name`"));
+    };
+    let Some(candidate) = search.find(name, namespace.as_deref())? else { return Ok(()) };
+    let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
+    for (field, value) in [("name", &candidate.id.name), ("namespace", &candidate.id.namespace)] {
+        match mapping.get_mut(field) {
+            _ if value.is_empty() => {}
+            Some(found) => write(found, value, candidate.name_span),
+            None => mapping.set(field, Node::string(value, candidate.name_span, Step::NameReference)),
+        }
+    }
+    Ok(())
+}
+
+fn write(node: &mut Node, text: &str, span: Span) {
+    if node.as_text() != Some(text) {
+        node.replace_scalar(Scalar::string(text), span, Step::NameReference);
+    }
+}

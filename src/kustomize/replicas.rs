@@ -1,0 +1,46 @@
+//! `replicas` (`api/internal/builtins/ReplicaCountTransformer.go`).
+
+use super::error::RenderError;
+use super::fieldspec::{Leaf, Visit, visit};
+use super::kustomization::Replica;
+use super::resource::Resource;
+use super::specs;
+use crate::yaml::{Scalar, Step};
+
+/// Sets the count on every object with the name.
+///
+/// # Errors
+/// When no object that has replicas bears the name.
+pub fn set(resources: &mut [Resource], replica: &Replica) -> Result<(), RenderError> {
+    let mut found = false;
+    for spec in specs::REPLICAS.iter() {
+        for resource in resources.iter_mut() {
+            if !resource.any_id(|id| id.name == replica.name && spec.selects(&id.gvk)) {
+                continue;
+            }
+            found = true;
+            if !spec.selects(&resource.gvk()) {
+                continue;
+            }
+            let how = Visit { create: Some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
+            visit(&mut resource.node, &spec.path, how, &mut |node| {
+                if node.as_scalar().is_none() {
+                    let message = format!("the replica count belongs here, but this is {}", node.shape());
+                    return Err(RenderError::at(node.origin.span, message));
+                }
+                node.replace_scalar(Scalar::plain(&replica.count.to_string()), replica.count_span, Step::Replica);
+                Ok(())
+            })?;
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    let names = resources.iter().map(Resource::name).collect::<Vec<_>>();
+    let message = format!("no workload with replicas is named `{}`", replica.name);
+    let error = RenderError::at(replica.name_span, message);
+    Err(match super::error::nearest(&replica.name, &names) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("name a Deployment, StatefulSet, ReplicaSet or ReplicationController that is built here"),
+    })
+}

@@ -1,0 +1,162 @@
+use std::sync::Arc;
+
+use super::id::{Gvk, ResourceId};
+use crate::yaml::{Node, Scalar};
+
+/// One object on its way through the build, with what kustomize remembers about its earlier names.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The object; null once a patch has deleted it.
+    pub node: Node,
+    /// Earlier identities, oldest first.
+    previous: Vec<Previous>,
+    /// Name prefixes that were added, oldest first.
+    pub prefixes: Vec<Arc<str>>,
+    /// Name suffixes that were added, oldest first.
+    pub suffixes: Vec<Arc<str>>,
+    /// Whether the name gets a hash of the content.
+    pub needs_hash: bool,
+    /// What a generator asked for when an object with its name exists.
+    pub behavior: Behavior,
+}
+
+#[derive(Clone, Debug)]
+struct Previous {
+    namespace: String,
+    name: String,
+    kind: String,
+}
+
+/// What a generator does where an object with its name exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behavior {
+    /// It must not exist.
+    #[default]
+    Create,
+    /// It is replaced.
+    Replace,
+    /// Its data is merged.
+    Merge,
+}
+
+impl Resource {
+    /// An object as a file or a generator has it.
+    #[must_use]
+    pub fn new(node: Node) -> Self {
+        Self {
+            node,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            needs_hash: false,
+            behavior: Behavior::Create,
+        }
+    }
+
+    /// Group, version and kind.
+    #[must_use]
+    pub fn gvk(&self) -> Gvk {
+        Gvk::of(&self.node)
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.node.get("kind").and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)
+    }
+
+    fn metadata(&self, field: &str) -> &str {
+        self.node.find(&["metadata", field]).and_then(Node::as_text).unwrap_or_default()
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata("name")
+    }
+
+    /// The namespace; empty where none is written.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.metadata("namespace")
+    }
+
+    /// The identity at this point of the build.
+    #[must_use]
+    pub fn id(&self) -> ResourceId {
+        ResourceId { gvk: self.gvk(), name: self.name().to_owned(), namespace: self.namespace().to_owned() }
+    }
+
+    /// The identities that it had, oldest first, without the present one.
+    pub fn previous_ids(&self) -> impl Iterator<Item = ResourceId> + '_ {
+        let gvk = self.gvk();
+        self.previous.iter().map(move |previous| ResourceId {
+            gvk: Gvk { kind: previous.kind.clone(), ..gvk.clone() },
+            name: previous.name.clone(),
+            namespace: previous.namespace.clone(),
+        })
+    }
+
+    /// The names that it had before the present one.
+    pub fn previous_names(&self) -> impl Iterator<Item = &str> {
+        self.previous.iter().map(|previous| previous.name.as_str())
+    }
+
+    /// The identity with which it entered the build.
+    #[must_use]
+    pub fn original_id(&self) -> ResourceId {
+        self.previous_ids().next().unwrap_or_else(|| self.id())
+    }
+
+    /// Whether any of its identities, past or present, satisfies `accepts`.
+    pub fn any_id(&self, accepts: impl Fn(&ResourceId) -> bool) -> bool {
+        self.previous_ids().any(|id| accepts(&id)) || accepts(&self.id())
+    }
+
+    /// Remembers the present identity before it changes.
+    pub fn remember_id(&mut self) {
+        let id = self.id();
+        let namespace = id.effective_namespace().to_owned();
+        self.previous.push(Previous { namespace, name: id.name, kind: id.gvk.kind });
+    }
+
+    /// Takes over the past of the object that this one replaces.
+    pub fn inherit(&mut self, other: &Self) {
+        self.previous.clone_from(&other.previous);
+        self.prefixes.clone_from(&other.prefixes);
+        self.suffixes.clone_from(&other.suffixes);
+    }
+
+    /// Whether a patch has deleted it.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.node.as_mapping().is_none_or(super::super::yaml::Mapping::is_empty)
+    }
+
+    /// Writes annotations as kustomize leaves them at the end of every build: all values strings, no empty map.
+    pub fn settle_annotations(&mut self) {
+        let settled = |annotations: &Node| {
+            annotations.as_mapping().is_some_and(|mapping| {
+                let is_string = |node: &Node| node.as_scalar().is_some_and(|scalar| scalar.kind == crate::yaml::Kind::String);
+                !mapping.is_empty() && mapping.iter().all(|(_, node)| is_string(node))
+            })
+        };
+        if self.node.find(&["metadata", "annotations"]).is_none_or(settled) {
+            return;
+        }
+        let Some(metadata) = self.node.as_mapping_mut().and_then(|object| object.get_mut("metadata")) else { return };
+        let Some(metadata) = metadata.as_mapping_mut() else { return };
+        let Some(annotations) = metadata.get_mut("annotations") else { return };
+        match annotations.as_mapping_mut().filter(|mapping| !mapping.is_empty()) {
+            None => {
+                metadata.remove("annotations");
+            }
+            Some(mapping) => {
+                for (_, node) in mapping.iter_mut() {
+                    let text = node.as_scalar().map(|scalar| Arc::clone(&scalar.text)).unwrap_or_default();
+                    node.value = crate::yaml::Value::Scalar(Scalar { text, kind: crate::yaml::Kind::String, plain: false });
+                }
+            }
+        }
+    }
+}

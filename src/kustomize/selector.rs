@@ -1,0 +1,166 @@
+//! Patch targets (`api/types/selector.go`, label selectors of `k8s.io/apimachinery`).
+
+use regex::Regex;
+
+use super::error::RenderError;
+use super::resource::Resource;
+use crate::span::Span;
+use crate::yaml::Node;
+
+/// A pattern that must match a whole text; empty matches all.
+#[derive(Clone, Debug)]
+pub enum Pattern {
+    /// Nothing was asked for.
+    Any,
+    /// A text without special characters.
+    Literal(String),
+    /// A regular expression, anchored at both ends.
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// Compiles a pattern as written at `span`.
+    ///
+    /// # Errors
+    /// When it is no regular expression.
+    pub fn new(text: &str, span: Span) -> Result<Self, RenderError> {
+        if text.is_empty() {
+            return Ok(Self::Any);
+        }
+        if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte)) {
+            return Ok(Self::Literal(text.to_owned()));
+        }
+        Regex::new(&format!("^(?:{text})$")).map(Self::Regex).map_err(|error| {
+            let reason = error.to_string();
+            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            RenderError::at(span, format!("`{text}` is not a regular expression: {reason}"))
+                .help("fields of a target are regular expressions that must match the whole name")
+        })
+    }
+
+    /// Whether the text matches.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Literal(literal) => literal == text,
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// What a patch applies to.
+#[derive(Clone, Debug)]
+pub struct Selector {
+    /// The API group.
+    pub group: Pattern,
+    /// The API version.
+    pub version: Pattern,
+    /// The kind.
+    pub kind: Pattern,
+    /// The name, original or present.
+    pub name: Pattern,
+    /// The namespace, original or present.
+    pub namespace: Pattern,
+    /// Requirements on labels.
+    pub labels: Vec<Requirement>,
+    /// Requirements on annotations.
+    pub annotations: Vec<Requirement>,
+}
+
+impl Selector {
+    /// Whether the selector picks this object.
+    #[must_use]
+    pub fn selects(&self, resource: &Resource) -> bool {
+        let gvk = resource.gvk();
+        let by_kind = self.group.matches(&gvk.group) && self.version.matches(&gvk.version) && self.kind.matches(&gvk.kind);
+        if !by_kind {
+            return false;
+        }
+        let (id, original) = (resource.id(), resource.original_id());
+        let either = |pattern: &Pattern, one: &str, other: &str| pattern.matches(one) || pattern.matches(other);
+        either(&self.namespace, original.effective_namespace(), id.effective_namespace())
+            && either(&self.name, &original.name, &id.name)
+            && self.labels.iter().all(|wanted| wanted.holds(resource.node.find(&["metadata", "labels"])))
+            && self.annotations.iter().all(|wanted| wanted.holds(resource.node.find(&["metadata", "annotations"])))
+    }
+}
+
+/// One requirement of a label selector.
+#[derive(Clone, Debug)]
+pub struct Requirement {
+    key: String,
+    test: Test,
+}
+
+#[derive(Clone, Debug)]
+enum Test {
+    Exists,
+    Absent,
+    In(Vec<String>),
+    NotIn(Vec<String>),
+}
+
+impl Requirement {
+    /// Parses `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.
+    ///
+    /// # Errors
+    /// When the text is none of these.
+    pub fn parse_all(text: &str, span: Span) -> Result<Vec<Self>, RenderError> {
+        let mut requirements = Vec::new();
+        let mut depth = 0usize;
+        let parts = text.split(|character| {
+            match character {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            character == ',' && depth == 0
+        });
+        for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+            let requirement = Self::parse(part).ok_or_else(|| {
+                RenderError::at(span, format!("`{part}` is not a requirement of a selector"))
+                    .help("write `key=value`, `key!=value`, `key`, `!key`, `key in (a,b)` or `key notin (a,b)`")
+            })?;
+            requirements.push(requirement);
+        }
+        Ok(requirements)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let is_key = |key: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
+            !key.is_empty() && key.bytes().all(allowed)
+        };
+        let one = |key: &str, test: Test| is_key(key.trim()).then(|| Self { key: key.trim().to_owned(), test });
+        if let Some((key, values)) = text.split_once('(') {
+            let values: Vec<String> = values.strip_suffix(')')?.split(',').map(|value| value.trim().to_owned()).collect();
+            let (key, operator) = key.trim().rsplit_once(char::is_whitespace)?;
+            return match operator {
+                "in" => one(key, Test::In(values)),
+                "notin" => one(key, Test::NotIn(values)),
+                _ => None,
+            };
+        }
+        if let Some((key, value)) = text.split_once("!=") {
+            return one(key, Test::NotIn(vec![value.trim().to_owned()]));
+        }
+        if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+            return one(key, Test::In(vec![value.trim().to_owned()]));
+        }
+        match text.strip_prefix('!') {
+            Some(key) => one(key, Test::Absent),
+            None => one(text, Test::Exists),
+        }
+    }
+
+    fn holds(&self, labels: Option<&Node>) -> bool {
+        let value = labels.and_then(|labels| labels.get(&self.key)).and_then(Node::as_scalar).map(|scalar| &*scalar.text);
+        match &self.test {
+            Test::Exists => value.is_some(),
+            Test::Absent => value.is_none(),
+            Test::In(values) => value.is_some_and(|value| values.iter().any(|wanted| wanted == value)),
+            Test::NotIn(values) => value.is_none_or(|value| values.iter().all(|wanted| wanted != value)),
+        }
+    }
+}
