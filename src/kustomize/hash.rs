@@ -34,7 +34,8 @@ fn hash(resource: &Resource) -> String {
         Some(other) => to_json(other),
     };
     add("kind", resource.kind().into());
-    add("name", resource.name().into());
+    // kustomize means to hash the name, but looks it up under the key `metadata/name`, which no object has.
+    add("name", "".into());
     add("data", field("data"));
     let optional = if resource.kind() == "Secret" {
         add("type", field("type"));

@@ -7,7 +7,7 @@ use super::error::RenderError;
 use super::kustomization::{FILE_NAMES, Kustomization};
 use crate::sources::{ContentId, Entry, RepoPath, Tree};
 use crate::span::{FileId, Files, Span};
-use crate::yaml::{Duplicates, Node, Source, Step, parse};
+use crate::yaml::{Dialect, Node, Source, Step, parse};
 
 /// Everything that a rendering looked for, found or not. It is rendered again exactly when one of these changes.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ impl Parsed {
             return Arc::clone(known);
         }
         let source = self.files.get(file);
-        let documents = parse(&Source::file(file, &source.text), step, Duplicates::Refuse);
+        let documents = parse(&Source::file(file, &source.text), step, Dialect::Resource);
         let documents = Arc::new(documents.map_err(|error| RenderError::at(error.span, error.message)));
         self.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&documents));
         documents
@@ -72,7 +72,7 @@ impl Parsed {
             return Arc::clone(known);
         }
         let source = self.files.get(file);
-        let documents = parse(&Source::file(file, &source.text), Step::File, Duplicates::LastWins);
+        let documents = parse(&Source::file(file, &source.text), Step::File, Dialect::Kustomization);
         let documents = documents.map_err(|error| RenderError::at(error.span, error.message));
         let read = documents.and_then(|documents| Kustomization::read(file, documents.first()));
         let read = Arc::new(read);

@@ -159,8 +159,10 @@ impl<'a> Search<'a> {
 
     fn same_affixes(&self, candidate: &Candidate, allow_empty: bool) -> bool {
         let same = |one: &[Arc<str>], other: &[Arc<str>]| {
-            let either_empty = one.is_empty() || other.is_empty();
-            allow_empty && either_empty || one.ends_with(other) || other.ends_with(one)
+            if one.is_empty() || other.is_empty() {
+                return allow_empty || one.is_empty() && other.is_empty();
+            }
+            one.ends_with(other) || other.ends_with(one)
         };
         same(&candidate.prefixes, &self.referrer.prefixes) && same(&candidate.suffixes, &self.referrer.suffixes)
     }

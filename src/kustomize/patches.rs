@@ -10,7 +10,7 @@ use super::loader::Loader;
 use super::merge::merge;
 use super::resource::Resource;
 use crate::span::Span;
-use crate::yaml::{Duplicates, Mapping, Node, Scalar, Source, Step, Value, YamlError, parse};
+use crate::yaml::{Dialect, Mapping, Node, Scalar, Source, Step, Value, YamlError, parse};
 
 /// What a patch's text turned out to be.
 enum Content {
@@ -102,7 +102,7 @@ fn json(resources: &mut [Resource], patch: &Patch, operations: &[Operation], rem
 
 fn embedded(text: &str, span: Span, loader: &Loader<'_>, step: Step) -> Result<Vec<Node>, YamlError> {
     let file = loader.parsed.files.get(span.file);
-    parse(&Source::embedded(text, span, &file), step, Duplicates::Refuse)
+    parse(&Source::embedded(text, span, &file), step, Dialect::Resource)
 }
 
 fn nodes(patch: &Patch, loader: &mut Loader<'_>, step: Step) -> Result<Vec<Node>, RenderError> {

@@ -125,6 +125,8 @@ impl Resource {
         self.previous.clone_from(&other.previous);
         self.prefixes.clone_from(&other.prefixes);
         self.suffixes.clone_from(&other.suffixes);
+        self.needs_hash &= other.needs_hash;
+        self.behavior = other.behavior;
     }
 
     /// Whether a patch has deleted it.

@@ -329,7 +329,7 @@ fn is_break(character: char) -> bool {
 }
 
 /// libyaml's notion: no tab, nothing above the basic plane, no byte order mark.
-fn is_printable(character: char) -> bool {
+pub(super) fn is_printable(character: char) -> bool {
     matches!(character, '\n' | '\x20'..='\x7e' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && character != '\u{feff}'
 }
 
@@ -388,12 +388,12 @@ mod tests {
     use super::*;
     use crate::sources::{ContentId, RepoPath};
     use crate::span::Files;
-    use crate::yaml::{Duplicates, Source, Step, parse};
+    use crate::yaml::{Dialect, Source, Step, parse};
 
     fn round(text: &str) -> String {
         let files = Files::default();
         let file = files.add(&RepoPath::new("a.yaml").unwrap(), ContentId::of(text.as_bytes()), text);
-        let nodes = parse(&Source::file(file, text), Step::File, Duplicates::Refuse).unwrap();
+        let nodes = parse(&Source::file(file, text), Step::File, Dialect::Resource).unwrap();
         let mut out = String::new();
         emit_document(&nodes[0], &mut out).unwrap();
         out

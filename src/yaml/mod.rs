@@ -9,7 +9,7 @@ use crate::span::Span;
 
 pub use emit::{emit_document, key_order};
 pub use json::{number_text, through_json, to_json};
-pub use parse::{Duplicates, Source, YamlError, parse};
+pub use parse::{Dialect, Source, YamlError, parse};
 pub use resolve::{Kind, resolve, resolve_yaml11};
 
 mod emit;

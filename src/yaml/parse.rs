@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
 
+use super::emit::is_printable;
 use super::resolve::{Kind, resolve};
 use super::{Key, Mapping, Node, Origin, Scalar, Step, Value};
 use crate::span::{FileId, SourceFile, Span, offset};
@@ -15,13 +16,13 @@ const MOST_NODES: usize = 2_000_000;
 /// How many documents one text may hold.
 const MOST_DOCUMENTS: usize = 20_000;
 
-/// What to do with a key that stands twice in one mapping.
+/// In which way kustomize reads a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duplicates {
-    /// Refuse it, as kustomize does in resources and patches.
-    Refuse,
-    /// The last one counts, as in kustomization files.
-    LastWins,
+pub enum Dialect {
+    /// Resources and patches: a key that stands twice is refused, and folded blocks pass through [`folded_again`].
+    Resource,
+    /// Kustomization files: the last one of equal keys counts.
+    Kustomization,
 }
 
 /// A text that is not YAML, or that is past a limit. The user's file is at fault.
@@ -129,13 +130,13 @@ fn block_lines(file: &str, start: usize, text: &str) -> Option<Vec<(usize, usize
 ///
 /// # Errors
 /// When the text is not YAML, or is past a limit on nesting, aliases or documents.
-pub fn parse(source: &Source<'_>, step: Step, duplicates: Duplicates) -> Result<Vec<Node>, YamlError> {
+pub fn parse(source: &Source<'_>, step: Step, dialect: Dialect) -> Result<Vec<Node>, YamlError> {
     let mut options = granit_parser::Options::default();
     options.block_scalar_eof_without_line_feed = true;
     options.emit_comments = false;
     let text: &str = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
     let skipped = source.text.len() - text.len();
-    let mut builder = Builder { source, step, duplicates, open: Vec::new(), anchors: HashMap::new(), nodes: 0 };
+    let mut builder = Builder { source, step, dialect, open: Vec::new(), anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| {
@@ -156,7 +157,7 @@ pub fn parse(source: &Source<'_>, step: Step, duplicates: Duplicates) -> Result<
 struct Builder<'a> {
     source: &'a Source<'a>,
     step: Step,
-    duplicates: Duplicates,
+    dialect: Dialect,
     open: Vec<Open>,
     /// Finished anchored nodes and how many nodes they hold when expanded.
     anchors: HashMap<usize, (Node, usize)>,
@@ -272,7 +273,13 @@ impl Builder<'_> {
                 kind
             }
         };
-        Ok(Scalar { text: Arc::from(text), kind, plain })
+        let text: Arc<str> = match style {
+            // The parser reports an empty value as `~`, which kustomize tells from a null that is written out.
+            ScalarStyle::Plain if range.is_empty() => Arc::from(""),
+            ScalarStyle::Folded if self.dialect == Dialect::Resource => Arc::from(folded_again(&text)),
+            _ => Arc::from(text),
+        };
+        Ok(Scalar { text, kind, plain })
     }
 
     /// Puts a finished node where it belongs. `counts` is what it adds to the node count: for an alias all that it
@@ -308,7 +315,7 @@ impl Builder<'_> {
             return Ok(None);
         }
         if !seen.insert(Arc::clone(&found.text)) {
-            if self.duplicates == Duplicates::Refuse {
+            if self.dialect == Dialect::Resource {
                 let message = format!("the key `{}` stands twice in one mapping", found.text);
                 return Err(YamlError { message, span: found.span });
             }
@@ -317,6 +324,45 @@ impl Builder<'_> {
         entries.push((found, node));
         Ok(None)
     }
+}
+
+/// What a folded block holds after kustomize has written and read it once more: libyaml looks at the first character
+/// of the whole text where it means the next line's, so a break before an indented line is doubled, and where the text
+/// itself begins with a blank, single breaks become spaces (`yaml_emitter_write_folded_scalar`).
+fn folded_again(text: &str) -> String {
+    let is_awkward = |character: char| character != '\t' && !is_printable(character);
+    if text.contains(" \n") || text.ends_with(' ') || text.contains(is_awkward) {
+        // Such a text is written in quotes instead.
+        return text.to_owned();
+    }
+    let is_blank = |text: &str| text.starts_with([' ', '\t']);
+    let first = text.trim_start_matches('\n');
+    let adds_break = !first.is_empty() && !is_blank(first);
+    let leading = text.len() - first.len();
+    let mut out = text[..leading].to_owned();
+    let mut rest = first;
+    while !rest.is_empty() {
+        let end = rest.find('\n').unwrap_or(rest.len());
+        let (line, behind) = rest.split_at(end);
+        let next = behind.trim_start_matches('\n');
+        let breaks = behind.len() - next.len();
+        out.push_str(line);
+        let written = breaks + usize::from(adds_break && !is_blank(line) && breaks > 0);
+        let read = if next.is_empty() {
+            // At the end one break is clipped to one, several are kept.
+            if breaks < 2 { breaks } else { written }
+        } else if is_blank(line) || is_blank(next) {
+            written
+        } else {
+            written - 1
+        };
+        match read {
+            0 if !next.is_empty() => out.push(' '),
+            count => out.extend(std::iter::repeat_n('\n', count)),
+        }
+        rest = next;
+    }
+    out
 }
 
 /// What `<<` names: a mapping, or a list of them of which the earlier wins.
@@ -363,7 +409,7 @@ mod tests {
     fn read(text: &str) -> Result<Vec<Node>, YamlError> {
         let files = Files::default();
         let file = files.add(&RepoPath::new("a.yaml").unwrap(), ContentId::of(text.as_bytes()), text);
-        parse(&Source::file(file, text), Step::File, Duplicates::Refuse)
+        parse(&Source::file(file, text), Step::File, Dialect::Resource)
     }
 
     fn json(text: &str) -> String {
@@ -398,14 +444,22 @@ mod tests {
         let text = "patch: |-\n    - op: replace\n      value: 6\nquoted: \"a: b\"\n";
         let files = Files::default();
         let file = files.add(&RepoPath::new("k.yaml").unwrap(), ContentId::of(b"k"), text);
-        let outer = &parse(&Source::file(file, text), Step::File, Duplicates::Refuse).unwrap()[0];
+        let outer = &parse(&Source::file(file, text), Step::File, Dialect::Resource).unwrap()[0];
         for (key, path, expected) in [("patch", "value", "6"), ("quoted", "a", "b")] {
             let scalar = outer.get(key).unwrap();
             let source = Source::embedded(scalar.as_text().unwrap(), scalar.origin.span, &files.get(file));
-            let inner = &parse(&source, Step::Patch, Duplicates::Refuse).unwrap()[0];
+            let inner = &parse(&source, Step::Patch, Dialect::Resource).unwrap()[0];
             let found = inner.as_sequence().map_or(inner, |items| &items[0]).get(path).unwrap();
             assert_eq!(files.slice(found.origin.span), expected);
         }
+    }
+
+    #[test]
+    fn folded_blocks_gain_a_break_before_an_indented_line() {
+        assert_eq!(folded_again("a b\n"), "a b\n");
+        assert_eq!(folded_again("{\n  x\n}\n"), "{\n\n  x\n}\n");
+        assert_eq!(folded_again("a\nb\n\n"), "a\nb\n\n\n");
+        assert_eq!(folded_again(" a\nb\nc"), " a\nb c");
     }
 
     #[test]
