@@ -1,0 +1,261 @@
+//! Freeze windows. Schedules have five fields as in Argo CD sync windows and GitLab deploy freezes (robfig/cron): when
+//! both days are restricted either may match, and Sunday is 0.
+
+use std::str::FromStr as _;
+
+use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone as _, Utc};
+use chrono_tz::Tz;
+
+use crate::span::Span;
+
+/// A freeze: when which environments must not change.
+#[derive(Clone, Debug)]
+pub struct Freeze {
+    /// Its name.
+    pub name: String,
+    /// Environments by name.
+    pub environments: Vec<String>,
+    /// When.
+    pub times: Times,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// When a freeze is active.
+#[derive(Clone, Debug)]
+pub enum Times {
+    /// Once.
+    Once(Window),
+    /// Again and again.
+    Recurring(Recurring),
+}
+
+/// A stretch of time, its end excluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// When it begins.
+    pub from: DateTime<Utc>,
+    /// When it has ended.
+    pub until: DateTime<Utc>,
+}
+
+/// A schedule in a time zone, and how long each window lasts.
+#[derive(Clone, Debug)]
+pub struct Recurring {
+    /// Any of these fires.
+    schedules: Vec<cron::Schedule>,
+    duration: Duration,
+    zone: Tz,
+}
+
+/// How many starts of a schedule are looked at for one answer.
+const MOST_STARTS: usize = 200_000;
+
+impl Freeze {
+    /// The window that is active at `now`, with the end of an unbroken series of windows.
+    #[must_use]
+    pub fn active(&self, now: DateTime<Utc>) -> Option<Window> {
+        match &self.times {
+            Times::Once(window) => (window.from <= now && now < window.until).then_some(*window),
+            Times::Recurring(recurring) => recurring.active(now),
+        }
+    }
+
+    /// When the next window begins after `now`.
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match &self.times {
+            Times::Once(window) => Some(window.from).filter(|from| *from > now),
+            Times::Recurring(recurring) => recurring.starts(now).find(|start| *start > now),
+        }
+    }
+}
+
+impl Recurring {
+    /// Reads a five-field schedule; says what is wrong with it.
+    ///
+    /// # Errors
+    /// When a field is malformed, or the schedule never fires.
+    pub fn new(schedule: &str, seconds: i64, zone: Tz) -> Result<Self, String> {
+        let fields: Vec<&str> = schedule.split_whitespace().collect();
+        let [minute, hour, day, month, weekday] = fields[..] else {
+            return Err(format!("a schedule has five fields (minute hour day month weekday), this has {}", fields.len()));
+        };
+        let weekday = translate_weekdays(weekday)?;
+        let unrestricted = |field: &str| field.starts_with(['*', '?']);
+        let parse = |day: &str, weekday: &str| {
+            let text = format!("0 {minute} {hour} {day} {month} {weekday}");
+            cron::Schedule::from_str(&text).map_err(|_| format!("`{schedule}` is not a schedule"))
+        };
+        let schedules = if unrestricted(day) || unrestricted(&weekday) {
+            vec![parse(day, &weekday)?]
+        } else {
+            vec![parse(day, "*")?, parse("*", &weekday)?]
+        };
+        let start = NaiveDate::from_ymd_opt(2024, 1, 1).and_then(|date| date.and_hms_opt(0, 0, 0)).unwrap_or_default();
+        if schedules.iter().all(|schedule| schedule.after(&start.and_utc()).next().is_none()) {
+            return Err(format!("`{schedule}` never fires"));
+        }
+        let duration = Duration::try_seconds(seconds).ok_or_else(|| "the duration is too long".to_owned())?;
+        Ok(Self { schedules, duration, zone })
+    }
+
+    /// Starts from `duration` before `now` on, in order. Schedules are evaluated in local time; a start in the gap of a
+    /// clock change falls behind the gap, one that happens twice counts once.
+    fn starts(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + '_ {
+        let day = Duration::days(1);
+        let begin = (now - self.duration - day).with_timezone(&self.zone).naive_local();
+        let mut series: Vec<_> = self.schedules.iter().map(|schedule| schedule.after_owned(begin.and_utc()).peekable()).collect();
+        let zone = self.zone;
+        let starts = std::iter::from_fn(move || {
+            let first = series.iter_mut().filter_map(|starts| starts.peek().copied()).min()?;
+            series.iter_mut().for_each(|starts| {
+                starts.next_if_eq(&first);
+            });
+            Some(instant(first.naive_utc(), zone))
+        });
+        starts.take(MOST_STARTS)
+    }
+
+    fn active(&self, now: DateTime<Utc>) -> Option<Window> {
+        let mut active: Option<Window> = None;
+        for from in self.starts(now) {
+            let until = from + self.duration;
+            match &mut active {
+                None if from > now => return None,
+                None if until > now => active = Some(Window { from, until }),
+                None => {}
+                Some(window) if from <= window.until => window.until = window.until.max(until),
+                Some(_) => break,
+            }
+            // A series without a gap has no end worth waiting for.
+            if active.is_some_and(|window| window.until - now > Duration::days(366)) {
+                break;
+            }
+        }
+        active
+    }
+}
+
+/// The moment that a local time names: the earlier of two, or the first behind a gap.
+fn instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local) {
+        LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => time.with_timezone(&Utc),
+        LocalResult::None => {
+            let before = zone.from_local_datetime(&(local - Duration::hours(3))).earliest();
+            before.map_or_else(|| local.and_utc(), |before| before.with_timezone(&Utc) + Duration::hours(3))
+        }
+    }
+}
+
+/// Reads a local time: a date, a date with a time, or RFC 3339.
+#[must_use]
+pub fn parse_time(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Some(time.with_timezone(&Utc));
+    }
+    let local = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
+        .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
+    Some(instant(local, zone))
+}
+
+/// Weekdays as the `cron` crate has them: by name, since its numbers begin with 1 for Sunday.
+fn translate_weekdays(field: &str) -> Result<String, String> {
+    const NAMES: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+    if matches!(field, "*" | "?") {
+        return Ok("*".to_owned());
+    }
+    let wrong = || format!("`{field}` is no weekday; write 0 to 6 (0 is Sunday), SUN to SAT, ranges or lists of these");
+    let number = |text: &str| {
+        let by_name = NAMES.iter().position(|name| name.eq_ignore_ascii_case(text));
+        by_name.or_else(|| text.parse::<usize>().ok().filter(|day| *day <= 7)).ok_or_else(wrong)
+    };
+    let mut days = [false; 7];
+    for item in field.split(',') {
+        let (range, step) = match item.split_once('/') {
+            Some((range, step)) => (range, step.parse::<usize>().ok().filter(|step| *step > 0).ok_or_else(wrong)?),
+            None => (item, 1),
+        };
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" => (0, 6),
+            Some((from, to)) => (number(from)?, number(to)?),
+            None if item.contains('/') => (number(range)?, 6),
+            None => (number(range)?, number(range)?),
+        };
+        if from > to {
+            return Err(wrong());
+        }
+        (from..=to).step_by(step).for_each(|day| days[day % 7] = true);
+    }
+    let names: Vec<&str> = NAMES.iter().zip(days).filter(|(_, chosen)| *chosen).map(|(name, _)| *name).collect();
+    Ok(if names.len() == 7 { "*".to_owned() } else { names.join(",") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
+    }
+
+    fn recurring(schedule: &str, hours: i64, zone: Tz) -> Recurring {
+        Recurring::new(schedule, hours * 3600, zone).unwrap()
+    }
+
+    #[test]
+    fn a_weekend_freeze_lasts_from_friday_to_monday() {
+        let weekend = recurring("0 17 * * FRI", 63, chrono_tz::America::New_York);
+        // 2026-11-20 is a Friday; New York is five hours behind.
+        assert!(weekend.active(at("2026-11-20T21:59:59Z")).is_none());
+        let window = weekend.active(at("2026-11-21T12:00:00Z")).unwrap();
+        assert_eq!((window.from, window.until), (at("2026-11-20T22:00:00Z"), at("2026-11-23T13:00:00Z")));
+        assert!(weekend.active(at("2026-11-23T13:00:00Z")).is_none());
+    }
+
+    #[test]
+    fn sunday_is_zero_and_either_day_may_match() {
+        let sunday = recurring("0 0 * * 0", 1, Tz::UTC);
+        assert!(sunday.active(at("2026-11-22T00:30:00Z")).is_some());
+        assert!(sunday.active(at("2026-11-23T00:30:00Z")).is_none());
+        let either = recurring("0 0 1 * MON", 1, Tz::UTC);
+        assert!(either.active(at("2026-11-23T00:30:00Z")).is_some());
+        assert!(either.active(at("2026-11-01T00:30:00Z")).is_some());
+        assert!(either.active(at("2026-11-24T00:30:00Z")).is_none());
+    }
+
+    #[test]
+    fn clock_changes_do_not_cut_windows() {
+        // Berlin loses the hour from 02:00 on 2026-03-29 and repeats it on 2026-10-25.
+        let night = recurring("30 2 * * *", 4, chrono_tz::Europe::Berlin);
+        let spring = night.active(at("2026-03-29T02:00:00Z")).unwrap();
+        assert_eq!((spring.from, spring.until), (at("2026-03-29T01:30:00Z"), at("2026-03-29T05:30:00Z")));
+        let autumn = night.active(at("2026-10-25T03:00:00Z")).unwrap();
+        assert_eq!((autumn.from, autumn.until), (at("2026-10-25T00:30:00Z"), at("2026-10-25T04:30:00Z")));
+    }
+
+    #[test]
+    fn windows_that_touch_are_one() {
+        let always = recurring("0 0 * * *", 24, Tz::UTC);
+        let now = at("2026-11-23T05:00:00Z");
+        assert!(always.active(now).unwrap().until - now > Duration::days(365));
+    }
+
+    #[test]
+    fn impossible_schedules_are_refused() {
+        for schedule in ["0 0 30 2 *", "0 0 * *", "x 0 * * *", "0 0 * * 8", "0 0 * * SAT-MON", "0 25 * * *", "0 0 * * 1/0"] {
+            assert!(Recurring::new(schedule, 3600, Tz::UTC).is_err(), "{schedule}");
+        }
+    }
+
+    #[test]
+    fn times_are_local_unless_they_say_otherwise() {
+        let berlin = chrono_tz::Europe::Berlin;
+        assert_eq!(parse_time("2026-12-18T17:00", berlin), Some(at("2026-12-18T16:00:00Z")));
+        assert_eq!(parse_time("2026-12-18T17:00:00Z", berlin), Some(at("2026-12-18T17:00:00Z")));
+        assert_eq!(parse_time("2026-12-18", berlin), Some(at("2026-12-17T23:00:00Z")));
+        assert_eq!(parse_time("next week", berlin), None);
+    }
+}

@@ -1,0 +1,170 @@
+//! `tollgate.yaml`: read with spans, validated into types that cannot be wrong. Every problem is reported, not only the
+//! first.
+
+pub use duration::{describe_seconds, parse_duration};
+pub use freeze::{Freeze, Window};
+pub use layout::Layout;
+pub use read::{ConfigError, read};
+
+use crate::finding::Severity;
+use crate::span::Span;
+use crate::yaml::Node;
+
+mod duration;
+mod freeze;
+mod layout;
+mod read;
+
+/// The file's name at the repository's root.
+pub const FILE_NAME: &str = "tollgate.yaml";
+
+/// Whether bots may change an environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bots {
+    /// They may.
+    #[default]
+    Allow,
+    /// They may not.
+    Deny,
+}
+
+/// One environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Its name.
+    pub name: String,
+    /// Names and globs that folders use for it, its own name included.
+    pub aliases: Vec<String>,
+    /// Names of the environments below, any of which proves a promotion; `None` where the highest one below that an app
+    /// has counts.
+    pub promotes_from: Option<Vec<String>>,
+    /// Whether it is protected: owners, limits and approvals are asked for.
+    pub protected: bool,
+    /// How long a digest must have been live below, in seconds.
+    pub soak: Option<i64>,
+    /// How many owners must have approved.
+    pub approvals: usize,
+    /// Whether bots may change it.
+    pub bots: Bots,
+}
+
+/// What `rules` says about one rule.
+#[derive(Clone, Debug)]
+pub struct RuleSetting {
+    /// The rule's id.
+    pub rule: String,
+    /// Where the id is written.
+    pub span: Span,
+    /// Severities by environment; `None` stands for all others.
+    pub severities: Vec<(Option<String>, Severity)>,
+    /// Parameters of the rule, by name.
+    pub parameters: Vec<(String, Node)>,
+}
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where overlays are; empty where they are to be found.
+    pub layouts: Vec<Layout>,
+    /// The environments, lowest first.
+    pub environments: Vec<Environment>,
+    /// Freezes, one-shot and recurring.
+    pub freezes: Vec<Freeze>,
+    /// Settings of rules.
+    pub rules: Vec<RuleSetting>,
+    /// Whether the file is there.
+    pub is_written: bool,
+}
+
+impl Default for Config {
+    /// What holds without a file: the usual environments, production protected.
+    fn default() -> Self {
+        let environment = |name: &str, aliases: &str| Environment {
+            name: name.to_owned(),
+            aliases: std::iter::once(name).chain(aliases.split(' ')).map(str::to_owned).collect(),
+            promotes_from: None,
+            protected: name == "production",
+            soak: None,
+            approvals: 1,
+            bots: Bots::Allow,
+        };
+        Self {
+            layouts: Vec::new(),
+            environments: vec![
+                environment("dev", "develop development"),
+                environment("test", "int integration testing qa"),
+                environment("staging", "stage stg uat preprod pre-prod preproduction"),
+                environment("production", "prod prd live"),
+            ],
+            freezes: Vec::new(),
+            rules: Vec::new(),
+            is_written: false,
+        }
+    }
+}
+
+impl Config {
+    /// The position of an environment by its own name.
+    #[must_use]
+    pub fn environment(&self, name: &str) -> Option<usize> {
+        self.environments.iter().position(|environment| environment.name == name)
+    }
+
+    /// The environment that a folder's name stands for: by its own name, an alias or a glob.
+    #[must_use]
+    pub fn environment_of(&self, folder: &str) -> Option<usize> {
+        let exact = |environment: &Environment| environment.aliases.iter().any(|alias| alias == folder);
+        let by_glob = |environment: &Environment| environment.aliases.iter().any(|alias| glob_matches(alias, folder));
+        self.environments.iter().position(exact).or_else(|| self.environments.iter().position(by_glob))
+    }
+}
+
+/// Whether a name matches a pattern in which `*` stands for any text and `?` for one character.
+#[must_use]
+pub fn glob_matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut in_name) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while in_name < name.len() {
+        if at < pattern.len() && (pattern[at] == '?' || pattern[at] == name[in_name] && pattern[at] != '*') {
+            (at, in_name) = (at + 1, in_name + 1);
+        } else if at < pattern.len() && pattern[at] == '*' {
+            star = Some((at, in_name));
+            at += 1;
+        } else if let Some((star_at, star_name)) = star {
+            star = Some((star_at, star_name + 1));
+            (at, in_name) = (star_at + 1, star_name + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|character| *character == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_names() {
+        for (pattern, name, expected) in [
+            ("prod-*", "prod-eu", true),
+            ("prod-*", "prod", false),
+            ("*-prod", "eu-prod", true),
+            ("p*d", "prod", true),
+            ("prod", "production", false),
+            ("??", "eu", true),
+            ("*", "", true),
+        ] {
+            assert_eq!(glob_matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn exact_names_win_over_globs() {
+        let mut config = Config::default();
+        config.environments[0].aliases.push("*".to_owned());
+        assert_eq!(config.environment_of("prod"), Some(3));
+        assert_eq!(config.environment_of("other"), Some(0));
+    }
+}

@@ -1,0 +1,400 @@
+use std::str::FromStr as _;
+
+use chrono_tz::Tz;
+
+use super::duration::parse_duration;
+use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
+use super::layout::Layout;
+use super::{Bots, Config, Environment, RuleSetting};
+use crate::finding::Severity;
+use crate::kustomize::nearest;
+use crate::span::{FileId, Span};
+use crate::yaml::{Dialect, Kind, Node, Source, Step, parse};
+
+/// One problem of the configuration: what, where, and what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ConfigError {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+/// Reads `tollgate.yaml`.
+///
+/// # Errors
+/// All problems of the file at once.
+pub fn read(file: FileId, text: &str) -> Result<Config, Vec<ConfigError>> {
+    let documents = parse(&Source::file(file, text), Step::File, Dialect::Resource)
+        .map_err(|error| vec![ConfigError { message: error.message, span: error.span, help: None }])?;
+    let mut reader = Reader { problems: Vec::new() };
+    let config = match documents.first() {
+        Some(node) if !node.is_null() => reader.config(node),
+        _ => {
+            let help = "write `version: 1`, or remove the file: the usual layout is found without it";
+            reader.problem(Span::start_of(file), "the configuration is empty", help);
+            Config::default()
+        }
+    };
+    if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
+}
+
+struct Reader {
+    problems: Vec<ConfigError>,
+}
+
+impl Reader {
+    fn problem(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(ConfigError { message: message.into(), span, help: Some(help.into()) });
+    }
+
+    /// The entries of a mapping whose keys are known; others are problems.
+    fn fields<'a>(&mut self, node: &'a Node, known: &[&str], what: &str) -> Vec<(String, Span, &'a Node)> {
+        let Some(mapping) = node.as_mapping() else {
+            let message = format!("{what} is a mapping, but this is {}", node.shape());
+            self.problem(node.origin.span, message, format!("it has: {}", known.join(", ")));
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (key, value) in mapping.iter() {
+            if known.contains(&&*key.text) {
+                found.push((key.text.to_string(), key.span, value));
+                continue;
+            }
+            let help = match nearest(&key.text, known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("it has: {}", known.join(", ")),
+            };
+            self.problem(key.span, format!("`{}` is no key of {what}", key.text), help);
+        }
+        found
+    }
+
+    fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = node.as_scalar().filter(|scalar| matches!(scalar.kind, Kind::String | Kind::Timestamp));
+        if text.is_none() {
+            self.problem(node.origin.span, format!("{what} is a string, but this is {}", node.shape()), "write it in quotes");
+        }
+        text.map(|scalar| scalar.text.to_string())
+    }
+
+    fn list<'a>(&mut self, node: &'a Node, what: &str) -> &'a [Node] {
+        if node.as_sequence().is_none() && !node.is_null() {
+            self.problem(node.origin.span, format!("{what} is a list, but this is {}", node.shape()), "begin each item with `- `");
+        }
+        node.as_sequence().unwrap_or_default()
+    }
+
+    /// A string, or a list of strings.
+    fn texts(&mut self, node: &Node, what: &str) -> Vec<(String, Span)> {
+        let items = match node.as_sequence() {
+            Some(items) => items,
+            None => std::slice::from_ref(node),
+        };
+        items.iter().filter_map(|item| Some((self.text(item, what)?, item.origin.span))).collect()
+    }
+
+    fn flag(&mut self, node: &Node, what: &str) -> bool {
+        if let Some(Kind::Bool(value)) = node.as_scalar().map(|scalar| scalar.kind) {
+            return value;
+        }
+        self.problem(node.origin.span, format!("{what} is true or false"), "write `true` or `false`");
+        false
+    }
+
+    fn duration(&mut self, node: &Node, what: &str) -> Option<i64> {
+        let seconds = node.as_text().and_then(parse_duration);
+        if seconds.is_none() {
+            self.problem(node.origin.span, format!("{what} is a duration"), "write such as `24h`, `90m`, `7d` or `1d12h`");
+        }
+        seconds
+    }
+
+    fn config(&mut self, node: &Node) -> Config {
+        let mut config = Config { is_written: true, ..Config::default() };
+        let known = ["version", "layout", "environments", "freezes", "rules"];
+        let fields = self.fields(node, &known, "the configuration");
+        if !fields.iter().any(|(name, ..)| name == "version") {
+            self.problem(Span { end: node.origin.span.start, ..node.origin.span }, "the configuration has no `version`", "write `version: 1`");
+        }
+        // Environments come first: freezes and rules name them.
+        if let Some((.., value)) = fields.iter().find(|(name, ..)| name == "environments") {
+            config.environments = self.environments(value);
+        }
+        for (name, _, value) in &fields {
+            match name.as_str() {
+                "version" if value.as_text() != Some("1") => {
+                    self.problem(value.origin.span, "this version of the configuration is unknown", "write `version: 1`");
+                }
+                "layout" => {
+                    for (text, span) in self.texts(value, "a layout") {
+                        match Layout::parse(&text) {
+                            Ok(layout) => config.layouts.push(layout),
+                            Err(message) => self.problem(span, message, "such as `apps/{app}/overlays/{env}`"),
+                        }
+                    }
+                }
+                "freezes" => {
+                    let items = self.list(value, "`freezes`");
+                    config.freezes = items.iter().filter_map(|item| self.freeze(item, &config)).collect();
+                }
+                "rules" => config.rules = self.rules(value, &config),
+                _ => {}
+            }
+        }
+        config
+    }
+
+    fn environments(&mut self, node: &Node) -> Vec<Environment> {
+        let mut environments: Vec<Environment> = Vec::new();
+        let mut below: Vec<(String, Span)> = Vec::new();
+        for item in self.list(node, "`environments`") {
+            let known = ["name", "aliases", "promotesFrom", "protected", "soak", "approvals", "bots"];
+            let fields = self.fields(item, &known, "an environment");
+            let usual = Config::default();
+            let mut environment = Environment {
+                name: String::new(),
+                aliases: Vec::new(),
+                promotes_from: Some(Vec::new()),
+                protected: false,
+                soak: None,
+                approvals: 1,
+                bots: Bots::Allow,
+            };
+            for (name, _, value) in fields {
+                match name.as_str() {
+                    "name" => environment.name = self.text(value, "a name").unwrap_or_default(),
+                    "aliases" => environment.aliases = self.texts(value, "an alias").into_iter().map(|(text, _)| text).collect(),
+                    "promotesFrom" => {
+                        let names = self.texts(value, "an environment's name");
+                        environment.promotes_from = Some(names.iter().map(|(name, _)| name.clone()).collect());
+                        below.extend(names);
+                    }
+                    "protected" => environment.protected = self.flag(value, "`protected`"),
+                    "soak" => environment.soak = self.duration(value, "`soak`"),
+                    "approvals" => match value.as_scalar().map(|scalar| scalar.kind) {
+                        Some(Kind::Int(count)) if count >= 0 => environment.approvals = usize::try_from(count).unwrap_or(usize::MAX),
+                        _ => self.problem(value.origin.span, "`approvals` is a whole number", "write such as `2`"),
+                    },
+                    _ => match value.as_text() {
+                        Some("allow") => environment.bots = Bots::Allow,
+                        Some("deny") => environment.bots = Bots::Deny,
+                        _ => self.problem(value.origin.span, "`bots` takes `allow` or `deny`", "write `bots: deny`"),
+                    },
+                }
+            }
+            if environment.name.is_empty() {
+                self.problem(item.origin.span, "this environment has no name", "add `name`");
+                continue;
+            }
+            if environments.iter().any(|known| known.name == environment.name) {
+                self.problem(item.origin.span, format!("the environment `{}` is there already", environment.name), "keep one of the two");
+                continue;
+            }
+            // The usual folder names of an environment count without being written down.
+            if let Some(usual) = usual.environments.iter().find(|usual| usual.name == environment.name && environment.aliases.is_empty()) {
+                environment.aliases.clone_from(&usual.aliases);
+            }
+            environment.aliases.insert(0, environment.name.clone());
+            environments.push(environment);
+        }
+        for (name, span) in below {
+            let known: Vec<&str> = environments.iter().map(|environment| environment.name.as_str()).collect();
+            if !known.contains(&name.as_str()) {
+                self.unknown_environment(&name, span, &known);
+            }
+        }
+        self.refuse_promotion_cycles(&environments, node.origin.span);
+        environments
+    }
+
+    fn refuse_promotion_cycles(&mut self, environments: &[Environment], span: Span) {
+        for environment in environments {
+            let mut seen = vec![&environment.name];
+            let mut next: Vec<&String> = environment.promotes_from.iter().flatten().collect();
+            while let Some(name) = next.pop() {
+                if *name == environment.name {
+                    let message = format!("the environment `{name}` promotes from itself, directly or by way of others");
+                    self.problem(span, message, "a digest moves up: list environments lowest first");
+                    return;
+                }
+                if !seen.contains(&name) {
+                    seen.push(name);
+                    let found = environments.iter().find(|known| known.name == *name);
+                    next.extend(found.and_then(|found| found.promotes_from.as_ref()).into_iter().flatten());
+                }
+            }
+        }
+    }
+
+    fn unknown_environment(&mut self, name: &str, span: Span, known: &[&str]) {
+        let help = match nearest(name, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.join(", ")),
+        };
+        self.problem(span, format!("there is no environment `{name}`"), help);
+    }
+
+    fn freeze(&mut self, node: &Node, config: &Config) -> Option<Freeze> {
+        let before = self.problems.len();
+        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone"];
+        let fields = self.fields(node, &known, "a freeze");
+        let get = |wanted: &str| fields.iter().find(|(name, ..)| name == wanted).map(|(.., value)| *value);
+        let name = get("name").and_then(|value| self.text(value, "a name"));
+        let zone = get("timeZone").map_or(Some(Tz::UTC), |value| {
+            let text = self.text(value, "a time zone")?;
+            let zone = Tz::from_str(&text).ok();
+            if zone.is_none() {
+                self.problem(value.origin.span, format!("`{text}` is no time zone"), "write an IANA name such as `Europe/Berlin`");
+            }
+            zone
+        });
+        let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+        let mut environments = Vec::new();
+        match get("environments") {
+            None => self.problem(node.origin.span, "this freeze names no environments", "add `environments: [production]`"),
+            Some(value) => {
+                for (name, span) in self.texts(value, "an environment's name") {
+                    if names.contains(&name.as_str()) {
+                        environments.push(name);
+                    } else {
+                        self.unknown_environment(&name, span, &names);
+                    }
+                }
+            }
+        }
+        let zone = zone?;
+        let times = match (get("from"), get("until"), get("schedule"), get("duration")) {
+            (Some(from), Some(until), None, None) => {
+                let mut time = |value: &Node| {
+                    let time = value.as_text().and_then(|text| parse_time(text, zone));
+                    if time.is_none() {
+                        self.problem(value.origin.span, "this is no time", "write such as `2026-12-18T17:00`, local to `timeZone`");
+                    }
+                    time
+                };
+                let window = Window { from: time(from)?, until: time(until)? };
+                if window.until <= window.from {
+                    self.problem(until.origin.span, "this freeze ends before it begins", "`until` comes after `from`");
+                }
+                Times::Once(window)
+            }
+            (None, None, Some(schedule), Some(duration)) => {
+                let seconds = self.duration(duration, "`duration`")?;
+                let text = self.text(schedule, "a schedule")?;
+                match Recurring::new(&text, seconds, zone) {
+                    Ok(recurring) => Times::Recurring(recurring),
+                    Err(message) => {
+                        self.problem(schedule.origin.span, message, "such as `0 17 * * FRI`, with `duration: 63h`");
+                        return None;
+                    }
+                }
+            }
+            _ => {
+                let help = "give `from` and `until` for once, or `schedule` and `duration` for again and again";
+                self.problem(node.origin.span, "this freeze does not say when", help);
+                return None;
+            }
+        };
+        let name = name.unwrap_or_else(|| "freeze".to_owned());
+        (self.problems.len() == before).then_some(Freeze { name, environments, times, span: node.origin.span })
+    }
+
+    fn rules(&mut self, node: &Node, config: &Config) -> Vec<RuleSetting> {
+        let Some(mapping) = node.as_mapping() else {
+            self.problem(node.origin.span, format!("`rules` is a mapping, but this is {}", node.shape()), "write `image/unpinned: {severity: warning}`");
+            return Vec::new();
+        };
+        let mut settings = Vec::new();
+        for (key, value) in mapping.iter() {
+            let mut setting = RuleSetting { rule: key.text.to_string(), span: key.span, severities: Vec::new(), parameters: Vec::new() };
+            let Some(fields) = value.as_mapping() else {
+                let message = format!("the settings of a rule are a mapping, but this is {}", value.shape());
+                self.problem(value.origin.span, message, "write `{severity: warning}`");
+                continue;
+            };
+            for (name, value) in fields.iter() {
+                if &*name.text == "severity" {
+                    self.severity(value, config, &mut setting);
+                } else {
+                    setting.parameters.push((name.text.to_string(), value.clone()));
+                }
+            }
+            settings.push(setting);
+        }
+        settings
+    }
+
+    fn severity(&mut self, node: &Node, config: &Config, setting: &mut RuleSetting) {
+        let mut take = |reader: &mut Self, environment: Option<String>, node: &Node| {
+            match node.as_scalar().and_then(|scalar| Severity::parse(&scalar.text)) {
+                Some(severity) => setting.severities.push((environment, severity)),
+                None => reader.problem(node.origin.span, "this is no severity", "write `error`, `warning` or `off`"),
+            }
+        };
+        let Some(mapping) = node.as_mapping() else { return take(self, None, node) };
+        let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+        for (key, value) in mapping.iter() {
+            match &*key.text {
+                "default" => take(self, None, value),
+                name if names.contains(&name) => take(self, Some(name.to_owned()), value),
+                name => self.unknown_environment(name, key.span, &names),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::{ContentId, RepoPath};
+    use crate::span::Files;
+
+    fn read_text(text: &str) -> Result<Config, Vec<(usize, String)>> {
+        let files = Files::default();
+        let file = files.add(&RepoPath::new("tollgate.yaml").unwrap(), ContentId::of(text.as_bytes()), text);
+        read(file, text).map_err(|problems| {
+            problems.into_iter().map(|problem| (files.location(problem.span).line, problem.message)).collect()
+        })
+    }
+
+    #[test]
+    fn a_whole_file_is_read() {
+        let config = read_text(
+            "version: 1\nlayout: apps/{app}/overlays/{env}\nenvironments:\n  - name: dev\n  - {name: staging, promotesFrom: dev}\n  \
+             - name: production\n    aliases: [prod, \"prod-*\"]\n    promotesFrom: staging\n    protected: true\n    soak: 24h\n    \
+             approvals: 2\n    bots: deny\nfreezes:\n  - name: year end\n    environments: [production]\n    \
+             from: 2026-12-18T17:00\n    until: 2027-01-04T09:00\n    timeZone: Europe/Berlin\nrules:\n  \
+             image/unpinned: {severity: {default: error, dev: off}}\n",
+        )
+        .unwrap();
+        let production = &config.environments[2];
+        assert_eq!((production.soak, production.approvals, production.bots), (Some(86_400), 2, Bots::Deny));
+        assert_eq!(config.environment_of("prod-eu"), Some(2));
+        assert_eq!(config.freezes.len(), 1);
+        assert_eq!(config.rules[0].severities, [(None, Severity::Error), (Some("dev".to_owned()), Severity::Off)]);
+    }
+
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let problems = read_text(
+            "version: 2\nlayuot: x\nenvironments:\n  - name: prod\n    promotesFrom: staging\n    soak: soon\nfreezes:\n  - name: x\n    \
+             environments: [prd]\n    schedule: 0 0 30 2 *\n    duration: 1h\n",
+        )
+        .unwrap_err();
+        let lines: Vec<usize> = problems.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines.len(), 6, "{problems:?}");
+        for line in [1, 2, 5, 6, 9, 10] {
+            assert!(lines.contains(&line), "{line}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn an_environment_never_promotes_from_itself() {
+        let text = "version: 1\nenvironments:\n  - {name: a, promotesFrom: b}\n  - {name: b, promotesFrom: a}\n";
+        assert_eq!(read_text(text).unwrap_err().len(), 1);
+    }
+}

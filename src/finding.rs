@@ -1,0 +1,117 @@
+//! Findings: what the gate says about a change.
+
+use std::fmt;
+
+use crate::span::Span;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Not reported.
+    Off,
+    /// Shown; the gate stays open.
+    Warning,
+    /// Closes the gate.
+    Error,
+}
+
+impl Severity {
+    /// The name that configuration and reports use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+
+    /// Reads the name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Off, Self::Warning, Self::Error].into_iter().find(|severity| severity.name() == name)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// A place and what it has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What is to be seen there.
+    pub text: String,
+}
+
+/// The object that a finding is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Object {
+    /// Its `apiVersion`.
+    pub api_version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace; empty where it has none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The overlay that a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The application.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The overlay's folder.
+    pub overlay: String,
+}
+
+/// One place where the change breaks one rule.
+///
+/// A finding is a result, never an `Err`: see [`crate::Error`] for what stops a run.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The rule's id, such as `image/unpinned`.
+    pub rule: String,
+    /// How much it weighs here.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// The line to edit.
+    pub primary: Label,
+    /// What explains it, in reading order.
+    pub related: Vec<Label>,
+    /// What is known besides.
+    pub notes: Vec<String>,
+    /// What to do.
+    pub help: Option<String>,
+    /// Where it was found.
+    pub place: Place,
+    /// The object, where it is about one.
+    pub object: Option<Object>,
+    /// The JSON pointer into the object, where it is about a field.
+    pub path: Option<String>,
+    /// Whether the base has the same finding, so that it does not close the gate.
+    pub existing: bool,
+}
+
+impl Finding {
+    /// What identifies a finding from run to run: rule, overlay, object and path, but no line.
+    #[must_use]
+    pub fn identity(&self) -> (String, String, Option<Object>, Option<String>, String) {
+        let about = if self.path.is_some() || self.object.is_some() { String::new() } else { self.message.clone() };
+        (self.rule.clone(), self.place.overlay.clone(), self.object.clone(), self.path.clone(), about)
+    }
+
+    /// Whether it closes the gate.
+    #[must_use]
+    pub fn closes(&self) -> bool {
+        self.severity == Severity::Error && !self.existing
+    }
+}
