@@ -4,6 +4,7 @@ pub mod config;
 pub mod finding;
 pub mod commands;
 pub mod kustomize;
+pub mod model;
 pub mod sources;
 pub mod span;
 pub mod yaml;

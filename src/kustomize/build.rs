@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::error::RenderError;
 use super::generators::{Product, generate};
 use super::id::Gvk;
-use super::kustomization::{Kustomization, Order, Pair, Text};
-use super::loader::{Closure, LoadRestrictor, Loader, Parsed, is_remote, remote};
+use super::kustomization::{Kustomization, Order, Pair};
+use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
 use super::resource::{Behavior, Resource};
 use super::{hash, images, labels, names, namespace, nameref, order, patches, replicas, specs};
-use crate::sources::{Entry, RepoPath, Tree};
+use crate::sources::{RepoPath, Tree};
 use crate::span::Span;
 use crate::yaml::{Mapping, Node, Step, Value, emit_document, through_json};
 
@@ -277,30 +277,6 @@ impl<'a> Renderer<'a> {
 /// Whether a folder is, or lies above, one that is being built.
 fn closes_cycle(folder: &RepoPath, chain: &[RepoPath]) -> bool {
     chain.iter().any(|root| root.is_within(folder))
-}
-
-/// What an entry of `resources` or `components` turned out to be.
-enum Listed {
-    File,
-    Folder(RepoPath),
-}
-
-impl Loader<'_> {
-    fn entry_of(&mut self, entry: &Text) -> Result<Listed, RenderError> {
-        if entry.value.is_empty() {
-            return Err(RenderError::at(entry.span, "an empty entry").help("name a file or a folder, or remove the line"));
-        }
-        let found = if entry.value.contains("://") { None } else { self.entry(&entry.value, entry.span)? };
-        match found {
-            Some((_, Entry::File(_))) => Ok(Listed::File),
-            Some((path, _)) => Ok(Listed::Folder(path)),
-            None if is_remote(&entry.value) => Err(remote(&entry.value, entry.span)),
-            None => match self.content(&entry.value, entry.span) {
-                Err(error) => Err(error),
-                Ok(_) => Ok(Listed::File),
-            },
-        }
-    }
 }
 
 /// The objects of a file's documents: empty documents dropped, lists split into their items.

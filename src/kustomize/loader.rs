@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
-use super::kustomization::{FILE_NAMES, Kustomization};
+use super::kustomization::{FILE_NAMES, Kustomization, Text};
 use crate::sources::{ContentId, Entry, RepoPath, Tree};
 use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
@@ -270,13 +270,40 @@ impl Loader<'_> {
     }
 }
 
+/// What an entry of `resources` or `components` turned out to be.
+pub(super) enum Listed {
+    /// A file.
+    File,
+    /// A folder.
+    Folder(RepoPath),
+}
+
+impl Loader<'_> {
+    /// Finds out what an entry of `resources` or `components` is.
+    pub(super) fn entry_of(&mut self, entry: &Text) -> Result<Listed, RenderError> {
+        if entry.value.is_empty() {
+            return Err(RenderError::at(entry.span, "an empty entry").help("name a file or a folder, or remove the line"));
+        }
+        let found = if entry.value.contains("://") { None } else { self.entry(&entry.value, entry.span)? };
+        match found {
+            Some((_, Entry::File(_))) => Ok(Listed::File),
+            Some((path, _)) => Ok(Listed::Folder(path)),
+            None if is_remote(&entry.value) => Err(remote(&entry.value, entry.span)),
+            None => match self.content(&entry.value, entry.span) {
+                Err(error) => Err(error),
+                Ok(_) => Ok(Listed::File),
+            },
+        }
+    }
+}
+
 /// Whether a path names something on another machine (`api/internal/git/repospec.go`).
-pub(super) fn is_remote(path: &str) -> bool {
+fn is_remote(path: &str) -> bool {
     path.contains("://") || path.starts_with("git@") || path.starts_with("github.com/") || path.starts_with("github.com:") || path.contains("?ref=") || path.contains(".git//")
 }
 
 /// Says why something on another machine is refused.
-pub(super) fn remote(path: &str, span: Span) -> RenderError {
+fn remote(path: &str, span: Span) -> RenderError {
     RenderError::at(span, format!("`{path}` is on another machine")).help(
         "a gate must not depend on the network: copy the base into this repository (vendor it) and list the copy",
     )

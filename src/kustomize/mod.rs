@@ -10,6 +10,7 @@ pub use id::{Gvk, ResourceId};
 pub use images::{Reference, split as split_image};
 pub use kustomization::{FILE_NAMES, Kustomization, Order};
 pub use loader::{Closure, LoadRestrictor, Parsed};
+pub use scan::{Reach, Scanner};
 
 mod build;
 mod error;
@@ -31,5 +32,6 @@ mod order;
 mod patches;
 mod replicas;
 mod resource;
+mod scan;
 mod selector;
 mod specs;

@@ -1,0 +1,11 @@
+//! What a config repository is about: overlays of apps in environments, and what their renderings run and need.
+
+pub use image::Image;
+pub use overlay::{Overlay, Overlays, discover};
+pub use reference::{Provided, Reference};
+pub use state::{Container, State, UsedImage};
+
+mod image;
+mod overlay;
+mod reference;
+mod state;

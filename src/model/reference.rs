@@ -1,0 +1,213 @@
+//! References to Secrets and ConfigMaps, and what provides them.
+
+use super::state::text;
+use crate::finding::Object;
+use crate::yaml::{Mapping, Node, Origin};
+
+/// A Secret or ConfigMap, or a key of it, that an object refers to.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// `Secret` or `ConfigMap`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The key that is asked for; `None` where the whole object is.
+    pub key: Option<String>,
+    /// Whether the API lets it be absent.
+    pub optional: bool,
+    /// The object that refers to it.
+    pub object: Object,
+    /// JSON pointer to the reference.
+    pub path: String,
+    /// Who wrote the reference: the key's line where a key is asked for, else the name's.
+    pub origin: Origin,
+}
+
+/// A Secret or ConfigMap that will be there.
+#[derive(Clone, Debug)]
+pub struct Provided {
+    /// `Secret` or `ConfigMap`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its keys; `None` where they cannot be known from here.
+    pub keys: Option<Vec<String>>,
+    /// The kind of object that makes it.
+    pub by: String,
+    /// Who wrote its name.
+    pub origin: Origin,
+}
+
+struct Collector<'a> {
+    object: &'a Object,
+    references: &'a mut Vec<Reference>,
+}
+
+impl Collector<'_> {
+    /// `holder` is the mapping that names the object, under `name_field`.
+    fn add(&mut self, kind: &'static str, holder: &Node, name_field: &str, key: Option<&Node>, path: String) {
+        let Some(name) = holder.get(name_field).filter(|name| name.as_text().is_some_and(|name| !name.is_empty())) else { return };
+        let optional = holder.get("optional").and_then(Node::as_text) == Some("true");
+        self.references.push(Reference {
+            kind,
+            name: name.as_text().unwrap_or_default().to_owned(),
+            key: key.and_then(Node::as_text).map(str::to_owned),
+            optional,
+            object: self.object.clone(),
+            path,
+            origin: key.unwrap_or(name).origin.clone(),
+        });
+    }
+
+    /// A volume source: the whole object, or the keys under `items`.
+    fn volume(&mut self, kind: &'static str, source: &Node, name_field: &str, path: &str) {
+        let items = source.get("items").and_then(Node::as_sequence).unwrap_or_default();
+        if items.is_empty() {
+            self.add(kind, source, name_field, None, path.to_owned());
+        }
+        for (at, item) in items.iter().enumerate() {
+            self.add(kind, source, name_field, item.get("key"), format!("{path}/items/{at}/key"));
+        }
+    }
+}
+
+fn items<'a>(mapping: &'a Mapping, key: &str) -> &'a [Node] {
+    mapping.get(key).and_then(Node::as_sequence).unwrap_or_default()
+}
+
+/// What a pod spec at `path` refers to.
+pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mut Vec<Reference>) {
+    let mut found = Collector { object, references };
+    for list in ["containers", "initContainers", "ephemeralContainers"] {
+        for (at, container) in items(pod, list).iter().enumerate() {
+            let path = format!("{path}/{list}/{at}");
+            let Some(container) = container.as_mapping() else { continue };
+            for (at, variable) in items(container, "env").iter().enumerate() {
+                for (kind, field) in [("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")] {
+                    if let Some(reference) = variable.find(&["valueFrom", field]) {
+                        let path = format!("{path}/env/{at}/valueFrom/{field}/key");
+                        found.add(kind, reference, "name", reference.get("key"), path);
+                    }
+                }
+            }
+            for (at, source) in items(container, "envFrom").iter().enumerate() {
+                for (kind, field) in [("Secret", "secretRef"), ("ConfigMap", "configMapRef")] {
+                    if let Some(reference) = source.get(field) {
+                        found.add(kind, reference, "name", None, format!("{path}/envFrom/{at}/{field}/name"));
+                    }
+                }
+            }
+        }
+    }
+    for (at, volume) in items(pod, "volumes").iter().enumerate() {
+        let path = format!("{path}/volumes/{at}");
+        if let Some(secret) = volume.get("secret") {
+            found.volume("Secret", secret, "secretName", &format!("{path}/secret"));
+        }
+        if let Some(config_map) = volume.get("configMap") {
+            found.volume("ConfigMap", config_map, "name", &format!("{path}/configMap"));
+        }
+        if let Some(reference) = volume.find(&["csi", "nodePublishSecretRef"]) {
+            found.add("Secret", reference, "name", None, format!("{path}/csi/nodePublishSecretRef/name"));
+        }
+        let sources = volume.find(&["projected", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
+        for (at, source) in sources.iter().enumerate() {
+            for (kind, field) in [("Secret", "secret"), ("ConfigMap", "configMap")] {
+                if let Some(source) = source.get(field) {
+                    found.volume(kind, source, "name", &format!("{path}/projected/sources/{at}/{field}"));
+                }
+            }
+        }
+    }
+    for (at, pull_secret) in items(pod, "imagePullSecrets").iter().enumerate() {
+        found.add("Secret", pull_secret, "name", None, format!("{path}/imagePullSecrets/{at}/name"));
+    }
+}
+
+/// What an object refers to besides pod specs: service accounts and ingresses.
+pub(super) fn of_object(node: &Node, object: &Object, references: &mut Vec<Reference>) {
+    let mut found = Collector { object, references };
+    match object.kind.as_str() {
+        "ServiceAccount" => {
+            for list in ["secrets", "imagePullSecrets"] {
+                for (at, secret) in node.get(list).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate() {
+                    found.add("Secret", secret, "name", None, format!("/{list}/{at}/name"));
+                }
+            }
+        }
+        "Ingress" => {
+            let tls = node.find(&["spec", "tls"]).and_then(Node::as_sequence).unwrap_or_default();
+            for (at, tls) in tls.iter().enumerate() {
+                found.add("Secret", tls, "secretName", None, format!("/spec/tls/{at}/secretName"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The Secrets and ConfigMaps that an object is or makes.
+pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
+    let keys_of = |paths: &[&[&str]]| -> Vec<String> {
+        let mappings = paths.iter().filter_map(|path| node.find(path).and_then(Node::as_mapping));
+        mappings.flat_map(Mapping::iter).map(|(key, _)| key.text.to_string()).collect()
+    };
+    let make = |kind: &'static str, name: Option<&Node>, keys: Option<Vec<String>>| {
+        let own = node.find(&["metadata", "name"]);
+        let name = name.filter(|name| name.as_text().is_some_and(|name| !name.is_empty())).or(own)?;
+        Some(Provided {
+            kind,
+            name: name.as_text()?.to_owned(),
+            namespace: object.namespace.clone(),
+            keys,
+            by: object.kind.clone(),
+            origin: name.origin.clone(),
+        })
+    };
+    let list = |path: &[&str]| node.find(path).and_then(Node::as_sequence).unwrap_or_default();
+    let found = match object.kind.as_str() {
+        "Secret" => make("Secret", None, Some(keys_of(&[&["data"], &["stringData"]]))),
+        "ConfigMap" => make("ConfigMap", None, Some(keys_of(&[&["data"], &["binaryData"]]))),
+        "ExternalSecret" => {
+            let mut keys: Vec<String> = list(&["spec", "data"]).iter().map(|datum| text(datum, "secretKey")).collect();
+            let template = keys_of(&[&["spec", "target", "template", "data"]]);
+            let merges = node.find(&["spec", "target", "template", "mergePolicy"]).and_then(Node::as_text) == Some("Merge");
+            let opaque = !list(&["spec", "dataFrom"]).is_empty()
+                || node.find(&["spec", "target", "template", "templateFrom"]).is_some();
+            // A template replaces the fetched keys unless it says that it adds to them.
+            if !template.is_empty() && !merges {
+                keys.clear();
+            }
+            keys.extend(template);
+            make("Secret", node.find(&["spec", "target", "name"]), (!opaque).then_some(keys))
+        }
+        "SealedSecret" => {
+            let keys = keys_of(&[&["spec", "encryptedData"], &["spec", "template", "data"]]);
+            make("Secret", node.find(&["spec", "template", "metadata", "name"]), Some(keys))
+        }
+        "Certificate" => {
+            let keys = ["tls.crt", "tls.key", "ca.crt", "keystore.jks", "keystore.p12", "truststore.jks", "truststore.p12", "tls-combined.pem", "key.der"];
+            make("Secret", node.find(&["spec", "secretName"]), Some(keys.map(str::to_owned).to_vec()))
+        }
+        "Issuer" | "ClusterIssuer" => {
+            let name = node.find(&["spec", "acme", "privateKeySecretRef", "name"]);
+            name.and_then(|name| make("Secret", Some(name), None))
+        }
+        "VaultStaticSecret" | "VaultDynamicSecret" | "VaultPKISecret" => {
+            make("Secret", node.find(&["spec", "destination", "name"]), None)
+        }
+        "VaultSecret" | "OnePasswordItem" | "AzureKeyVaultSecret" => make("Secret", None, None),
+        "Bundle" => make("ConfigMap", None, None),
+        "SecretProviderClass" => {
+            let secrets = list(&["spec", "secretObjects"]).iter().filter_map(|secret| {
+                let data = secret.get("data").and_then(Node::as_sequence).unwrap_or_default();
+                let keys = data.iter().map(|datum| text(datum, "key")).collect();
+                make("Secret", secret.get("secretName"), Some(keys))
+            });
+            return secrets.collect();
+        }
+        _ => None,
+    };
+    found.into_iter().collect()
+}

@@ -1,0 +1,198 @@
+//! What one rendering runs, needs and provides.
+
+use super::image::Image;
+use super::reference::{self, Provided, Reference};
+use crate::finding::Object;
+use crate::kustomize::Gvk;
+use crate::yaml::{Mapping, Node, Origin, Value, to_json};
+
+/// What one rendering runs, needs and provides.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Every container, in the order of the output.
+    pub containers: Vec<Container>,
+    /// Every image, of containers and of image volumes.
+    pub images: Vec<UsedImage>,
+    /// Every Secret and ConfigMap that something refers to.
+    pub references: Vec<Reference>,
+    /// Every Secret and ConfigMap that will be there.
+    pub provided: Vec<Provided>,
+    /// Limits that a `LimitRange` supplies, by namespace.
+    pub default_limits: Vec<DefaultLimits>,
+}
+
+/// An image where it is used.
+#[derive(Clone, Debug)]
+pub struct UsedImage {
+    /// The image.
+    pub image: Image,
+    /// The container's or the volume's name.
+    pub user: String,
+    /// `container`, `initContainer`, `ephemeralContainer` or `volume`.
+    pub role: &'static str,
+    /// The object.
+    pub object: Object,
+    /// JSON pointer to the reference.
+    pub path: String,
+    /// Who wrote the reference.
+    pub origin: Origin,
+}
+
+/// A container.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// `container`, `initContainer` or `ephemeralContainer`.
+    pub role: &'static str,
+    /// The object.
+    pub object: Object,
+    /// JSON pointer to the container.
+    pub path: String,
+    /// Who wrote what best shows the container: its `resources`, else its name.
+    pub origin: Origin,
+    /// `requests` and `limits` as rendered, by `requests.cpu` and so on.
+    pub resources: Vec<(String, String)>,
+}
+
+/// What a `LimitRange` gives to containers that do not say it themselves.
+#[derive(Clone, Debug)]
+pub struct DefaultLimits {
+    /// The namespace.
+    pub namespace: String,
+    /// Such as `limits.memory`.
+    pub resources: Vec<String>,
+}
+
+const ROLES: [(&str, &str); 3] =
+    [("containers", "container"), ("initContainers", "initContainer"), ("ephemeralContainers", "ephemeralContainer")];
+
+impl State {
+    /// Looks through rendered objects.
+    #[must_use]
+    pub fn of(objects: &[Node]) -> Self {
+        let mut state = Self::default();
+        for node in objects {
+            let object = describe(node);
+            if object.kind == "CustomResourceDefinition" {
+                continue;
+            }
+            state.provided.extend(reference::provided(node, &object));
+            reference::of_object(node, &object, &mut state.references);
+            state.limit_range(node, &object);
+            state.walk(node, &object, &mut String::new());
+        }
+        state
+    }
+
+    /// Finds pod specs: whatever holds a list of containers.
+    fn walk(&mut self, node: &Node, object: &Object, path: &mut String) {
+        let length = path.len();
+        match &node.value {
+            Value::Scalar(_) => {}
+            Value::Sequence(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    path.push_str(&format!("/{at}"));
+                    self.walk(item, object, path);
+                    path.truncate(length);
+                }
+            }
+            Value::Mapping(mapping) => {
+                let is_container = |item: &Node| item.get("name").is_some() || item.get("image").is_some();
+                let lists = mapping.get("containers").and_then(Node::as_sequence);
+                if lists.is_some_and(|containers| containers.iter().all(is_container)) {
+                    self.pod(mapping, object, path);
+                }
+                for (key, inner) in mapping.iter() {
+                    path.push('/');
+                    path.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
+                    self.walk(inner, object, path);
+                    path.truncate(length);
+                }
+            }
+        }
+    }
+
+    fn pod(&mut self, pod: &Mapping, object: &Object, path: &str) {
+        for (list, role) in ROLES {
+            let containers = pod.get(list).and_then(Node::as_sequence).unwrap_or_default();
+            for (at, container) in containers.iter().enumerate() {
+                self.container(container, role, object, &format!("{path}/{list}/{at}"));
+            }
+        }
+        let volumes = pod.get("volumes").and_then(Node::as_sequence).unwrap_or_default();
+        for (at, volume) in volumes.iter().enumerate() {
+            if let Some(reference) = volume.find(&["image", "reference"]) {
+                self.image(reference, &text(volume, "name"), "volume", object, format!("{path}/volumes/{at}/image/reference"));
+            }
+        }
+        reference::of_pod(pod, object, path, &mut self.references);
+    }
+
+    fn container(&mut self, container: &Node, role: &'static str, object: &Object, path: &str) {
+        let name = text(container, "name");
+        if let Some(image) = container.get("image") {
+            self.image(image, &name, role, object, format!("{path}/image"));
+        }
+        let mut resources = Vec::new();
+        for kind in ["requests", "limits"] {
+            let amounts = container.find(&["resources", kind]).and_then(Node::as_mapping);
+            for (key, amount) in amounts.into_iter().flat_map(Mapping::iter).filter(|(_, amount)| !amount.is_null()) {
+                let amount = to_json(amount);
+                let amount = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+                resources.push((format!("{kind}.{}", key.text), amount));
+            }
+        }
+        let shown = container.get("resources").filter(|node| !node.is_null()).or_else(|| container.get("name")).unwrap_or(container);
+        self.containers.push(Container {
+            name,
+            role,
+            object: object.clone(),
+            path: path.to_owned(),
+            origin: shown.origin.clone(),
+            resources,
+        });
+    }
+
+    fn image(&mut self, node: &Node, user: &str, role: &'static str, object: &Object, path: String) {
+        let image = Image::parse(node.as_text().unwrap_or_default());
+        self.images.push(UsedImage {
+            image,
+            user: user.to_owned(),
+            role,
+            object: object.clone(),
+            path,
+            origin: node.origin.clone(),
+        });
+    }
+
+    fn limit_range(&mut self, node: &Node, object: &Object) {
+        if object.kind != "LimitRange" {
+            return;
+        }
+        let limits = node.find(&["spec", "limits"]).and_then(Node::as_sequence).unwrap_or_default();
+        let mut resources = Vec::new();
+        for limit in limits.iter().filter(|limit| text(limit, "type") == "Container") {
+            // A default limit is also the default request where none is given.
+            for (field, names) in [("default", &["limits", "requests"][..]), ("defaultRequest", &["requests"][..])] {
+                let amounts = limit.get(field).and_then(Node::as_mapping);
+                for (key, _) in amounts.into_iter().flat_map(Mapping::iter) {
+                    resources.extend(names.iter().map(|name| format!("{name}.{}", key.text)));
+                }
+            }
+        }
+        self.default_limits.push(DefaultLimits { namespace: object.namespace.clone(), resources });
+    }
+}
+
+/// What an object says it is.
+pub(super) fn describe(node: &Node) -> Object {
+    let gvk = Gvk::of(node);
+    let metadata = |key: &str| node.find(&["metadata", key]).and_then(Node::as_text).unwrap_or_default().to_owned();
+    Object { api_version: gvk.api_version(), kind: gvk.kind, namespace: metadata("namespace"), name: metadata("name") }
+}
+
+/// A scalar's text; empty where there is none.
+pub(super) fn text(node: &Node, key: &str) -> String {
+    node.get(key).and_then(Node::as_text).unwrap_or_default().to_owned()
+}
