@@ -1,6 +1,7 @@
 //! Tollgate, a policy gate for GitOps config repositories.
 pub mod cli;
 pub mod config;
+pub mod facts;
 pub mod finding;
 pub mod commands;
 pub mod kustomize;

@@ -149,6 +149,21 @@ impl<'a> Renderer<'a> {
         }
     }
 
+    /// Renders a folder as whatever it is: a kustomization, else the manifests that it holds.
+    ///
+    /// # Errors
+    /// When it does not render, or holds neither.
+    pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, (RenderError, Closure)> {
+        let mut closure = Closure::default();
+        match self.loader(root, &mut closure).kustomization(None) {
+            Ok(None) => self.render_manifests(root).map(|mut rendering| {
+                rendering.closure.extend(&closure);
+                rendering
+            }),
+            Ok(Some(_)) | Err(_) => self.render(root),
+        }
+    }
+
     /// Renders the manifests of a folder that has no kustomization, as Argo CD reads a directory.
     ///
     /// # Errors

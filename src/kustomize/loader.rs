@@ -30,9 +30,11 @@ impl Closure {
         self.paths.contains(path) || self.folders.iter().any(|folder| path.is_within(folder))
     }
 
-    /// The paths that were looked for one by one.
+    /// The paths that were looked for, folders whose every file counts included.
     pub fn paths(&self) -> impl Iterator<Item = &RepoPath> {
-        self.paths.iter()
+        // What lies below a wanted folder need not be wanted one by one, and would hide that all of it counts.
+        let inside = |path: &RepoPath| self.folders.iter().any(|folder| path.is_within(folder));
+        self.paths.iter().filter(move |path| !inside(path)).chain(&self.folders)
     }
 
     /// Adds what another rendering looked for.

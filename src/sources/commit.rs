@@ -142,3 +142,90 @@ impl Tree for CommitTree {
         Ok(children)
     }
 }
+
+/// Some paths of a tree, as a tree of their own.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    children: Vec<(String, Wanted)>,
+}
+
+impl Wanted {
+    /// Wants these paths.
+    pub fn new<'a>(paths: impl IntoIterator<Item = &'a RepoPath>) -> Self {
+        let mut root = Self::default();
+        for path in paths {
+            let mut here = &mut root;
+            for segment in path.segments() {
+                let at = match here.children.binary_search_by(|(name, _)| name.as_str().cmp(segment)) {
+                    Ok(at) => at,
+                    Err(at) => {
+                        here.children.insert(at, (segment.to_owned(), Self::default()));
+                        at
+                    }
+                };
+                here = &mut here.children[at].1;
+            }
+        }
+        root
+    }
+}
+
+/// The ids of wanted paths in one tree.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    id: Option<gix::ObjectId>,
+    children: Vec<Snapshot>,
+}
+
+impl Snapshot {
+    /// Whether the wanted paths have the same content in both.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        if self.id == other.id {
+            return true;
+        }
+        !self.children.is_empty()
+            && self.children.len() == other.children.len()
+            && self.children.iter().zip(&other.children).all(|(one, other)| one.is_same(other))
+    }
+}
+
+impl CommitTree {
+    /// Looks the wanted paths up. A snapshot of a neighbour spares what is the same there.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn snapshot(&self, wanted: &Wanted, near: Option<&Snapshot>) -> Result<Snapshot, TreeError> {
+        self.store.snapshot(Some(self.root), wanted, near).map_err(|why| self.error(&RepoPath::root(), why))
+    }
+}
+
+impl Store {
+    fn snapshot(&self, id: Option<gix::ObjectId>, wanted: &Wanted, near: Option<&Snapshot>) -> Result<Snapshot, String> {
+        if let Some(near) = near.filter(|near| near.id == id) {
+            return Ok(near.clone());
+        }
+        let Some(folder) = id.filter(|_| !wanted.children.is_empty()) else {
+            return Ok(Snapshot { id, children: vec![Snapshot { id: None, children: Vec::new() }; wanted.children.len()] });
+        };
+        let mut found: Vec<Option<gix::ObjectId>> = vec![None; wanted.children.len()];
+        self.with(|repository| {
+            let Ok(object) = repository.find_object(folder) else { return Err(format!("object {folder} is missing")) };
+            if object.kind != gix::objs::Kind::Tree {
+                return Ok(());
+            }
+            for entry in gix::objs::TreeRefIter::from_bytes(&object.data, folder.kind()) {
+                let entry = entry.map_err(|error| error.to_string())?;
+                let name: &[u8] = entry.filename;
+                if let Ok(at) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
+                    found[at] = Some(entry.oid.to_owned());
+                }
+            }
+            Ok(())
+        })?;
+        let children = wanted.children.iter().zip(found).enumerate().map(|(at, ((_, wanted), id))| {
+            self.snapshot(id, wanted, near.and_then(|near| near.children.get(at)))
+        });
+        Ok(Snapshot { id, children: children.collect::<Result<_, _>>()? })
+    }
+}

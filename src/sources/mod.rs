@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use commit::CommitTree;
+pub use commit::{CommitTree, Snapshot, Wanted};
 pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use path::RepoPath;

@@ -1,0 +1,183 @@
+//! Approvals, from the file that `--review` names. Only those of this very head count, from someone other than the
+//! author; a person's latest word counts.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Somebody on the forge.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Reviewer {
+    /// The login, without `@`.
+    pub login: String,
+    /// `User` or `Bot`, as GitHub has it.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct PullRequest {
+    #[serde(default)]
+    author: Option<Reviewer>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    user: Reviewer,
+    state: String,
+    #[serde(default)]
+    commit: Option<String>,
+    #[serde(default)]
+    submitted_at: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    pull_request: PullRequest,
+    #[serde(default)]
+    head: Option<String>,
+    #[serde(default)]
+    reviews: Vec<Said>,
+    #[serde(default)]
+    teams: BTreeMap<String, Vec<String>>,
+}
+
+/// The review file cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("the review file `{path}` cannot be used: {why}")]
+#[diagnostic(help(
+    "it is JSON: {{\"pullRequest\": {{\"author\": {{\"login\", \"type\"}}}}, \"head\": \"<sha>\", \"reviews\": \
+     [{{\"user\", \"state\", \"commit\", \"submittedAt\"}}], \"teams\": {{\"org/team\": [\"login\"]}}}}"
+))]
+pub struct ReviewError {
+    /// The file.
+    pub path: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Who has approved the head.
+#[derive(Clone, Debug)]
+pub struct Review {
+    /// The author of the pull request.
+    pub author: Option<Reviewer>,
+    /// Logins of those whose approval counts, sorted.
+    pub approved: Vec<String>,
+    /// Logins of those who approved an older commit only, sorted.
+    pub outdated: Vec<String>,
+    teams: BTreeMap<String, Vec<String>>,
+}
+
+impl Review {
+    /// Reads the file's text for the head commit `head`.
+    ///
+    /// # Errors
+    /// When it is not of the documented form, or speaks of another head.
+    pub fn read(path: &str, text: &str, head: Option<&str>) -> Result<Self, ReviewError> {
+        let wrong = |why: String| ReviewError { path: path.to_owned(), why };
+        let document: Document = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let Some(head) = head else { return Err(wrong("approvals are for a commit, and this change is not committed".to_owned())) };
+        if let Some(other) = document.head.as_deref().filter(|known| *known != head) {
+            return Err(wrong(format!("it is for head {other}, judged is {head}")));
+        }
+        let author = document.pull_request.author;
+        let mut latest: BTreeMap<String, &Said> = BTreeMap::new();
+        let mut reviews: Vec<&Said> = document.reviews.iter().collect();
+        reviews.sort_by(|one, other| one.submitted_at.cmp(&other.submitted_at));
+        for said in reviews {
+            // Comments do not take an approval back; a request for changes and a dismissal do.
+            if !matches!(said.state.to_ascii_uppercase().as_str(), "COMMENTED" | "PENDING") {
+                latest.insert(said.user.login.to_ascii_lowercase(), said);
+            }
+        }
+        let mut review = Self { author, approved: Vec::new(), outdated: Vec::new(), teams: document.teams };
+        for said in latest.values().filter(|said| said.state.eq_ignore_ascii_case("APPROVED")) {
+            let login = &said.user.login;
+            if review.author.as_ref().is_some_and(|author| author.login.eq_ignore_ascii_case(login)) || said.user.kind == "Bot" {
+                continue;
+            }
+            let list = if said.commit.as_deref() == Some(head) { &mut review.approved } else { &mut review.outdated };
+            list.push(login.clone());
+        }
+        Ok(review)
+    }
+
+    /// Whether the author is a bot.
+    #[must_use]
+    pub fn author_is_bot(&self) -> bool {
+        self.author.as_ref().is_some_and(|author| author.kind == "Bot" || author.login.ends_with("[bot]"))
+    }
+
+    /// Those of `people` who are meant by any of `owners`.
+    #[must_use]
+    pub fn members(&self, owners: &[String], people: &[String]) -> Vec<String> {
+        let is_owner = |login: &&String| {
+            owners.iter().any(|owner| match owner.strip_prefix('@') {
+                Some(team) if team.contains('/') => {
+                    let known = self.teams.iter().find(|(name, _)| name.trim_start_matches('@').eq_ignore_ascii_case(team));
+                    known.is_some_and(|(_, members)| members.iter().any(|member| member.eq_ignore_ascii_case(login)))
+                }
+                Some(user) => user.eq_ignore_ascii_case(login),
+                None => false,
+            })
+        };
+        people.iter().filter(is_owner).cloned().collect()
+    }
+
+    /// Teams among `owners` whose members the file does not tell.
+    #[must_use]
+    pub fn unknown_teams(&self, owners: &[String]) -> Vec<String> {
+        let is_unknown = |owner: &&String| {
+            let team = owner.trim_start_matches('@');
+            team.contains('/') && !self.teams.keys().any(|name| name.trim_start_matches('@').eq_ignore_ascii_case(team))
+        };
+        owners.iter().filter(is_unknown).cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn review(reviews: &str) -> Review {
+        let text = format!(
+            r#"{{"pullRequest": {{"number": 7, "author": {{"login": "Ana", "type": "User"}}}}, "head": "h",
+                "reviews": [{reviews}], "teams": {{"org/oncall": ["ben", "cem"]}}}}"#
+        );
+        Review::read("review.json", &text, Some("h")).unwrap()
+    }
+
+    fn said(login: &str, state: &str, commit: &str, at: u8) -> String {
+        format!(
+            r#"{{"user": {{"login": "{login}", "type": "User"}}, "state": "{state}", "commit": "{commit}", "submittedAt": "2026-01-0{at}"}}"#
+        )
+    }
+
+    #[test]
+    fn only_the_latest_word_on_this_head_counts() {
+        let rows = [
+            said("ben", "approved", "h", 1),
+            said("ben", "COMMENTED", "h", 2),
+            said("cem", "APPROVED", "h", 1),
+            said("cem", "CHANGES_REQUESTED", "h", 2),
+            said("ana", "APPROVED", "h", 1),
+            said("dan", "APPROVED", "old", 1),
+        ];
+        let review = review(&rows.join(","));
+        assert_eq!(review.approved, ["ben"]);
+        assert_eq!(review.outdated, ["dan"]);
+        assert_eq!(review.members(&["@org/oncall".to_owned()], &review.approved), ["ben"]);
+        assert!(review.members(&["@org/other".to_owned(), "x@y.z".to_owned()], &review.approved).is_empty());
+        assert_eq!(review.unknown_teams(&["@org/other".to_owned(), "@ben".to_owned()]), ["@org/other"]);
+    }
+
+    #[test]
+    fn a_file_for_another_head_is_refused() {
+        let text = r#"{"pullRequest": {}, "head": "other", "reviews": []}"#;
+        assert!(Review::read("r", text, Some("h")).is_err());
+        assert!(Review::read("r", "[]", Some("h")).is_err());
+        assert!(Review::read("r", text, None).is_err());
+    }
+}

@@ -1,0 +1,189 @@
+//! What was live where, by the base branch's own history: first parents only, in landing order. Renderings decide, not
+//! files, so that an image which an overlay inherits counts.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::kustomize::{Options, Parsed, Renderer};
+use crate::model::{Image, State};
+use crate::sources::{Commit, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted};
+
+/// One uninterrupted stretch in which an overlay ran a content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// When it began, in seconds since 1970.
+    pub from: i64,
+    /// When it ended; `None` while it lasts.
+    pub to: Option<i64>,
+    /// The commit that brought it.
+    pub commit: String,
+}
+
+impl Stay {
+    /// How long it lasted until `now`, in seconds.
+    #[must_use]
+    pub fn seconds(&self, now: i64) -> i64 {
+        (self.to.unwrap_or(now).min(now) - self.from).max(0)
+    }
+}
+
+/// Why history does not answer.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum HistoryError {
+    /// Commits are missing.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A commit's files cannot be read.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tree(#[from] TreeError),
+}
+
+/// The base branch's first-parent line.
+pub struct History<'a> {
+    repository: &'a Repository,
+    parsed: &'a Parsed,
+    options: Options,
+    /// Newest first.
+    line: Vec<Commit>,
+    /// When each commit landed: its own date, but never before that of one which landed earlier, and never after now.
+    landed: Vec<i64>,
+    is_complete: bool,
+    overlays: Mutex<HashMap<RepoPath, Arc<Mutex<OverlayHistory>>>>,
+}
+
+/// What one overlay ran, as far back as anyone has asked.
+struct OverlayHistory {
+    /// Newest first.
+    segments: Vec<Segment>,
+    /// The next commit to look at.
+    next: usize,
+}
+
+/// Neighbouring commits with one rendering.
+struct Segment {
+    /// Positions on the line, the newest and the oldest.
+    newest: usize,
+    oldest: usize,
+    images: Vec<Image>,
+    wanted: Wanted,
+    snapshot: Snapshot,
+}
+
+impl<'a> History<'a> {
+    /// Reads the first-parent line of `tip`.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn new(
+        repository: &'a Repository,
+        parsed: &'a Parsed,
+        options: Options,
+        tip: &Commit,
+        now: i64,
+    ) -> Result<Self, RepositoryError> {
+        let (line, is_complete) = repository.first_parent_line(tip)?;
+        let mut latest = i64::MIN;
+        let mut landed: Vec<i64> = line
+            .iter()
+            .rev()
+            .map(|commit| {
+                latest = latest.max(commit.time);
+                latest.min(now)
+            })
+            .collect();
+        landed.reverse();
+        Ok(Self { repository, parsed, options, line, landed, is_complete, overlays: Mutex::default() })
+    }
+
+    /// The stays of a content in an overlay, newest first. Looks back until a stay lasted `enough` seconds, else to
+    /// the root.
+    ///
+    /// # Errors
+    /// When history that is needed was cut off, or cannot be read.
+    pub fn stays(&self, overlay: &RepoPath, content: &str, enough: i64, now: i64) -> Result<Vec<Stay>, HistoryError> {
+        let known = Arc::clone(
+            self.overlays
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(overlay.clone())
+                .or_insert_with(|| Arc::new(Mutex::new(OverlayHistory { segments: Vec::new(), next: 0 }))),
+        );
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stays: Vec<Stay> = Vec::new();
+        let mut open = false;
+        let mut at = 0;
+        loop {
+            if at == known.segments.len() && !self.look_back(overlay, &mut known)? {
+                break;
+            }
+            // The last segment may still grow; it is complete only when another begins behind it.
+            let segment = &known.segments[at];
+            let holds = segment.images.iter().any(|image| image.content() == content);
+            let (from, commit) = (self.landed[segment.oldest], self.line[segment.oldest].id.to_string());
+            match stays.last_mut().filter(|_| open && holds) {
+                Some(stay) => (stay.from, stay.commit) = (from, commit),
+                None if holds => {
+                    let to = segment.newest.checked_sub(1).map(|replaced| self.landed[replaced]);
+                    stays.push(Stay { from, to, commit });
+                }
+                None => {}
+            }
+            open = holds;
+            if stays.last().is_some_and(|stay| open && stay.seconds(now) >= enough && enough > 0) {
+                return Ok(stays);
+            }
+            if enough == 0 && !open && !stays.is_empty() {
+                return Ok(stays);
+            }
+            at += 1;
+        }
+        if !self.is_complete {
+            let oldest = self.line.last().map(|commit| commit.id.short()).unwrap_or_default();
+            let what = format!("what `{overlay}` ran before {oldest} is not known");
+            return Err(RepositoryError::Shallow(what).into());
+        }
+        Ok(stays)
+    }
+
+    /// Adds the next older segment; says whether there was one.
+    fn look_back(&self, overlay: &RepoPath, known: &mut OverlayHistory) -> Result<bool, HistoryError> {
+        let Some(newest) = Some(known.next).filter(|next| *next < self.line.len()) else { return Ok(false) };
+        let tree = self.repository.tree(&self.line[newest]);
+        let mut segment = self.segment(overlay, &tree, newest)?;
+        let mut next = newest + 1;
+        while let Some(commit) = self.line.get(next) {
+            let older = self.repository.tree(commit).snapshot(&segment.wanted, Some(&segment.snapshot))?;
+            if !older.is_same(&segment.snapshot) {
+                break;
+            }
+            segment.snapshot = older;
+            segment.oldest = next;
+            next += 1;
+        }
+        known.next = next;
+        known.segments.push(segment);
+        Ok(true)
+    }
+
+    fn segment(
+        &self,
+        overlay: &RepoPath,
+        tree: &CommitTree,
+        at: usize,
+    ) -> Result<Segment, HistoryError> {
+        let renderer = Renderer::new(self.parsed, tree, self.options);
+        // An overlay that does not render at some commit runs nothing that could be proven.
+        let (images, closure) = match renderer.render_any(overlay) {
+            Ok(rendering) => {
+                let images = State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect();
+                (images, rendering.closure)
+            }
+            Err((_, closure)) => (Vec::new(), closure),
+        };
+        let wanted = Wanted::new(closure.paths());
+        let snapshot = tree.snapshot(&wanted, None)?;
+        Ok(Segment { newest: at, oldest: at, images, wanted, snapshot })
+    }
+}

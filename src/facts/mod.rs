@@ -1,0 +1,12 @@
+//! What is known about a change besides its renderings: what it touches, what was live where, who owns what, who has
+//! approved, and the calendar.
+
+pub use approvals::{Review, ReviewError, Reviewer};
+pub use change::{Bot, Change, first_changed_line};
+pub use history::{History, HistoryError, Stay};
+pub use owners::Owners;
+
+mod approvals;
+mod change;
+mod history;
+mod owners;
