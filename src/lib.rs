@@ -6,6 +6,8 @@ pub mod finding;
 pub mod commands;
 pub mod kustomize;
 pub mod model;
+pub mod policy;
+pub mod report;
 pub mod sources;
 pub mod span;
 pub mod yaml;

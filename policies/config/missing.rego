@@ -1,0 +1,17 @@
+# METADATA
+# title: ConfigMap that nothing provides
+# description: >-
+#   A ConfigMap, or a key of it, that a workload refers to and that nothing rendered with the overlay provides. Optional
+#   references pass, ConfigMaps that Kubernetes itself puts into every namespace, and names that `allow` lists (`*` stands
+#   for any text).
+# custom:
+#   severity: {default: error}
+#   parameters:
+#     allow: []
+#   help: "add it to the overlay (`configMapGenerator`), correct the name, or list it under `allow`"
+package tollgate.config.missing
+
+import data.tollgate.lib.references
+import rego.v1
+
+deny := references.missing("ConfigMap", input.parameters["config/missing"].allow, ["kube-root-ca.crt", "openshift-service-ca.crt"])

@@ -1,0 +1,60 @@
+# What `secret/missing` and `config/missing` have in common.
+package tollgate.lib.references
+
+import rego.v1
+
+missing(kind, allowed, built_in) := {finding |
+	some reference in input.head.references
+	reference.kind == kind
+	not reference.optional
+	not reference.name in built_in
+	not is_allowed(reference.name, allowed)
+	providers := [provided |
+		some provided in input.head.provided
+		provided.kind == kind
+		provided.name == reference.name
+		provided.namespace == reference.namespace
+	]
+	finding := problem(kind, reference, providers)
+}
+
+is_allowed(name, allowed) if {
+	some pattern in allowed
+	glob.match(pattern, [], name)
+}
+
+problem(kind, reference, providers) := {
+	"at": reference.at,
+	"message": sprintf("nothing here provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
+	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
+	"notes": other_namespaces(kind, reference),
+} if {
+	count(providers) == 0
+}
+
+problem(kind, reference, providers) := {
+	"at": reference.at,
+	"message": sprintf("the %s `%s` has no key `%s`", [kind, reference.name, reference.key]),
+	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
+	"notes": [sprintf("it has: %s", [concat(", ", sort([key | some provided in providers; some key in provided.keys]))])],
+	"related": [{"at": provided.at, "message": sprintf("this %s makes it", [provided.by])} | some provided in providers],
+} if {
+	count(providers) > 0
+	reference.key != null
+	every provided in providers {
+		provided.keys != null
+		not reference.key in provided.keys
+	}
+}
+
+asked_key(reference) := "" if reference.key == null
+
+asked_key(reference) := sprintf(" (key `%s`)", [reference.key]) if reference.key != null
+
+other_namespaces(kind, reference) := [note |
+	some provided in input.head.provided
+	provided.kind == kind
+	provided.name == reference.name
+	provided.namespace != reference.namespace
+	note := sprintf("one of that name is in namespace `%s`; it is needed in `%s`", [provided.namespace, reference.namespace])
+]

@@ -1,0 +1,73 @@
+# METADATA
+# title: Content never live in the environment below
+# description: >-
+#   An image enters an environment although the base branch's first-parent history never had its content live in the
+#   environment below, for the same app. The content is the digest or, where none is pinned, the exact tag. What this
+#   environment ran before is a rollback and passes. What stood only on a side branch, only in this change or only in a
+#   lower environment does not count.
+# custom:
+#   severity: {default: error}
+#   needs: [history]
+#   parameters:
+#     without_lower: deny
+#   help: promote it one environment at a time
+package tollgate.promotion.unproven
+
+import rego.v1
+
+deny contains finding if {
+	some entry in input.facts.promotions
+	count(entry.below) > 0
+	count(entry.here) == 0
+	every below in entry.below {
+		count(below.stays) == 0
+	}
+	names := [below.environment | some below in entry.below]
+	finding := {
+		"at": entry.at,
+		"message": sprintf("`%s` has never been live in %s", [entry.short, concat(" or ", names)]),
+		"label": sprintf("%s would run this", [input.environment.name]),
+		"notes": array.concat(running_below(entry), array.concat(live_lower(entry), proves_less(entry))),
+		"help": sprintf("promote it to %s first%s", [names[0], after_soak]),
+	}
+}
+
+deny contains finding if {
+	some entry in input.facts.promotions
+	count(entry.below) == 0
+	count(entry.here) == 0
+	input.parameters["promotion/unproven"].without_lower == "deny"
+	finding := {
+		"at": entry.at,
+		"message": sprintf("`%s` cannot be proven: %s has no overlay below %s", [entry.short, input.overlay.app, input.environment.name]),
+		"label": sprintf("%s would run this", [input.environment.name]),
+		"help": sprintf("add an overlay for %s, or set `promotion/unproven: {without_lower: allow}` under `rules`", [concat(" or ", entry.wanted)]),
+	}
+}
+
+after_soak := "" if input.environment.soak == null
+
+after_soak := sprintf("; after %s there it may enter %s", [input.environment.soak.text, input.environment.name]) if {
+	input.environment.soak != null
+}
+
+running_below(entry) := [note |
+	some below in entry.below
+	some current in below.current
+	note := sprintf("%s runs `%s` since %s (commit %s)", [below.environment, current.content, current.since, current.commit])
+]
+
+live_lower(entry) := [note |
+	some lower in entry.lower
+	count(lower.stays) > 0
+	stay := lower.stays[0]
+	note := sprintf("it was live in %s from %s %s (commit %s)", [lower.environment, stay.from, until(stay), stay.commit])
+]
+
+until(stay) := "on" if stay.to == null
+
+until(stay) := sprintf("until %s", [stay.to]) if stay.to != null
+
+proves_less(entry) := [] if entry.pinned
+
+proves_less(entry) := ["no digest is pinned: a tag proves less, since it can be moved to other content"] if not entry.pinned

@@ -1,0 +1,35 @@
+# METADATA
+# title: Container without required requests or limits
+# description: >-
+#   A container that lacks a request or limit which `require` lists. A `LimitRange` of the same namespace, rendered with
+#   the overlay, may supply it.
+# custom:
+#   severity: {default: "off", protected: error}
+#   parameters:
+#     require: [requests.cpu, requests.memory, limits.memory]
+#   help: "set them under the container's `resources`, in the base or in a patch of the overlay"
+package tollgate.resources.missing_limits
+
+import rego.v1
+
+deny contains finding if {
+	some container in input.head.containers
+	container.role != "ephemeralContainer"
+	missing := [name |
+		some name in input.parameters["resources/missing_limits"].require
+		not container.resources[name]
+		not supplied(container, name)
+	]
+	count(missing) > 0
+	finding := {
+		"at": container.at,
+		"message": sprintf("%s `%s` has no %s", [container.role, container.name, concat(", ", missing)]),
+		"label": sprintf("missing: %s", [concat(", ", missing)]),
+	}
+}
+
+supplied(container, name) if {
+	some defaults in input.head.defaultLimits
+	defaults.namespace == container.namespace
+	name in defaults.resources
+}

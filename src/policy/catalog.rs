@@ -1,0 +1,80 @@
+//! The built-in rules, embedded from one sorted list.
+
+use std::sync::LazyLock;
+
+use super::metadata::Metadata;
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its id, such as `image/unpinned`.
+    pub id: &'static str,
+    /// Its Rego text.
+    pub policy: &'static str,
+    /// What it says about itself.
+    pub metadata: Metadata,
+}
+
+impl Rule {
+    /// The path of the rule's findings in Rego.
+    #[must_use]
+    pub fn deny_path(&self) -> String {
+        format!("data.tollgate.{}.deny", self.id.replace('/', "."))
+    }
+}
+
+macro_rules! catalog {
+    ($($id:literal,)*) => {
+        const POLICIES: &[(&str, &str)] = &[$(($id, include_str!(concat!("../../policies/", $id, ".rego"))),)*];
+    };
+}
+
+catalog! {
+    "config/missing",
+    "freeze/active",
+    "image/unpinned",
+    "owners/bot_write",
+    "owners/unapproved",
+    "owners/unowned",
+    "promotion/short_soak",
+    "promotion/unproven",
+    "render/failed",
+    "resources/missing_limits",
+    "resources/removed_limits",
+    "secret/missing",
+}
+
+/// Rego that rules share.
+pub(super) const LIBRARIES: &[(&str, &str)] =
+    &[("lib/references", include_str!("../../policies/lib/references.rego"))];
+
+static CATALOG: LazyLock<Result<Vec<Rule>, String>> = LazyLock::new(|| {
+    let rule = |(id, policy): &(&'static str, &'static str)| {
+        let metadata = Metadata::read(policy).map_err(|why| format!("policies/{id}.rego: {why}"))?;
+        Ok(Rule { id, policy, metadata })
+    };
+    POLICIES.iter().map(rule).collect()
+});
+
+/// Every rule, by id.
+///
+/// # Errors
+/// When a rule's metadata is broken, which is a mistake in this program.
+pub fn catalog() -> Result<&'static [Rule], String> {
+    CATALOG.as_ref().map(Vec::as_slice).map_err(Clone::clone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_sorted_and_every_file_is_on_it() {
+        let rules = catalog().unwrap();
+        assert!(rules.is_sorted_by_key(|rule| rule.id));
+        for rule in rules {
+            let package = format!("package tollgate.{}\n", rule.id.replace('/', "."));
+            assert!(rule.policy.contains(&package), "{}", rule.id);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Rules: their metadata, their input, and their evaluation. The only stage that names regorus.
+
+pub use catalog::{Rule, catalog};
+pub use engine::{Engine, PolicyError, Raised, Related};
+pub use input::{
+    ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle, Handles,
+    ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, Promotion, ProvidedInput, ReferenceInput,
+    RelatedInput, Running, Soak, StateInput, StayInput, Target, Tier,
+};
+pub use metadata::{Metadata, Scope};
+pub use settings::{Settings, settings};
+
+mod catalog;
+mod engine;
+mod input;
+mod metadata;
+mod settings;

@@ -1,0 +1,79 @@
+//! What the configuration says about rules, checked against what the rules know.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use super::catalog::Rule;
+use crate::config::{Config, ConfigError, Environment};
+use crate::finding::Severity;
+use crate::kustomize::nearest;
+use crate::yaml::to_json;
+
+/// Severities and parameters of every rule.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    severities: BTreeMap<&'static str, Vec<(Option<String>, Severity)>>,
+    /// Parameters by rule and name.
+    pub parameters: Json,
+}
+
+impl Settings {
+    /// How much a rule weighs in an environment; `None` stands for the change as a whole.
+    #[must_use]
+    pub fn severity(&self, rule: &Rule, config: &Config, environment: Option<&Environment>) -> Severity {
+        let configured = self.severities.get(rule.id);
+        let named = environment.map(|environment| environment.name.as_str());
+        let find = |name: Option<&str>| {
+            configured.and_then(|rows| rows.iter().find(|(known, _)| known.as_deref() == name)).map(|(_, severity)| *severity)
+        };
+        if let Some(severity) = named.and_then(|name| find(Some(name))).or_else(|| find(None)) {
+            return severity;
+        }
+        let lowest = config.environments.first().map(|lowest| lowest.name.as_str());
+        let is_lowest = config.environments.len() > 1 && named.is_some() && named == lowest;
+        rule.metadata.custom.severity.of(environment.is_some_and(|environment| environment.protected), is_lowest)
+    }
+}
+
+/// Checks the configuration's `rules` and puts the rules' own values behind them.
+///
+/// # Errors
+/// Every unknown rule or parameter, and every parameter of the wrong shape.
+pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigError>> {
+    let mut problems = Vec::new();
+    let mut severities = BTreeMap::new();
+    let mut parameters: serde_json::Map<String, Json> =
+        rules.iter().map(|rule| (rule.id.to_owned(), Json::Object(rule.metadata.custom.parameters.clone()))).collect();
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+    for setting in &config.rules {
+        let Some(rule) = rules.iter().find(|rule| rule.id == setting.rule) else {
+            let help = nearest(&setting.rule, &ids).map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+            problems.push(ConfigError { message: format!("there is no rule `{}`", setting.rule), span: setting.span, help: Some(help) });
+            continue;
+        };
+        severities.insert(rule.id, setting.severities.clone());
+        let known = &rule.metadata.custom.parameters;
+        for (name, node) in &setting.parameters {
+            let value = to_json(node);
+            let span = node.origin.span;
+            match known.get(name) {
+                None => {
+                    let names: Vec<&str> = known.keys().map(String::as_str).chain(["severity"]).collect();
+                    let help = format!("it has: {}", names.join(", "));
+                    problems.push(ConfigError { message: format!("`{name}` is no setting of `{}`", rule.id), span, help: Some(help) });
+                }
+                Some(usual) if std::mem::discriminant(usual) != std::mem::discriminant(&value) => {
+                    let help = format!("its usual value is `{usual}`");
+                    problems.push(ConfigError { message: format!("`{name}` of `{}` is of another kind", rule.id), span, help: Some(help) });
+                }
+                Some(_) => {
+                    if let Some(Json::Object(own)) = parameters.get_mut(rule.id) {
+                        own.insert(name.clone(), value);
+                    }
+                }
+            }
+        }
+    }
+    if problems.is_empty() { Ok(Settings { severities, parameters: Json::Object(parameters) }) } else { Err(problems) }
+}

@@ -1,0 +1,237 @@
+//! `--format human`: each finding as a story that ends in what to do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters, ThemeStyles};
+
+use super::{Report, count, printable};
+use crate::finding::{Finding, Label, Severity};
+use crate::span::{Files, SourceFile, Span};
+
+/// How wide reports are.
+const WIDTH: usize = 120;
+/// How much of a file is shown to miette around a place, in lines; near the end of large files it is slow otherwise.
+const WINDOW: usize = 40;
+/// Lines longer than this are cut off in excerpts.
+const LONGEST_LINE: usize = 400;
+
+/// Writes the whole report.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(report: &Report, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &report.findings {
+        story(&Story::of_finding(finding), files, colours, out)?;
+    }
+    summary(report, out)
+}
+
+/// Something to tell with places: a finding, or an error that stopped the run.
+pub struct Story<'a> {
+    /// `error` or `warning`.
+    pub is_error: bool,
+    /// The rule's id.
+    pub code: Option<String>,
+    /// What is wrong.
+    pub message: &'a str,
+    /// The line to edit.
+    pub primary: Option<Label>,
+    /// Other places.
+    pub related: &'a [Label],
+    /// What is known besides.
+    pub notes: Vec<String>,
+    /// What to do.
+    pub help: Option<&'a str>,
+}
+
+impl<'a> Story<'a> {
+    fn of_finding(finding: &'a Finding) -> Self {
+        let mut notes = finding.notes.clone();
+        if finding.existing {
+            notes.push("the base has this already, so it does not close the gate".to_owned());
+        }
+        Self {
+            is_error: finding.closes(),
+            code: Some(finding.rule.clone()),
+            message: &finding.message,
+            primary: Some(finding.primary.clone()),
+            related: &finding.related,
+            notes,
+            help: finding.help.as_deref(),
+        }
+    }
+}
+
+/// Writes one story.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn story(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    let kind = if story.is_error { "error" } else { "warning" };
+    let code = story.code.as_ref().map(|code| format!("[{code}]")).unwrap_or_default();
+    let paint = |text: &str, style: &str| if colours { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let colour = if story.is_error { "1;31" } else { "1;33" };
+    writeln!(out, "{}: {}", paint(&format!("{kind}{code}"), colour), printable(story.message))?;
+    // miette shows one source a diagnostic: labels are told file by file, the primary's first.
+    let mut by_file: Vec<(Arc<SourceFile>, Vec<(&Label, bool)>)> = Vec::new();
+    let labels = story.primary.iter().map(|label| (label, true)).chain(story.related.iter().map(|label| (label, false)));
+    for (label, is_primary) in labels {
+        let file = files.get(label.span.file);
+        match by_file.iter_mut().find(|(known, _)| known.path == file.path && Arc::ptr_eq(&known.text, &file.text)) {
+            Some((_, labels)) => labels.push((label, is_primary)),
+            None => by_file.push((file, vec![(label, is_primary)])),
+        }
+    }
+    for (file, labels) in &by_file {
+        let excerpt = Excerpt::new(file, labels);
+        let mut text = String::new();
+        let theme = GraphicalTheme {
+            characters: ThemeCharacters::unicode(),
+            styles: if colours { ThemeStyles::ansi() } else { ThemeStyles::none() },
+        };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
+        if handler.render_report(&mut text, &excerpt).is_err() {
+            return Err(io::Error::other("a report could not be laid out"));
+        }
+        // The first line is the excerpt's (empty) message.
+        for line in text.lines().skip_while(|line| !line.contains('╭')) {
+            writeln!(out, "{}", line.trim_end())?;
+        }
+    }
+    for note in &story.notes {
+        writeln!(out, "  {}: {}", paint("note", "1"), printable(note))?;
+    }
+    if let Some(help) = story.help {
+        writeln!(out, "  {}: {}", paint("help", "1;36"), printable(help))?;
+    }
+    writeln!(out)
+}
+
+/// A part of a file with labels.
+struct Excerpt {
+    source: NamedSource<String>,
+    labels: Vec<LabeledSpan>,
+}
+
+impl Excerpt {
+    fn new(file: &SourceFile, labels: &[(&Label, bool)]) -> Self {
+        let lines = file.line_starts().len();
+        let first = labels.iter().map(|(label, _)| file.line_of(label.span.start)).min().unwrap_or_default();
+        let last = labels.iter().map(|(label, _)| file.line_of(label.span.start)).max().unwrap_or_default();
+        let (from, to) = (first.saturating_sub(2), (last + 3).min(lines).min(first + WINDOW.max(last - first + 3)));
+        // Lines before the window are kept as empty ones, so that miette counts right.
+        let mut text = "\n".repeat(from);
+        let mut starts = BTreeMap::new();
+        for line in from..to {
+            let start = file.line_starts()[line] as usize;
+            let end = file.line_starts().get(line + 1).map_or(file.text.len(), |next| *next as usize);
+            starts.insert(line, text.len());
+            let content = file.text[start..end].trim_end_matches(['\n', '\r']);
+            let cut: String = content.chars().take(LONGEST_LINE).collect();
+            text.push_str(&shown(&cut));
+            text.push('\n');
+        }
+        let place = |span: Span| {
+            let line = file.line_of(span.start);
+            let start = file.line_starts()[line] as usize;
+            let begin = starts.get(&line).copied().unwrap_or_default();
+            let line_end = text[begin..].find('\n').map_or(text.len(), |at| begin + at);
+            // Labels stay on the first line of what they point at.
+            let before = file.text.get(start..span.start as usize).unwrap_or_default();
+            let inside = file.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+            let inside = inside.lines().next().unwrap_or_default();
+            let at = (begin + shown(before).len()).min(line_end);
+            let length = shown(inside).len().min(line_end - at);
+            (at, length)
+        };
+        let labels = labels.iter().map(|(label, is_primary)| {
+            let (at, length) = place(label.span);
+            let text = Some(printable(&label.text)).filter(|text| !text.is_empty());
+            if *is_primary {
+                LabeledSpan::new_primary_with_span(text, (at, length))
+            } else {
+                LabeledSpan::new(text, at, length)
+            }
+        });
+        let labels = labels.collect();
+        Self { source: NamedSource::new(file.path.to_string(), text), labels }
+    }
+}
+
+/// A line as it is shown: what a terminal would obey replaced, tabs as blanks.
+fn shown(line: &str) -> String {
+    printable(&line.replace('\t', "  "))
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Excerpt")
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl std::error::Error for Excerpt {}
+
+impl Diagnostic for Excerpt {
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let errors = report.findings.iter().filter(|finding| finding.closes()).count();
+    let existing = report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
+    let warnings = report.findings.len() - errors - existing;
+    let verdict = if report.passes() { "allowed" } else { "refused" };
+    let mut text = format!("{verdict}: {}, {}", count(errors, "error"), count(warnings, "warning"));
+    if existing > 0 {
+        text.push_str(&format!(", {existing} already in the base"));
+    }
+    text.push_str(&format!(" · {} of {} overlays affected", report.affected.len(), report.overlays));
+    if !report.affected.is_empty() {
+        text.push_str(&format!(" ({})", told(&report.affected)));
+    }
+    if report.judged > report.affected.len() {
+        text.push_str(&format!(" · {} judged", report.judged));
+    }
+    text.push_str(&format!(" · {} · {}", count(report.images, "image"), count(report.rules, "rule")));
+    let short = report.base.get(..7).unwrap_or(&report.base);
+    text.push_str(&format!(" · base {short}, head {}", report.head_name));
+    writeln!(out, "{text}")?;
+    for left_out in &report.not_judged {
+        writeln!(out, "not judged: {}", printable(left_out))?;
+    }
+    if let Some(time) = report.valid_until {
+        writeln!(out, "holds until {} unless something changes", time.format("%Y-%m-%d %H:%M UTC"))?;
+    }
+    Ok(())
+}
+
+/// Affected overlays, app by app: `api: production, staging; web: dev`; only the first few of many.
+fn told(affected: &[(String, String, String)]) -> String {
+    let mut apps: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (app, environment, _) in affected {
+        let environments = apps.entry(app).or_default();
+        if !environments.contains(&environment.as_str()) {
+            environments.push(environment);
+        }
+    }
+    let told: Vec<String> = apps.iter().take(4).map(|(app, environments)| format!("{app}: {}", environments.join(", "))).collect();
+    let mut text = printable(&told.join("; "));
+    if apps.len() > told.len() {
+        text.push_str(&format!("; and {}", count(apps.len() - told.len(), "more app")));
+    }
+    text
+}

@@ -1,0 +1,148 @@
+//! `--format json`: frozen structures with a version, never a dump of ours.
+
+use std::io::{self, Write};
+
+use chrono::SecondsFormat;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::Report;
+use crate::finding::{Finding, Severity};
+use crate::span::{Files, Span};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    schema: &'static str,
+    verdict: &'static str,
+    base: &'a str,
+    head: Option<&'a str>,
+    now: String,
+    valid_until: Option<String>,
+    overlays: Overlays,
+    not_judged: &'a [String],
+    findings: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Overlays {
+    total: usize,
+    affected: usize,
+    judged: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Item<'a> {
+    rule: &'a str,
+    severity: &'static str,
+    message: &'a str,
+    help: Option<&'a str>,
+    notes: &'a [String],
+    app: Option<&'a str>,
+    environment: Option<&'a str>,
+    overlay: Option<&'a str>,
+    resource: Option<Resource<'a>>,
+    path: Option<&'a str>,
+    location: Location,
+    related: Vec<Related<'a>>,
+    existing: bool,
+    waiver: Option<()>,
+    fingerprint: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    namespace: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Location {
+    file: String,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+}
+
+#[derive(Serialize)]
+struct Related<'a> {
+    location: Location,
+    message: &'a str,
+}
+
+pub(crate) fn location(files: &Files, span: Span) -> Location {
+    let place = files.location(span);
+    Location {
+        file: place.path.to_string(),
+        line: place.line,
+        column: place.column,
+        end_line: place.end_line,
+        end_column: place.end_column,
+    }
+}
+
+/// What identifies a finding from run to run; it holds no line number, so it survives unrelated edits.
+#[must_use]
+pub fn fingerprint(finding: &Finding) -> String {
+    let (rule, overlay, object, path, about) = finding.identity();
+    let object = object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
+    let text = [rule, overlay, object.unwrap_or_default(), path.unwrap_or_default(), about].join("\0");
+    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes the report as `tollgate.report/1`.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<()> {
+    let findings = report.findings.iter().map(|finding| Item {
+        rule: &finding.rule,
+        severity: if finding.existing { Severity::Warning.name() } else { finding.severity.name() },
+        message: &finding.message,
+        help: finding.help.as_deref(),
+        notes: &finding.notes,
+        app: some(&finding.place.app),
+        environment: some(&finding.place.environment),
+        overlay: some(&finding.place.overlay),
+        resource: finding.object.as_ref().map(|object| Resource {
+            api_version: &object.api_version,
+            kind: &object.kind,
+            namespace: &object.namespace,
+            name: &object.name,
+        }),
+        path: finding.path.as_deref(),
+        location: location(files, finding.primary.span),
+        related: finding
+            .related
+            .iter()
+            .map(|label| Related { location: location(files, label.span), message: &label.text })
+            .collect(),
+        existing: finding.existing,
+        waiver: None,
+        fingerprint: fingerprint(finding),
+    });
+    let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let document = Document {
+        schema: "tollgate.report/1",
+        verdict: if report.passes() { "pass" } else { "fail" },
+        base: &report.base,
+        head: report.head.as_deref(),
+        now: time(report.now),
+        valid_until: report.valid_until.map(time),
+        overlays: Overlays { total: report.overlays, affected: report.affected.len(), judged: report.judged },
+        not_judged: &report.not_judged,
+        findings: findings.collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
