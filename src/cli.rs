@@ -18,8 +18,108 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Judge a change: the gate
+    Check(Check),
     /// Print what `kustomize build DIR` prints
     Render(Render),
+    /// Print the exact input that the rules see, one JSON document for each judged overlay
+    Facts(Judge),
+    /// List the rules
+    Rules,
+    /// Say what a rule wants and why
+    Explain(Explain),
+}
+
+/// `tollgate check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// What to judge.
+    #[command(flatten)]
+    pub judge: Judge,
+    /// The form of the report on standard output
+    #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
+    pub format: Format,
+    /// Write a report of the form NAME to FILE too; repeatable
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_output)]
+    pub output: Vec<(Format, PathBuf)>,
+}
+
+/// What to judge, and by whose rules.
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// What the change would be merged into [default: found from the CI's environment, else the default branch]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The change [default: found from the CI's environment, else HEAD]
+    #[arg(long, value_name = "REV")]
+    pub head: Option<String>,
+    /// Judge what is staged against HEAD
+    #[arg(long, conflicts_with_all = ["base", "head", "worktree"])]
+    pub staged: bool,
+    /// Judge the working tree against HEAD
+    #[arg(long, conflicts_with_all = ["base", "head"])]
+    pub worktree: bool,
+    /// Judge every overlay, not only those that the change affects
+    #[arg(long)]
+    pub all: bool,
+    /// The time of the judgement [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    pub now: Option<String>,
+    /// Whose configuration, CODEOWNERS and freezes count
+    #[arg(long, value_enum, value_name = "SIDE", default_value = "base")]
+    pub trust: Trust,
+    /// Who has approved, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub review: Option<PathBuf>,
+    /// Judge only this environment
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// Judge only this app
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// Ask only this rule
+    #[arg(long, value_name = "ID")]
+    pub rule: Option<String>,
+}
+
+/// `tollgate explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The rule's id, such as `image/unpinned`
+    #[arg(value_name = "RULE")]
+    pub rule: String,
+}
+
+/// Forms of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    Human,
+    /// `tollgate.report/1`.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
+/// Sides of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Trust {
+    /// What the change would be merged into: it cannot loosen what judges it.
+    Base,
+    /// The change itself, to try a configuration out.
+    Head,
+}
+
+fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("write NAME=FILE, such as json=report.json")?;
+    let format = Format::from_str(name, false).map_err(|_| format!("`{name}` is no form of a report; there are human, json and github"))?;
+    if file.is_empty() {
+        return Err("the file is missing behind `=`".to_owned());
+    }
+    Ok((format, PathBuf::from(file)))
 }
 
 /// `tollgate render`.

@@ -49,7 +49,7 @@ pub struct Label {
 }
 
 /// The object that a finding is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Object {
     /// Its `apiVersion`.
     pub api_version: String,

@@ -4,6 +4,7 @@ pub mod config;
 pub mod facts;
 pub mod finding;
 pub mod commands;
+pub mod gate;
 pub mod kustomize;
 pub mod model;
 pub mod policy;

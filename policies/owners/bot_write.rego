@@ -1,6 +1,7 @@
 # METADATA
 # title: Bot changes an environment that is closed to bots
-# description: A change authored by a bot that affects an environment with `bots: deny`, whatever path it takes to get there.
+# description: >-
+#   A change authored by a bot that affects an environment with `bots: deny`, whatever path it takes to get there.
 # custom:
 #   severity: {default: error}
 #   help: have a person open this change, or keep what the bot writes out of this environment

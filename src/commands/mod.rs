@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use crate::cli::{Cli, Command};
 
+mod check;
 mod render;
+mod rules;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub struct Process<'a> {
 /// When a stream cannot be written to.
 pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
     match &cli.command {
+        Command::Check(arguments) => check::run(arguments, process),
+        Command::Facts(arguments) => check::facts(arguments, process),
+        Command::Rules => rules::list(process),
+        Command::Explain(arguments) => rules::explain(&arguments.rule, process),
         Command::Render(arguments) => render::run(arguments, process),
     }
 }

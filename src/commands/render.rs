@@ -1,9 +1,10 @@
 use std::io;
 use std::path::Path;
 
+use super::check::render_error;
 use super::{Exit, Process};
 use crate::cli::{Render, Reorder, Restrictor};
-use crate::kustomize::{LoadRestrictor, Options, Order, Parsed, RenderError, Renderer};
+use crate::kustomize::{LoadRestrictor, Options, Order, Parsed, Renderer};
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree};
 
 pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<Exit> {
@@ -34,19 +35,9 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
             Ok(Exit::Allowed)
         }
         Err(error) => {
-            print(&error, &parsed, process)?;
+            render_error(&error, &parsed, process)?;
             Ok(Exit::Refused)
         }
-    }
-}
-
-fn print(error: &RenderError, parsed: &Parsed, process: &mut Process<'_>) -> io::Result<()> {
-    match error.span {
-        Some(span) => {
-            let place = parsed.files.location(span);
-            writeln!(process.err, "error: {error}\n  --> {}:{}:{}", place.path, place.line, place.column)
-        }
-        None => writeln!(process.err, "error: {error}"),
     }
 }
 

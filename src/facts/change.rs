@@ -36,6 +36,13 @@ impl Change {
         }
         Self { files, bots }
     }
+
+    /// Adds a bot that the forge names.
+    pub fn add_bot(&mut self, name: &str) {
+        if self.bots.iter().all(|bot| bot.name != name) {
+            self.bots.push(Bot { name: name.to_owned(), commit: None });
+        }
+    }
 }
 
 /// Whether an author is a bot: GitHub marks apps with `[bot]`, GitLab names its bots `project_…_bot` and `group_…_bot`.

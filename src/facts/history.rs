@@ -27,6 +27,17 @@ impl Stay {
     }
 }
 
+/// How far back to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Until any stay shows; when it began is then not known.
+    Any,
+    /// Until the latest stay is known from its beginning.
+    Latest,
+    /// Until a stay has lasted so many seconds, else to the root.
+    Lasting(i64),
+}
+
 /// Why history does not answer.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum HistoryError {
@@ -97,19 +108,31 @@ impl<'a> History<'a> {
         Ok(Self { repository, parsed, options, line, landed, is_complete, overlays: Mutex::default() })
     }
 
-    /// The stays of a content in an overlay, newest first. Looks back until a stay lasted `enough` seconds, else to
-    /// the root.
+    /// What an overlay runs at the base's tip.
+    ///
+    /// # Errors
+    /// When the tip cannot be read.
+    pub fn current(&self, overlay: &RepoPath) -> Result<Vec<Image>, HistoryError> {
+        let known = self.overlay(overlay);
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.segments.is_empty() {
+            self.look_back(overlay, &mut known)?;
+        }
+        Ok(known.segments.first().map(|segment| segment.images.clone()).unwrap_or_default())
+    }
+
+    fn overlay(&self, overlay: &RepoPath) -> Arc<Mutex<OverlayHistory>> {
+        let mut overlays = self.overlays.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Mutex::new(OverlayHistory { segments: Vec::new(), next: 0 }));
+        Arc::clone(overlays.entry(overlay.clone()).or_insert_with(new))
+    }
+
+    /// The stays of a content in an overlay, newest first, as far back as `depth` asks.
     ///
     /// # Errors
     /// When history that is needed was cut off, or cannot be read.
-    pub fn stays(&self, overlay: &RepoPath, content: &str, enough: i64, now: i64) -> Result<Vec<Stay>, HistoryError> {
-        let known = Arc::clone(
-            self.overlays
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entry(overlay.clone())
-                .or_insert_with(|| Arc::new(Mutex::new(OverlayHistory { segments: Vec::new(), next: 0 }))),
-        );
+    pub fn stays(&self, overlay: &RepoPath, content: &str, depth: Depth, now: i64) -> Result<Vec<Stay>, HistoryError> {
+        let known = self.overlay(overlay);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stays: Vec<Stay> = Vec::new();
         let mut open = false;
@@ -118,7 +141,6 @@ impl<'a> History<'a> {
             if at == known.segments.len() && !self.look_back(overlay, &mut known)? {
                 break;
             }
-            // The last segment may still grow; it is complete only when another begins behind it.
             let segment = &known.segments[at];
             let holds = segment.images.iter().any(|image| image.content() == content);
             let (from, commit) = (self.landed[segment.oldest], self.line[segment.oldest].id.to_string());
@@ -131,10 +153,12 @@ impl<'a> History<'a> {
                 None => {}
             }
             open = holds;
-            if stays.last().is_some_and(|stay| open && stay.seconds(now) >= enough && enough > 0) {
-                return Ok(stays);
-            }
-            if enough == 0 && !open && !stays.is_empty() {
+            let is_enough = stays.last().is_some_and(|stay| match depth {
+                Depth::Any => true,
+                Depth::Latest => !open,
+                Depth::Lasting(seconds) => stay.seconds(now) >= seconds,
+            });
+            if is_enough {
                 return Ok(stays);
             }
             at += 1;

@@ -3,8 +3,8 @@
 
 pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Bot, Change, first_changed_line};
-pub use history::{History, HistoryError, Stay};
-pub use owners::Owners;
+pub use history::{Depth, History, HistoryError, Stay};
+pub use owners::{OwnerRule, Owners};
 
 mod approvals;
 mod change;

@@ -14,14 +14,14 @@ const LARGEST: usize = 3 << 20;
 /// The rules of a CODEOWNERS file, in file order.
 #[derive(Clone, Debug, Default)]
 pub struct Owners {
-    rules: Vec<Rule>,
+    rules: Vec<OwnerRule>,
     /// The file's first line; `None` where there is no file.
     pub file: Option<Span>,
 }
 
 /// One line.
 #[derive(Clone, Debug)]
-pub struct Rule {
+pub struct OwnerRule {
     /// The pattern as written.
     pub pattern: String,
     /// `@user`, `@org/team` or a mail address.
@@ -48,7 +48,7 @@ impl Owners {
                 let source = parsed.files.get(file);
                 let rules = text.lines().enumerate().filter_map(|(line, text)| {
                     let (start, end) = source.line_range(line);
-                    Rule::parse(text, Span { file, start: offset(start as usize), end })
+                    OwnerRule::parse(text, Span { file, start: offset(start as usize), end })
                 });
                 owners.rules = rules.collect();
             }
@@ -59,12 +59,12 @@ impl Owners {
 
     /// The line that decides who owns a file.
     #[must_use]
-    pub fn of(&self, path: &RepoPath) -> Option<&Rule> {
+    pub fn of(&self, path: &RepoPath) -> Option<&OwnerRule> {
         self.rules.iter().rev().find(|rule| rule.matches(path))
     }
 }
 
-impl Rule {
+impl OwnerRule {
     fn parse(line: &str, span: Span) -> Option<Self> {
         let mut words = words(line).into_iter();
         let pattern = words.next()?;

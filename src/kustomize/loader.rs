@@ -37,6 +37,11 @@ impl Closure {
         self.paths.iter().filter(move |path| !inside(path)).chain(&self.folders)
     }
 
+    /// Notes that every file of a folder counts.
+    pub(super) fn hold_folder(&mut self, folder: &RepoPath) {
+        self.folders.insert(folder.clone());
+    }
+
     /// Adds what another rendering looked for.
     pub fn extend(&mut self, other: &Self) {
         self.paths.extend(other.paths.iter().cloned());
@@ -252,7 +257,7 @@ impl Loader<'_> {
 
     /// The manifests of a folder without a kustomization, as an Argo CD directory source reads them: not recursively.
     pub(super) fn manifests(&mut self) -> Result<Vec<Node>, RenderError> {
-        self.closure.folders.insert(self.root.clone());
+        self.closure.hold_folder(&self.root);
         let children = self.tree.children(&self.root).map_err(|error| RenderError::tree(&error))?;
         let mut documents = Vec::new();
         for (name, entry) in children {

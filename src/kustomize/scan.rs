@@ -51,7 +51,12 @@ impl<'a> Scanner<'a> {
         let read = self.loader(root, &mut reach.closure).kustomization(None);
         let kustomization = match read {
             Err(error) if error.is_unreadable => return Err(error),
-            Err(_) | Ok(None) => None,
+            Ok(None) => {
+                // Such a folder is rendered as the manifests that it holds.
+                reach.closure.hold_folder(root);
+                None
+            }
+            Err(_) => None,
             Ok(Some(read)) => {
                 reach.is_kustomization = true;
                 (*read).as_ref().ok().cloned()

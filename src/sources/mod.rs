@@ -19,6 +19,22 @@ mod path;
 mod repository;
 mod worktree;
 
+/// Reads a file that a person or a CI names, outside of any tree.
+///
+/// # Errors
+/// When it cannot be read, or is not UTF-8.
+pub fn read_outside(path: &std::path::Path) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
+}
+
+/// Writes a file that a person or a CI names.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_outside(path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
+    std::fs::write(path, content)
+}
+
 /// The largest file that is read, in bytes. Kubernetes refuses objects over some 1.5 MB; bundles of CRDs are larger.
 pub const LARGEST_FILE: u64 = 16 << 20;
 

@@ -1,0 +1,156 @@
+use std::io::{self, Write};
+
+use chrono::{DateTime, Utc};
+use miette::Diagnostic;
+
+use super::{Exit, Process};
+use crate::cli::{Check, Format, Judge, Trust};
+use crate::finding::Label;
+use crate::gate::{self, GateError, Request};
+use crate::kustomize::Parsed;
+use crate::report::{Report, github, human, json};
+use crate::sources::{Scope, read_outside, write_outside};
+
+pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Exit> {
+    let parsed = Parsed::default();
+    let judged = with_request(&arguments.judge, process.variables, |request| gate::judge(request, &parsed));
+    let report = match judged {
+        Ok(report) => report,
+        Err(failure) => return undecided(&failure, &parsed, process),
+    };
+    write(&report, arguments.format, &parsed, process.colours, process.out)?;
+    for (format, file) in &arguments.output {
+        let mut text = Vec::new();
+        write(&report, *format, &parsed, false, &mut text)?;
+        if let Err(error) = write_outside(file, &text) {
+            writeln!(process.err, "error: cannot write `{}`: {error}", file.display())?;
+            return Ok(Exit::Undecided);
+        }
+    }
+    Ok(if report.passes() { Exit::Allowed } else { Exit::Refused })
+}
+
+pub(super) fn facts(arguments: &Judge, process: &mut Process<'_>) -> io::Result<Exit> {
+    let parsed = Parsed::default();
+    let mut lines = Vec::new();
+    let shown = with_request(arguments, process.variables, |request| {
+        gate::show_facts(request, &parsed, &mut |document| {
+            lines.push(serde_json::to_string_pretty(document).unwrap_or_default());
+            Ok(())
+        })
+    });
+    if let Err(failure) = shown {
+        return undecided(&failure, &parsed, process);
+    }
+    for line in lines {
+        writeln!(process.out, "{line}")?;
+    }
+    Ok(Exit::Allowed)
+}
+
+fn write(report: &Report, format: Format, parsed: &Parsed, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    match format {
+        Format::Human => human::write(report, &parsed.files, colours, out),
+        Format::Json => json::write(report, &parsed.files, out),
+        Format::Github => github::write(report, &parsed.files, out),
+    }
+}
+
+/// Why a command stopped: the gate's own reason, or an argument that cannot be used.
+enum Failure {
+    Gate(GateError),
+    Argument { message: String, help: String },
+}
+
+fn with_request<T>(
+    arguments: &Judge,
+    variables: &dyn Fn(&str) -> Option<String>,
+    work: impl FnOnce(&Request<'_>) -> Result<T, GateError>,
+) -> Result<T, Failure> {
+    let now = match &arguments.now {
+        None => Utc::now(),
+        Some(text) => DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc)).map_err(|_| Failure::Argument {
+            message: format!("`--now {text}` is no time"),
+            help: "write RFC 3339, such as `2026-11-23T05:00:00Z`".to_owned(),
+        })?,
+    };
+    let review = match &arguments.review {
+        None => None,
+        Some(path) => {
+            let text = read_outside(path).map_err(|error| Failure::Argument {
+                message: format!("cannot read `{}`: {error}", path.display()),
+                help: "`--review` names a JSON file; see the README for its form".to_owned(),
+            })?;
+            Some((path.display().to_string(), text))
+        }
+    };
+    let scope = match (arguments.staged, arguments.worktree) {
+        (true, _) => Scope::Staged,
+        (_, true) => Scope::Worktree,
+        _ => Scope::Revisions { base: arguments.base.clone(), head: arguments.head.clone() },
+    };
+    let request = Request {
+        folder: &arguments.repo,
+        scope,
+        trusts_head: arguments.trust == Trust::Head,
+        all: arguments.all,
+        environment: arguments.env.as_deref(),
+        app: arguments.app.as_deref(),
+        rule: arguments.rule.as_deref(),
+        now,
+        review: review.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
+        variables,
+    };
+    work(&request).map_err(Failure::Gate)
+}
+
+fn undecided(failure: &Failure, parsed: &Parsed, process: &mut Process<'_>) -> io::Result<Exit> {
+    match failure {
+        Failure::Gate(GateError::Config(problems)) => {
+            for problem in problems {
+                let story = human::Story {
+                    is_error: true,
+                    code: None,
+                    message: &problem.message,
+                    primary: Some(Label { span: problem.span, text: String::new() }),
+                    related: &[],
+                    notes: Vec::new(),
+                    help: problem.help.as_deref(),
+                };
+                human::story(&story, &parsed.files, process.colours, process.err)?;
+            }
+        }
+        Failure::Gate(GateError::Unreadable(error)) => render_error(error, parsed, process)?,
+        Failure::Gate(error) => plain(&error.to_string(), error.help().map(|help| help.to_string()), process)?,
+        Failure::Argument { message, help } => plain(message, Some(help.clone()), process)?,
+    }
+    writeln!(process.err, "could not decide: the gate stays closed (exit code 2)")?;
+    Ok(Exit::Undecided)
+}
+
+/// Tells why something does not render.
+pub(super) fn render_error(
+    error: &crate::kustomize::RenderError,
+    parsed: &Parsed,
+    process: &mut Process<'_>,
+) -> io::Result<()> {
+    let related: Vec<Label> = error.related.iter().map(|(span, text)| Label { span: *span, text: text.clone() }).collect();
+    let story = human::Story {
+        is_error: true,
+        code: None,
+        message: &error.message,
+        primary: error.span.map(|span| Label { span, text: String::new() }),
+        related: &related,
+        notes: Vec::new(),
+        help: error.help.as_deref(),
+    };
+    human::story(&story, &parsed.files, process.colours, process.err)
+}
+
+fn plain(message: &str, help: Option<String>, process: &mut Process<'_>) -> io::Result<()> {
+    writeln!(process.err, "error: {message}")?;
+    if let Some(help) = help {
+        writeln!(process.err, "  help: {help}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,414 @@
+//! Makes the documents that rules see.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{GateError, Request, Sides, Subject};
+use crate::config::{Bots, describe_seconds};
+use crate::facts::{History, Review, first_changed_line};
+use crate::finding::{Label, Object};
+use crate::kustomize::{Closure, FILE_NAMES, Options, RenderError, Renderer, Rendering};
+use crate::model::State;
+use crate::policy::{
+    ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle, Handles,
+    ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, ProvidedInput, ReferenceInput, RelatedInput, Soak,
+    StateInput, Target,
+};
+use crate::sources::{RepoPath, Repository, Tree};
+use crate::span::Span;
+use crate::yaml::{Origin, Step, same};
+
+/// What one side renders to.
+#[derive(Clone, Default)]
+pub(super) struct Side {
+    exists: bool,
+    rendering: Option<Arc<Rendering>>,
+    error: Option<RenderError>,
+    pub(super) state: Arc<State>,
+}
+
+/// Renders one side of an overlay.
+pub(super) fn side(exists: bool, path: &RepoPath, renderer: &Renderer<'_>) -> Result<Side, GateError> {
+    if !exists {
+        return Ok(Side::default());
+    }
+    match renderer.render_any(path) {
+        Ok(rendering) => {
+            let state = Arc::new(State::of(&rendering.objects));
+            // What cannot be printed cannot be deployed either.
+            let error = rendering.to_yaml().err();
+            Ok(Side { exists, rendering: Some(Arc::new(rendering)), error, state })
+        }
+        Err((error, _)) if error.is_unreadable => Err(GateError::Unreadable(error)),
+        Err((error, _)) => Ok(Side { exists, rendering: None, error: Some(error), state: Arc::default() }),
+    }
+}
+
+impl Side {
+    /// Whether both sides deploy the same. What does not render is never the same as anything.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.rendering, &other.rendering) {
+            (Some(one), Some(other)) => {
+                one.objects.len() == other.objects.len()
+                    && one.objects.iter().zip(&other.objects).all(|(one, other)| same(one, other))
+            }
+            _ => !self.exists && !other.exists,
+        }
+    }
+}
+
+/// Makes documents for one run.
+pub(super) struct Documents<'a> {
+    pub(super) sides: &'a Sides<'a>,
+    pub(super) request: &'a Request<'a>,
+    repository: &'a Repository,
+    review: Option<&'a Review>,
+    parameters: serde_json::Value,
+    history: OnceCell<History<'a>>,
+    valid_until: Option<DateTime<Utc>>,
+}
+
+type Pair = ((Document, Handles), Option<(Document, Handles)>);
+
+impl<'a> Documents<'a> {
+    pub(super) fn new(
+        sides: &'a Sides<'a>,
+        request: &'a Request<'a>,
+        repository: &'a Repository,
+        review: Option<&'a Review>,
+        parameters: serde_json::Value,
+    ) -> Self {
+        Self { sides, request, repository, review, parameters, history: OnceCell::new(), valid_until: None }
+    }
+
+    /// The next moment at which the clock alone could change the verdict.
+    pub(super) fn valid_until(&self) -> Option<DateTime<Utc>> {
+        self.valid_until
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.request.now.timestamp()
+    }
+
+    /// Notes a moment at which the verdict could change.
+    pub(super) fn changes_at(&mut self, time: DateTime<Utc>) {
+        if time > self.request.now {
+            self.valid_until = Some(self.valid_until.map_or(time, |known| known.min(time)));
+        }
+    }
+
+    /// The base branch's history, read when it is first asked for.
+    pub(super) fn history(&self) -> Result<&History<'a>, GateError> {
+        if let Some(history) = self.history.get() {
+            return Ok(history);
+        }
+        let history =
+            History::new(self.repository, self.sides.parsed, Options::default(), &self.sides.judged.base, self.now())?;
+        Ok(self.history.get_or_init(|| history))
+    }
+
+    /// The document of an overlay, and that of the base against itself where the base has the overlay.
+    pub(super) fn of_overlay(
+        &mut self,
+        subject: &Subject<'_>,
+        before: &Side,
+        after: &Side,
+        affected: bool,
+        closures: (&Closure, &Closure),
+        wants_history: bool,
+    ) -> Result<Pair, GateError> {
+        let mut handles = Handles::default();
+        let own = self.own_file(subject, &mut handles)?;
+        let at = match self.first_change(subject, closures)? {
+            Some(span) if affected => handles.place(span),
+            _ => own,
+        };
+        let head = state_input(after, &mut handles, own);
+        let base = state_input(before, &mut handles, own);
+        let mut facts = Facts {
+            owners: OwnersFacts { overlay: Some(self.overlay_owners(subject, &mut handles)), files: Vec::new() },
+            freezes: if affected { self.freezes(subject, &mut handles) } else { Vec::new() },
+            promotions: Vec::new(),
+        };
+        if affected && wants_history && after.error.is_none() {
+            facts.promotions = self.promotions(subject, before, after, &mut handles)?;
+        }
+        let document = self.document(Some(subject), affected, own, at, base, head, facts);
+        let known = if before.exists {
+            let mut handles = Handles::default();
+            let own = self.own_file(subject, &mut handles)?;
+            let state = state_input(before, &mut handles, own);
+            let owners = OwnersFacts { overlay: Some(self.overlay_owners(subject, &mut handles)), files: Vec::new() };
+            let facts = Facts { owners, ..Facts::default() };
+            Some((self.document(Some(subject), false, own, own, state.clone(), state, facts), handles))
+        } else {
+            None
+        };
+        Ok(((document, handles), known))
+    }
+
+    /// The document of the change as a whole.
+    pub(super) fn of_change(&self) -> Result<(Document, Handles), GateError> {
+        let mut handles = Handles::default();
+        let files = self.file_owners(&mut handles)?;
+        let at = match self.sides.change.files.first() {
+            Some(path) => self.changed_line(path)?,
+            None => None,
+        };
+        // A change without a readable file has nothing to point at; then no rule can raise anything either.
+        let at = at.map_or(0, |span| handles.place(span));
+        let facts = Facts { owners: OwnersFacts { overlay: None, files }, ..Facts::default() };
+        let state = StateInput::default;
+        Ok((self.document(None, true, at, at, state(), state(), facts), handles))
+    }
+
+    fn document(
+        &self,
+        subject: Option<&Subject<'_>>,
+        affected: bool,
+        own: Handle,
+        at: Handle,
+        base: StateInput,
+        head: StateInput,
+        facts: Facts,
+    ) -> Document {
+        let environment = subject.map(|subject| &self.sides.config.environments[subject.overlay.environment]);
+        let judged = self.sides.judged;
+        Document {
+            schema: "tollgate.input/1",
+            now: self.request.now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            overlay: subject.map(|subject| OverlayInput {
+                path: subject.overlay.path.to_string(),
+                app: subject.overlay.app.clone(),
+                part: subject.overlay.part.clone(),
+                affected,
+                at: own,
+            }),
+            environment: environment.map(|environment| EnvironmentInput {
+                name: environment.name.clone(),
+                protected: environment.protected,
+                soak: environment.soak.map(|seconds| Soak { seconds, text: describe_seconds(seconds) }),
+                approvals: environment.approvals,
+                bots: if environment.bots == Bots::Deny { "deny" } else { "allow" },
+            }),
+            change: ChangeInput {
+                base: judged.base.id.to_string(),
+                head: judged.head.as_ref().map(|head| head.id.to_string()),
+                bots: self.sides.change.bots.iter().map(|bot| bot.name.clone()).collect(),
+                at,
+            },
+            base,
+            head,
+            facts,
+            parameters: self.parameters.clone(),
+        }
+    }
+
+    /// The overlay's own file: its kustomization, else the first file that its folder holds.
+    fn own_file(&self, subject: &Subject<'_>, handles: &mut Handles) -> Result<Handle, GateError> {
+        let judged = self.sides.judged;
+        let tree: &dyn Tree = if subject.in_head { &*judged.head_tree } else { &judged.base_tree };
+        let folder = &subject.overlay.path;
+        let children = tree.children(folder)?;
+        let kustomization = FILE_NAMES.iter().find_map(|name| children.iter().find(|(child, _)| child == name));
+        for (name, _) in kustomization.into_iter().chain(&children) {
+            let path = folder.child(name);
+            let Some((id, content)) = tree.read(&path)? else { continue };
+            let Ok(text) = std::str::from_utf8(&content) else { continue };
+            let file = self.sides.parsed.files.add(&path, id, text);
+            let (start, end) = self.sides.parsed.files.get(file).line_range(0);
+            return Ok(handles.place(Span { file, start, end }));
+        }
+        let message = format!("the overlay `{folder}` holds no text file");
+        Err(GateError::Nothing { message, help: "add its kustomization, or remove the folder".to_owned() })
+    }
+
+    fn changed_line(&self, path: &RepoPath) -> Result<Option<Span>, GateError> {
+        let judged = self.sides.judged;
+        Ok(first_changed_line(self.sides.parsed, &judged.base_tree, &*judged.head_tree, path)?)
+    }
+
+    /// The first changed line that reaches the overlay: in its own folder where there is one.
+    fn first_change(&self, subject: &Subject<'_>, closures: (&Closure, &Closure)) -> Result<Option<Span>, GateError> {
+        let reaching: Vec<&RepoPath> =
+            self.sides.change.files.iter().filter(|path| closures.0.holds(path) || closures.1.holds(path)).collect();
+        let own = reaching.iter().find(|path| path.is_within(&subject.overlay.path));
+        for path in own.into_iter().chain(&reaching) {
+            if let Some(span) = self.changed_line(path)? {
+                return Ok(Some(span));
+            }
+        }
+        Ok(None)
+    }
+
+    fn freezes(&mut self, subject: &Subject<'_>, handles: &mut Handles) -> Vec<FreezeInput> {
+        let now = self.request.now;
+        let name = &self.sides.config.environments[subject.overlay.environment].name;
+        let mut active = Vec::new();
+        for freeze in self.sides.config.freezes.iter().filter(|freeze| freeze.environments.contains(name)) {
+            match freeze.active(now) {
+                Some(window) => {
+                    self.changes_at(window.until);
+                    active.push(FreezeInput {
+                        at: handles.place(freeze.span),
+                        name: freeze.name.clone(),
+                        until: moment(window.until.timestamp()),
+                    });
+                }
+                None => {
+                    if let Some(next) = freeze.next(now) {
+                        self.changes_at(next);
+                    }
+                }
+            }
+        }
+        active
+    }
+
+    fn overlay_owners(&self, subject: &Subject<'_>, handles: &mut Handles) -> OverlayOwners {
+        let owners = &self.sides.owners;
+        let rule = owners.of(&subject.overlay.path.child(FILE_NAMES[0]));
+        let named = rule.map(|rule| rule.owners.clone()).unwrap_or_default();
+        let (approved_by, outdated, unknown_teams) = self.approvals(&named);
+        OverlayOwners {
+            file: owners.file.map(|span| handles.place(span)),
+            at: rule.map(|rule| handles.place(rule.span)),
+            catch_all: rule.is_some_and(crate::facts::OwnerRule::is_catch_all),
+            owners: named,
+            approved_by,
+            outdated,
+            unknown_teams,
+        }
+    }
+
+    fn approvals(&self, owners: &[String]) -> (Vec<String>, Vec<String>, Vec<String>) {
+        let Some(review) = self.review else { return Default::default() };
+        let members = |people: &[String]| review.members(owners, people);
+        (members(&review.approved), members(&review.outdated), review.unknown_teams(owners))
+    }
+
+    /// Changed files by the line that owns them.
+    fn file_owners(&self, handles: &mut Handles) -> Result<Vec<FileOwners>, GateError> {
+        let mut by_line: BTreeMap<Span, (Vec<String>, Vec<&RepoPath>)> = BTreeMap::new();
+        for path in &self.sides.change.files {
+            if let Some(rule) = self.sides.owners.of(path) {
+                by_line.entry(rule.span).or_insert_with(|| (rule.owners.clone(), Vec::new())).1.push(path);
+            }
+        }
+        let mut files = Vec::new();
+        for (line, (owners, paths)) in by_line {
+            let mut changed = None;
+            for path in &paths {
+                changed = self.changed_line(path)?;
+                if changed.is_some() {
+                    break;
+                }
+            }
+            let (approved_by, outdated, unknown_teams) = self.approvals(&owners);
+            files.push(FileOwners {
+                at: handles.place(line),
+                // A file that is no text has no line; the line that owns it stands for it.
+                changed_at: handles.place(changed.unwrap_or(line)),
+                owners,
+                paths: paths.iter().map(ToString::to_string).collect(),
+                approved_by,
+                outdated,
+                unknown_teams,
+            });
+        }
+        Ok(files)
+    }
+}
+
+/// A moment as people read it.
+pub(super) fn moment(seconds: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default();
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// How many earlier writers of a value are told.
+const MOST_BEFORE: usize = 3;
+
+fn target(origin: &Origin, object: &Object, path: &str) -> Target {
+    let mut history = Vec::new();
+    let mut before = origin.before.as_ref();
+    while let Some(node) = before.filter(|_| history.len() < MOST_BEFORE) {
+        if node.origin.span != origin.span && history.iter().all(|label: &Label| label.span != node.origin.span) {
+            let who = match node.origin.step {
+                Step::File => "written here first",
+                Step::Patch | Step::JsonPatch => "a patch set it before",
+                Step::Image => "`images` set it before",
+                Step::Generator => "generated from here",
+                _ => "set before",
+            };
+            // Contents of Secrets are never shown.
+            let value = node.as_text().filter(|_| object.kind != "Secret");
+            let text = value.map_or_else(|| who.to_owned(), |value| format!("{who}: `{value}`"));
+            history.push(Label { span: node.origin.span, text });
+        }
+        before = node.origin.before.as_ref();
+    }
+    Target { span: origin.span, object: Some(object.clone()), path: Some(path.to_owned()), history }
+}
+
+fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
+    let error = side.error.as_ref().map(|error| ErrorInput {
+        at: error.span.map_or(own, |span| handles.place(span)),
+        message: error.message.clone(),
+        help: error.help.clone(),
+        related: error
+            .related
+            .iter()
+            .map(|(span, text)| RelatedInput { at: handles.place(*span), message: text.clone() })
+            .collect(),
+    });
+    let state = &side.state;
+    let images = state.images.iter().map(|used| ImageInput {
+        at: handles.add(target(&used.origin, &used.object, &used.path)),
+        reference: used.image.reference.clone(),
+        repository: used.image.repository.clone(),
+        tag: used.image.tag.clone(),
+        digest: used.image.digest.clone(),
+        user: used.user.clone(),
+        role: used.role,
+    });
+    let images = images.collect();
+    let containers = state.containers.iter().map(|container| ContainerInput {
+        at: handles.add(target(&container.origin, &container.object, &container.path)),
+        name: container.name.clone(),
+        role: container.role,
+        object: format!("{}/{}/{}", container.object.kind, container.object.namespace, container.object.name),
+        namespace: container.object.namespace.clone(),
+        resources: container.resources.iter().map(|(name, amount)| (name.clone(), amount.as_str().into())).collect(),
+    });
+    let containers = containers.collect();
+    let references = state.references.iter().map(|reference| ReferenceInput {
+        at: handles.add(target(&reference.origin, &reference.object, &reference.path)),
+        kind: reference.kind,
+        name: reference.name.clone(),
+        namespace: reference.object.namespace.clone(),
+        key: reference.key.clone(),
+        optional: reference.optional,
+        object_kind: reference.object.kind.clone(),
+        object_name: reference.object.name.clone(),
+    });
+    let references = references.collect();
+    let provided = state.provided.iter().map(|provided| ProvidedInput {
+        at: handles.place(provided.origin.span),
+        kind: provided.kind,
+        name: provided.name.clone(),
+        namespace: provided.namespace.clone(),
+        keys: provided.keys.clone(),
+        by: provided.by.clone(),
+    });
+    let provided = provided.collect();
+    let default_limits = state
+        .default_limits
+        .iter()
+        .map(|limits| LimitsInput { namespace: limits.namespace.clone(), resources: limits.resources.clone() });
+    let default_limits = default_limits.collect();
+    StateInput { exists: side.exists, error, images, containers, references, provided, default_limits }
+}

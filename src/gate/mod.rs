@@ -1,0 +1,430 @@
+//! The gate: finds both sides of a change, gathers facts for every overlay that it affects, asks the rules.
+//!
+//! It coordinates the stages and is none itself: what a stage knows stays there.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use crate::config::{self, Config, ConfigError};
+use crate::facts::{Change, HistoryError, Owners, Review, ReviewError};
+use crate::finding::{Finding, Label, Place, Severity};
+use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
+use crate::model::{Overlay, Overlays, discover};
+use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
+use crate::report::Report;
+use crate::sources::{self, Environment, Judged, RepoPath, Repository, RepositoryError, Scope, Tree, TreeError};
+
+use documents::Documents;
+
+mod documents;
+mod promotions;
+
+/// What is to be judged.
+pub struct Request<'a> {
+    /// A folder in the repository.
+    pub folder: &'a Path,
+    /// Which two revisions.
+    pub scope: Scope,
+    /// Whose configuration, CODEOWNERS and freezes count: the head's, for trying them out, or else the base's.
+    pub trusts_head: bool,
+    /// Whether overlays are judged that the change does not affect.
+    pub all: bool,
+    /// Only this environment.
+    pub environment: Option<&'a str>,
+    /// Only this app.
+    pub app: Option<&'a str>,
+    /// Only this rule.
+    pub rule: Option<&'a str>,
+    /// The time of the judgement.
+    pub now: DateTime<Utc>,
+    /// The review file's name and text.
+    pub review: Option<(&'a str, &'a str)>,
+    /// Environment variables.
+    pub variables: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// Why the gate cannot decide: exit code 2.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum GateError {
+    /// The repository or a revision.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A snapshot.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tree(#[from] TreeError),
+    /// History.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    History(#[from] HistoryError),
+    /// A rule.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Policy(#[from] PolicyError),
+    /// The review file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Review(#[from] ReviewError),
+    /// The configuration; every problem is told.
+    #[error("the configuration has {} problem(s)", .0.len())]
+    Config(Vec<ConfigError>),
+    /// A snapshot, seen while rendering.
+    #[error("{0}")]
+    Unreadable(RenderError),
+    /// There is nothing to judge.
+    #[error("{message}")]
+    #[diagnostic(help("{help}"))]
+    Nothing {
+        /// What was looked for.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// A place that a rule named is none of those that it was given.
+    #[error("the rule `{rule}` points at handle {handle}, which it was not given")]
+    #[diagnostic(help("this is a mistake in the rule: `at` must be a handle of the input"))]
+    Handle {
+        /// The rule.
+        rule: String,
+        /// What it handed back.
+        handle: usize,
+    },
+}
+
+/// The snapshots and what is known of them before anything is rendered.
+struct Sides<'a> {
+    judged: &'a Judged,
+    parsed: &'a Parsed,
+    config: Config,
+    owners: Owners,
+    base: Overlays,
+    head: Overlays,
+    change: Change,
+}
+
+/// One overlay to judge: it may be missing on one side.
+struct Subject<'a> {
+    overlay: &'a Overlay,
+    in_base: bool,
+    in_head: bool,
+}
+
+/// Judges a change.
+///
+/// # Errors
+/// When the gate cannot decide.
+pub fn judge(request: &Request<'_>, parsed: &Parsed) -> Result<Report, GateError> {
+    let mut findings = Vec::new();
+    let report = run(request, parsed, &mut |asked: &Asked<'_>| {
+        findings.extend(asked.findings()?);
+        Ok(())
+    })?;
+    Ok(finished(report, findings, parsed))
+}
+
+/// Hands every document that the rules would see to `show`.
+///
+/// # Errors
+/// When the documents cannot be made.
+pub fn show_facts(
+    request: &Request<'_>,
+    parsed: &Parsed,
+    show: &mut dyn FnMut(&Document) -> Result<(), GateError>,
+) -> Result<(), GateError> {
+    run(request, parsed, &mut |asked: &Asked<'_>| show(&asked.head.0)).map(drop)
+}
+
+fn finished(mut report: Report, mut findings: Vec<Finding>, parsed: &Parsed) -> Report {
+    let files = &parsed.files;
+    findings.sort_by_cached_key(|finding| {
+        let place = files.location(finding.primary.span);
+        (place.path, place.line, place.column, finding.rule.clone(), finding.place.clone(), finding.message.clone())
+    });
+    report.findings = findings;
+    report
+}
+
+/// One document with the rules that are to see it.
+struct Asked<'a> {
+    engine: &'a Engine,
+    rules: &'a [Rule],
+    settings: &'a Settings,
+    config: &'a Config,
+    overlay: Option<&'a Overlay>,
+    scope: RuleScope,
+    without: &'a [&'static str],
+    only: Option<&'a str>,
+    head: (Document, Handles),
+    /// The base against itself, to know what it has already.
+    base: Option<(Document, Handles)>,
+}
+
+impl Asked<'_> {
+    fn findings(&self) -> Result<Vec<Finding>, GateError> {
+        let found = self.evaluate(&self.head)?;
+        let known: HashSet<_> = match &self.base {
+            Some(base) if !found.is_empty() => self.evaluate(base)?.iter().map(Finding::identity).collect(),
+            _ => HashSet::new(),
+        };
+        let mark = |mut finding: Finding| {
+            finding.existing = known.contains(&finding.identity());
+            finding
+        };
+        Ok(found.into_iter().map(mark).collect())
+    }
+
+    fn evaluate(&self, (document, handles): &(Document, Handles)) -> Result<Vec<Finding>, GateError> {
+        let environment = self.overlay.map(|overlay| &self.config.environments[overlay.environment]);
+        let mut asked = None;
+        let mut findings = Vec::new();
+        for rule in self.rules {
+            let severity = self.settings.severity(rule, self.config, environment);
+            let lacks = rule.metadata.custom.needs.iter().any(|need| self.without.contains(&need.as_str()));
+            let left_out = self.only.is_some_and(|only| only != rule.id) || !rule.metadata.custom.scope.contains(&self.scope);
+            if severity == Severity::Off || lacks || left_out {
+                continue;
+            }
+            let asked = match &mut asked {
+                Some(asked) => asked,
+                none => none.insert(self.engine.ask(document)?),
+            };
+            for raised in asked.evaluate(rule)? {
+                findings.push(self.finding(rule, severity, raised, handles)?);
+            }
+        }
+        Ok(findings)
+    }
+
+    fn finding(&self, rule: &Rule, severity: Severity, raised: Raised, handles: &Handles) -> Result<Finding, GateError> {
+        let resolve = |handle: usize| handles.get(handle).ok_or(GateError::Handle { rule: rule.id.to_owned(), handle });
+        let target = resolve(raised.at)?;
+        let mut related = Vec::new();
+        for place in &raised.related {
+            related.push(Label { span: resolve(place.at)?.span, text: place.message.clone() });
+        }
+        related.extend(target.history.iter().cloned());
+        related.retain(|label| label.span != target.span);
+        let place = self.overlay.map(|overlay| Place {
+            app: overlay.app.clone(),
+            environment: self.config.environments[overlay.environment].name.clone(),
+            overlay: overlay.path.to_string(),
+        });
+        let place = place.unwrap_or(Place { app: String::new(), environment: String::new(), overlay: String::new() });
+        Ok(Finding {
+            rule: rule.id.to_owned(),
+            severity,
+            message: raised.message,
+            primary: Label { span: target.span, text: raised.label.unwrap_or_default() },
+            related,
+            notes: raised.notes,
+            help: Some(raised.help.unwrap_or_else(|| rule.metadata.custom.help.clone())),
+            place,
+            object: target.object.clone(),
+            path: target.path.clone(),
+            existing: false,
+        })
+    }
+}
+
+fn run(
+    request: &Request<'_>,
+    parsed: &Parsed,
+    ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
+) -> Result<Report, GateError> {
+    let place = request.folder.display().to_string();
+    let repository = Repository::discover(request.folder)?.ok_or(RepositoryError::Absent(place))?;
+    let environment = Environment::new(request.variables);
+    let judged = repository.judged(&request.scope, &environment)?;
+    let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
+    let trusted: &dyn Tree = if request.trusts_head { &*judged.head_tree } else { &judged.base_tree };
+    let config = read_config(trusted, parsed)?;
+    let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
+    check_filters(request, &config, rules)?;
+    let review = request.review.map(|(path, text)| {
+        let head = judged.head.as_ref().map(|head| head.id.to_string());
+        Review::read(path, text, head.as_deref())
+    });
+    let review = review.transpose()?;
+    let base_scanner = Scanner::new(parsed, &judged.base_tree);
+    let head_scanner = Scanner::new(parsed, &*judged.head_tree);
+    let owners = Owners::read(trusted, parsed)?;
+    let overlays = |tree: &dyn Tree, scanner: &Scanner<'_>| -> Result<Overlays, GateError> {
+        let files = sources::list(tree, &RepoPath::root())?;
+        discover(&config, &files, scanner).map_err(GateError::Unreadable)
+    };
+    let (base, head) = (overlays(&judged.base_tree, &base_scanner)?, overlays(&*judged.head_tree, &head_scanner)?);
+    if base.all.is_empty() && head.all.is_empty() {
+        return Err(nothing(&config));
+    }
+    let files = sources::changed(&judged.base_tree, &*judged.head_tree)?;
+    let mut change = Change::new(files, &judged.added);
+    if review.as_ref().is_some_and(Review::author_is_bot) {
+        let name = review.as_ref().and_then(|review| review.author.as_ref()).map(|author| author.login.clone());
+        change.add_bot(&name.unwrap_or_default());
+    }
+    let sides = Sides { judged: &judged, parsed, config, owners, base, head, change };
+    let engine = Engine::new(rules)?;
+    let options = Options::default();
+    let base_renderer = Renderer::new(parsed, &judged.base_tree, options);
+    let head_renderer = Renderer::new(parsed, &*judged.head_tree, options);
+    let subjects = subjects(&sides, request);
+    let without: &[&'static str] = if review.is_some() { &[] } else { &["review"] };
+    let mut documents = Documents::new(&sides, request, &repository, review.as_ref(), settings.parameters.clone());
+    let mut report = Report {
+        base: judged.base.id.to_string(),
+        head: judged.head.as_ref().map(|head| head.id.to_string()),
+        head_name: judged.head.as_ref().map_or_else(|| judged.head_tree.name().to_owned(), |head| head.id.short()),
+        now: request.now,
+        valid_until: None,
+        overlays: union(&sides).len(),
+        affected: Vec::new(),
+        judged: 0,
+        images: 0,
+        rules: rules.iter().filter(|rule| request.rule.is_none_or(|only| only == rule.id)).count(),
+        not_judged: Vec::new(),
+        findings: Vec::new(),
+    };
+    let mut images = HashSet::new();
+    let asked = |overlay, scope, head, base| Asked {
+        engine: &engine,
+        rules,
+        settings: &settings,
+        config: &sides.config,
+        overlay,
+        scope,
+        without,
+        only: request.rule,
+        head,
+        base,
+    };
+    for subject in &subjects {
+        let path = &subject.overlay.path;
+        let reaches = |scanner: &Scanner<'_>| -> Result<bool, GateError> {
+            Ok(scanner.reach(path).map_err(GateError::Unreadable)?.closure.touches(&sides.change.files))
+        };
+        let touched = reaches(&base_scanner)? || reaches(&head_scanner)?;
+        if !touched && !request.all {
+            continue;
+        }
+        let before = documents::side(subject.in_base, path, &base_renderer)?;
+        let after = if touched { documents::side(subject.in_head, path, &head_renderer)? } else { before.clone() };
+        let affected = touched && !before.is_same(&after);
+        if !affected && !request.all {
+            continue;
+        }
+        report.judged += 1;
+        images.extend(after.state.images.iter().map(|used| used.image.reference.clone()));
+        if affected {
+            let environment = &sides.config.environments[subject.overlay.environment].name;
+            report.affected.push((subject.overlay.app.clone(), environment.clone(), path.to_string()));
+        }
+        let closure = (&base_scanner.reach(path).map_err(GateError::Unreadable)?.closure, &head_scanner.reach(path).map_err(GateError::Unreadable)?.closure);
+        let wants_history = wants_history(rules, &settings, &sides.config, subject.overlay, request.rule);
+        let pair = documents.of_overlay(subject, &before, &after, affected, closure, wants_history)?;
+        ask(&asked(Some(subject.overlay), RuleScope::Overlay, pair.0, pair.1))?;
+    }
+    if !sides.change.files.is_empty() && request.app.is_none() && request.environment.is_none() {
+        let document = documents.of_change()?;
+        ask(&asked(None, RuleScope::Change, document, None))?;
+    }
+    report.images = images.len();
+    report.valid_until = documents.valid_until();
+    report.not_judged = left_out(&sides, request, review.is_some(), rules);
+    Ok(report)
+}
+
+/// Whether any rule that weighs something here asks what was live where.
+fn wants_history(rules: &[Rule], settings: &Settings, config: &Config, overlay: &Overlay, only: Option<&str>) -> bool {
+    let environment = config.environments.get(overlay.environment);
+    rules.iter().any(|rule| {
+        only.is_none_or(|only| only == rule.id)
+            && rule.metadata.custom.needs.iter().any(|need| need == "history")
+            && settings.severity(rule, config, environment) != Severity::Off
+    })
+}
+
+/// Reads the configuration of a tree; the usual one where there is no file.
+fn read_config(tree: &dyn Tree, parsed: &Parsed) -> Result<Config, GateError> {
+    let Some(path) = RepoPath::new(config::FILE_NAME) else { return Ok(Config::default()) };
+    let Some((id, content)) = tree.read(&path)? else { return Ok(Config::default()) };
+    let text = String::from_utf8_lossy(&content).into_owned();
+    let file = parsed.files.add(&path, id, &text);
+    config::read(file, &text).map_err(GateError::Config)
+}
+
+fn check_filters(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Result<(), GateError> {
+    let environments: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+    for (what, wanted, known) in [("environment", request.environment, environments), ("rule", request.rule, ids)] {
+        if let Some(wanted) = wanted.filter(|wanted| !known.contains(wanted)) {
+            return Err(GateError::Nothing {
+                message: format!("there is no {what} `{wanted}`"),
+                help: format!("there are: {}", known.join(", ")),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn nothing(config: &Config) -> GateError {
+    let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+    let help = if config.layouts.is_empty() {
+        format!(
+            "an overlay is a folder with a kustomization whose path names an environment ({}); say where yours are with \
+             `layout` in tollgate.yaml, such as `layout: apps/{{app}}/overlays/{{env}}`",
+            names.join(", ")
+        )
+    } else {
+        "no folder fits `layout` and names an environment of tollgate.yaml; correct one of the two".to_owned()
+    };
+    GateError::Nothing { message: "no overlay was found, so nothing was judged".to_owned(), help }
+}
+
+/// Every overlay of either side; the head's view counts where both have it.
+fn union<'a>(sides: &'a Sides<'_>) -> Vec<Subject<'a>> {
+    let gone = sides.base.all.iter().filter(|overlay| sides.head.at(&overlay.path).is_none());
+    let mut all: Vec<&Overlay> = sides.head.all.iter().chain(gone).collect();
+    all.sort();
+    let base: HashSet<&RepoPath> = sides.base.all.iter().map(|overlay| &overlay.path).collect();
+    let head: HashSet<&RepoPath> = sides.head.all.iter().map(|overlay| &overlay.path).collect();
+    let subject = |overlay: &'a Overlay| Subject { overlay, in_base: base.contains(&overlay.path), in_head: head.contains(&overlay.path) };
+    all.into_iter().map(subject).collect()
+}
+
+fn subjects<'a>(sides: &'a Sides<'_>, request: &Request<'_>) -> Vec<Subject<'a>> {
+    let environment = request.environment.and_then(|name| sides.config.environment(name));
+    let wanted = |subject: &Subject<'_>| {
+        environment.is_none_or(|wanted| subject.overlay.environment == wanted)
+            && request.app.is_none_or(|wanted| subject.overlay.app == wanted)
+    };
+    union(sides).into_iter().filter(wanted).collect()
+}
+
+/// Tells what was not judged, so that a green tick claims no more than it stands for.
+fn left_out(sides: &Sides<'_>, request: &Request<'_>, has_review: bool, rules: &[Rule]) -> Vec<String> {
+    let mut left_out = Vec::new();
+    let needs_review = rules.iter().any(|rule| rule.metadata.custom.needs.iter().any(|need| need == "review"));
+    if needs_review && !has_review {
+        left_out.push("approvals (no review facts; give `--review FILE`)".to_owned());
+    }
+    for (what, wanted) in [("environment", request.environment), ("app", request.app), ("rule", request.rule)] {
+        if let Some(wanted) = wanted {
+            left_out.push(format!("anything but {what} `{wanted}` (as asked)"));
+        }
+    }
+    let unrecognised = &sides.head.unrecognised;
+    if !unrecognised.is_empty() {
+        let some: Vec<String> = unrecognised.iter().take(3).map(|path| format!("`{path}`")).collect();
+        let more = unrecognised.len() - some.len();
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        left_out.push(format!(
+            "{} kustomization(s) that belong to no known environment: {}{rest}",
+            unrecognised.len(),
+            some.join(", ")
+        ));
+    }
+    left_out
+}

@@ -1,0 +1,194 @@
+//! Images that enter an environment, and where their content was live. History is asked only as far as needed: the
+//! environment below first, this environment's own past only where that proves nothing, lower ones only for the story.
+
+use chrono::{DateTime, Utc};
+
+use super::documents::{Documents, Side, moment};
+use super::{GateError, Subject};
+use crate::config::describe_seconds;
+use crate::facts::{Depth, Stay};
+use crate::model::{Image, Overlay};
+use crate::policy::{Handles, Promotion, Running, StayInput, Target, Tier};
+
+impl Documents<'_> {
+    pub(super) fn promotions(
+        &mut self,
+        subject: &Subject<'_>,
+        before: &Side,
+        after: &Side,
+        handles: &mut Handles,
+    ) -> Result<Vec<Promotion>, GateError> {
+        let Some((wanted, below)) = self.below(subject.overlay) else { return Ok(Vec::new()) };
+        let mut promotions = Vec::new();
+        let mut seen = Vec::new();
+        for used in &after.state.images {
+            let content = used.image.content();
+            let runs_already = before.state.images.iter().any(|known| known.image.content() == content);
+            // Containers that get their image from one line are one case.
+            let key = (used.origin.span, content.clone());
+            if runs_already || seen.contains(&key) {
+                continue;
+            }
+            seen.push(key);
+            let at = handles.add(Target {
+                span: used.origin.span,
+                object: Some(used.object.clone()),
+                path: Some(used.path.clone()),
+                history: Vec::new(),
+            });
+            let promotion = self.promotion(subject, &used.image, &content, &below, wanted.clone(), at)?;
+            promotions.push(promotion);
+        }
+        Ok(promotions)
+    }
+
+    /// The environments that could prove a promotion, by name and as far as the app has overlays there; `None` where
+    /// none is asked for.
+    fn below(&self, overlay: &Overlay) -> Option<(Vec<String>, Vec<usize>)> {
+        let config = &self.sides.config;
+        let environment = &config.environments[overlay.environment];
+        let has_app = |at: &usize| !self.sides.base.counterparts(overlay, *at).is_empty();
+        match &environment.promotes_from {
+            Some(names) if names.is_empty() => None,
+            Some(names) => {
+                let known = names.iter().filter_map(|name| config.environment(name));
+                Some((names.clone(), known.filter(has_app).collect()))
+            }
+            // Without a configuration the highest environment below that the app has counts; only a protected
+            // environment must have one.
+            None => match (0..overlay.environment).rev().find(has_app) {
+                Some(at) => Some((vec![config.environments[at].name.clone()], vec![at])),
+                None if environment.protected && overlay.environment > 0 => {
+                    Some((vec![config.environments[overlay.environment - 1].name.clone()], Vec::new()))
+                }
+                None => None,
+            },
+        }
+    }
+
+    fn promotion(
+        &mut self,
+        subject: &Subject<'_>,
+        image: &Image,
+        content: &str,
+        below: &[usize],
+        wanted: Vec<String>,
+        at: usize,
+    ) -> Result<Promotion, GateError> {
+        let soak = self.sides.config.environments[subject.overlay.environment].soak;
+        let enough = soak.unwrap_or(0);
+        let mut promotion = Promotion {
+            at,
+            short: short_reference(image),
+            pinned: image.digest.is_some(),
+            wanted,
+            below: Vec::new(),
+            lower: Vec::new(),
+            here: Vec::new(),
+        };
+        let mut is_proven = false;
+        for environment in below {
+            let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
+            let stays = self.stays_in(subject.overlay, *environment, content, depth)?;
+            is_proven |= stays.iter().any(|stay| stay.seconds(self.now()) >= enough);
+            promotion.below.push(self.tier(*environment, stays, soak));
+        }
+        if is_proven {
+            return Ok(promotion);
+        }
+        let here = self.history()?.stays(&subject.overlay.path, content, Depth::Any, self.now())?;
+        promotion.here = self.told(&here, None);
+        if !promotion.here.is_empty() {
+            return Ok(promotion);
+        }
+        for (tier, environment) in promotion.below.iter_mut().zip(below) {
+            tier.current = self.running(subject.overlay, *environment, image)?;
+        }
+        for environment in (0..subject.overlay.environment).rev().filter(|environment| !below.contains(environment)) {
+            let stays = self.stays_in(subject.overlay, environment, content, Depth::Latest)?;
+            promotion.lower.push(self.tier(environment, stays, None));
+        }
+        for stay in promotion.below.iter().flat_map(|tier| &tier.stays).filter(|stay| stay.to.is_none()) {
+            if let Some(left) = soak.map(|soak| soak - stay.seconds) {
+                self.valid_until_in(left);
+            }
+        }
+        Ok(promotion)
+    }
+
+    fn valid_until_in(&mut self, seconds: i64) {
+        if let Some(time) = DateTime::<Utc>::from_timestamp(self.now().saturating_add(seconds), 0) {
+            self.changes_at(time);
+        }
+    }
+
+    /// Stays in any of the app's overlays of an environment, newest first.
+    fn stays_in(&self, overlay: &Overlay, environment: usize, content: &str, depth: Depth) -> Result<Vec<Stay>, GateError> {
+        let mut stays = Vec::new();
+        for other in self.sides.base.counterparts(overlay, environment) {
+            stays.extend(self.history()?.stays(&other.path, content, depth, self.now())?);
+        }
+        stays.sort_by_key(|stay| (std::cmp::Reverse(stay.to.unwrap_or(i64::MAX)), std::cmp::Reverse(stay.from)));
+        Ok(stays)
+    }
+
+    fn tier(&self, environment: usize, stays: Vec<Stay>, soak: Option<i64>) -> Tier {
+        let name = self.sides.config.environments[environment].name.clone();
+        Tier { environment: name, stays: self.told(&stays, soak), current: Vec::new() }
+    }
+
+    fn told(&self, stays: &[Stay], soak: Option<i64>) -> Vec<StayInput> {
+        let now = self.now();
+        let told = |stay: &Stay| StayInput {
+            from: moment(stay.from),
+            to: stay.to.map(moment),
+            seconds: stay.seconds(now),
+            lasted: describe_seconds(stay.seconds(now)),
+            ripe: soak.filter(|_| stay.to.is_none()).map(|soak| moment(stay.from.saturating_add(soak))),
+            commit: stay.commit.chars().take(7).collect(),
+        };
+        stays.iter().map(told).collect()
+    }
+
+    /// What an environment runs now of the image's repository.
+    fn running(&self, overlay: &Overlay, environment: usize, image: &Image) -> Result<Vec<Running>, GateError> {
+        let mut running = Vec::new();
+        for other in self.sides.base.counterparts(overlay, environment) {
+            for current in self.history()?.current(&other.path)? {
+                if current.repository != image.repository {
+                    continue;
+                }
+                let stays = self.history()?.stays(&other.path, &current.content(), Depth::Latest, self.now())?;
+                let Some(stay) = stays.first() else { continue };
+                running.push(Running {
+                    content: short_content(&current),
+                    since: moment(stay.from),
+                    commit: stay.commit.chars().take(7).collect(),
+                });
+            }
+        }
+        running.sort_by(|one, other| one.content.cmp(&other.content));
+        running.dedup_by(|one, other| one.content == other.content);
+        Ok(running)
+    }
+}
+
+fn short_digest(digest: &str) -> String {
+    let (algorithm, hex) = digest.split_once(':').unwrap_or(("", digest));
+    format!("{algorithm}:{}…", hex.get(..8).unwrap_or(hex))
+}
+
+fn short_content(image: &Image) -> String {
+    match (&image.digest, &image.tag) {
+        (Some(digest), _) => short_digest(digest),
+        (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),
+    }
+}
+
+/// A reference with a shortened digest, as written besides.
+fn short_reference(image: &Image) -> String {
+    match &image.digest {
+        Some(digest) => image.reference.replace(digest, &short_digest(digest)),
+        None => image.reference.clone(),
+    }
+}
