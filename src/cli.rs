@@ -28,6 +28,16 @@ pub enum Command {
     Rules,
     /// Say what a rule wants and why
     Explain(Explain),
+    /// Write a small config repository with a history and a bad change, and judge it
+    Demo(Demo),
+}
+
+/// `tollgate demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where to write it; must be empty or not there yet [default: a new folder for temporary files]
+    #[arg(value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 /// `tollgate check`.

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use crate::cli::{Cli, Command};
 
 mod check;
+mod demo;
 mod render;
 mod rules;
 
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
     match &cli.command {
         Command::Check(arguments) => check::run(arguments, process),
         Command::Facts(arguments) => check::facts(arguments, process),
+        Command::Demo(arguments) => demo::run(arguments, process),
         Command::Rules => rules::list(process),
         Command::Explain(arguments) => rules::explain(&arguments.rule, process),
         Command::Render(arguments) => render::run(arguments, process),

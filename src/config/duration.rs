@@ -23,12 +23,13 @@ pub fn parse_duration(text: &str) -> Option<i64> {
     Some(seconds)
 }
 
-/// Tells a duration as people do, in its two largest units: `3 h 12 min`.
+/// Tells a duration as people do, in its two largest units: `3 h 12 min`. Days begin at two: `24h` is what people write.
 #[must_use]
 pub fn describe_seconds(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let units = [(86_400, "d"), (3600, "h"), (60, "min"), (1, "s")];
-    let Some(first) = units.iter().position(|(size, _)| seconds >= *size) else { return "0 s".to_owned() };
+    let fits = |(at, (size, _)): (usize, &(i64, &str))| seconds >= if at == 0 { 2 * size } else { *size };
+    let Some(first) = units.iter().enumerate().position(fits) else { return "0 s".to_owned() };
     let (size, name) = units[first];
     let mut text = format!("{} {name}", seconds / size);
     if let Some((next, name)) = units.get(first + 1).filter(|(next, _)| seconds % size >= *next) {
@@ -48,7 +49,7 @@ mod tests {
         for wrong in ["", "h", "5", "1y", "-1h", "99999999999999999999h", "1.5h"] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
-        for (seconds, text) in [(86_400, "1 d"), (11_520, "3 h 12 min"), (59, "59 s"), (0, "0 s"), (90_060, "1 d 1 h")] {
+        for (seconds, text) in [(86_400, "24 h"), (172_800, "2 d"), (11_520, "3 h 12 min"), (59, "59 s"), (0, "0 s"), (90_060, "25 h 1 min")] {
             assert_eq!(describe_seconds(seconds), text);
         }
     }

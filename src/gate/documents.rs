@@ -332,7 +332,7 @@ pub(super) fn moment(seconds: i64) -> String {
 /// How many earlier writers of a value are told.
 const MOST_BEFORE: usize = 3;
 
-fn target(origin: &Origin, object: &Object, path: &str) -> Target {
+pub(super) fn target(origin: &Origin, object: &Object, path: &str) -> Target {
     let mut history = Vec::new();
     let mut before = origin.before.as_ref();
     while let Some(node) = before.filter(|_| history.len() < MOST_BEFORE) {

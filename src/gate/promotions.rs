@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, Utc};
 
-use super::documents::{Documents, Side, moment};
+use super::documents::{Documents, Side, moment, target};
 use super::{GateError, Subject};
 use crate::config::describe_seconds;
 use crate::facts::{Depth, Stay};
 use crate::model::{Image, Overlay};
-use crate::policy::{Handles, Promotion, Running, StayInput, Target, Tier};
+use crate::policy::{Handles, Promotion, Running, StayInput, Tier};
 
 impl Documents<'_> {
     pub(super) fn promotions(
@@ -30,12 +30,7 @@ impl Documents<'_> {
                 continue;
             }
             seen.push(key);
-            let at = handles.add(Target {
-                span: used.origin.span,
-                object: Some(used.object.clone()),
-                path: Some(used.path.clone()),
-                history: Vec::new(),
-            });
+            let at = handles.add(target(&used.origin, &used.object, &used.path));
             let promotion = self.promotion(subject, &used.image, &content, &below, wanted.clone(), at)?;
             promotions.push(promotion);
         }

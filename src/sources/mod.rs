@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use commit::{CommitTree, Snapshot, Wanted};
+pub use create::{NewCommit, NewRepository, unused_folder};
 pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use path::RepoPath;
@@ -13,6 +14,7 @@ pub use repository::{Commit, CommitId, Environment, Judged, Repository, Reposito
 pub use worktree::WorkingTree;
 
 mod commit;
+mod create;
 mod index;
 mod memory;
 mod path;

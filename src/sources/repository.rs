@@ -18,7 +18,17 @@ impl fmt::Display for CommitId {
     }
 }
 
+impl From<gix::ObjectId> for CommitId {
+    fn from(id: gix::ObjectId) -> Self {
+        Self(id)
+    }
+}
+
 impl CommitId {
+    pub(super) fn object(&self) -> gix::ObjectId {
+        self.0
+    }
+
     /// The first seven digits, as people quote commits.
     #[must_use]
     pub fn short(&self) -> String {
