@@ -125,7 +125,8 @@ pub enum Trust {
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
     let (name, file) = text.split_once('=').ok_or("write NAME=FILE, such as json=report.json")?;
-    let format = Format::from_str(name, false).map_err(|_| format!("`{name}` is no form of a report; there are human, json and github"))?;
+    let format = Format::from_str(name, false)
+        .map_err(|_| format!("`{name}` is no form of a report; there are human, json and github"))?;
     if file.is_empty() {
         return Err("the file is missing behind `=`".to_owned());
     }

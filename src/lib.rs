@@ -1,9 +1,9 @@
 //! Tollgate, a policy gate for GitOps config repositories.
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod facts;
 pub mod finding;
-pub mod commands;
 pub mod gate;
 pub mod kustomize;
 pub mod model;

@@ -69,10 +69,12 @@ fn with_request<T>(
 ) -> Result<T, Failure> {
     let now = match &arguments.now {
         None => Utc::now(),
-        Some(text) => DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc)).map_err(|_| Failure::Argument {
-            message: format!("`--now {text}` is no time"),
-            help: "write RFC 3339, such as `2026-11-23T05:00:00Z`".to_owned(),
-        })?,
+        Some(text) => {
+            DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc)).map_err(|_| Failure::Argument {
+                message: format!("`--now {text}` is no time"),
+                help: "write RFC 3339, such as `2026-11-23T05:00:00Z`".to_owned(),
+            })?
+        }
     };
     let review = match &arguments.review {
         None => None,
@@ -134,7 +136,8 @@ pub(super) fn render_error(
     parsed: &Parsed,
     process: &mut Process<'_>,
 ) -> io::Result<()> {
-    let related: Vec<Label> = error.related.iter().map(|(span, text)| Label { span: *span, text: text.clone() }).collect();
+    let related: Vec<Label> =
+        error.related.iter().map(|(span, text)| Label { span: *span, text: text.clone() }).collect();
     let story = human::Story {
         is_error: true,
         code: None,

@@ -136,12 +136,19 @@ impl Writer<'_> {
     }
 
     /// Lands a branch with one commit as a merge, as forges do for pull requests.
-    fn pull_request(&mut self, number: u8, message: &str, author: (&str, &str), time: i64) -> Result<(), RepositoryError> {
+    fn pull_request(
+        &mut self,
+        number: u8,
+        message: &str,
+        author: (&str, &str),
+        time: i64,
+    ) -> Result<(), RepositoryError> {
         let main = self.tip;
         self.commit(&format!("pull-{number}"), message, author, time - HOUR)?;
         let parents: Vec<CommitId> = main.into_iter().chain(self.tip).collect();
         let message = format!("Merge pull request #{number}\n\n{message}");
-        let commit = NewCommit { branch: "main", files: &self.files, message: &message, author, time, parents: &parents };
+        let commit =
+            NewCommit { branch: "main", files: &self.files, message: &message, author, time, parents: &parents };
         self.tip = Some(self.repository.commit(&commit)?);
         Ok(())
     }
@@ -151,7 +158,9 @@ fn write(repository: &NewRepository, now: DateTime<Utc>) -> Result<(), Repositor
     let now = now.timestamp();
     let files = FILES.iter().filter_map(|(path, text)| Some((RepoPath::new(path)?, (*text).to_owned())));
     let mut history = Writer { repository, files: files.collect(), tip: None };
-    for (app, environment) in ["api", "web"].iter().flat_map(|app| ["dev", "staging", "production"].map(|environment| (app, environment))) {
+    for (app, environment) in
+        ["api", "web"].iter().flat_map(|app| ["dev", "staging", "production"].map(|environment| (app, environment)))
+    {
         history.set_digest(app, environment, 1);
     }
     history.commit("main", "chore: import all applications", ANA, now - 20 * DAY)?;

@@ -48,7 +48,8 @@ fn place(folder: &Path) -> Result<(Box<dyn Tree>, RepoPath), String> {
     let (tree, root): (Box<dyn Tree>, _) = match &repository {
         Some(repository) => (Box::new(repository.working_tree()), repository.root().to_owned()),
         None => {
-            let here = Path::new(".").canonicalize().map_err(|error| format!("cannot open the current folder: {error}"))?;
+            let here =
+                Path::new(".").canonicalize().map_err(|error| format!("cannot open the current folder: {error}"))?;
             let root = if absolute.starts_with(&here) { here } else { absolute.clone() };
             (Box::new(WorkingTree::new(&root)), root)
         }

@@ -49,7 +49,14 @@ mod tests {
         for wrong in ["", "h", "5", "1y", "-1h", "99999999999999999999h", "1.5h"] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
-        for (seconds, text) in [(86_400, "24 h"), (172_800, "2 d"), (11_520, "3 h 12 min"), (59, "59 s"), (0, "0 s"), (90_060, "25 h 1 min")] {
+        for (seconds, text) in [
+            (86_400, "24 h"),
+            (172_800, "2 d"),
+            (11_520, "3 h 12 min"),
+            (59, "59 s"),
+            (0, "0 s"),
+            (90_060, "25 h 1 min"),
+        ] {
             assert_eq!(describe_seconds(seconds), text);
         }
     }

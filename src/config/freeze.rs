@@ -79,7 +79,10 @@ impl Recurring {
     pub fn new(schedule: &str, seconds: i64, zone: Tz) -> Result<Self, String> {
         let fields: Vec<&str> = schedule.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields[..] else {
-            return Err(format!("a schedule has five fields (minute hour day month weekday), this has {}", fields.len()));
+            return Err(format!(
+                "a schedule has five fields (minute hour day month weekday), this has {}",
+                fields.len()
+            ));
         };
         let weekday = translate_weekdays(weekday)?;
         let unrestricted = |field: &str| field.starts_with(['*', '?']);
@@ -105,7 +108,8 @@ impl Recurring {
     fn starts(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + '_ {
         let day = Duration::days(1);
         let begin = (now - self.duration - day).with_timezone(&self.zone).naive_local();
-        let mut series: Vec<_> = self.schedules.iter().map(|schedule| schedule.after_owned(begin.and_utc()).peekable()).collect();
+        let mut series: Vec<_> =
+            self.schedules.iter().map(|schedule| schedule.after_owned(begin.and_utc()).peekable()).collect();
         let zone = self.zone;
         let starts = std::iter::from_fn(move || {
             let first = series.iter_mut().filter_map(|starts| starts.peek().copied()).min()?;
@@ -245,7 +249,9 @@ mod tests {
 
     #[test]
     fn impossible_schedules_are_refused() {
-        for schedule in ["0 0 30 2 *", "0 0 * *", "x 0 * * *", "0 0 * * 8", "0 0 * * SAT-MON", "0 25 * * *", "0 0 * * 1/0"] {
+        for schedule in
+            ["0 0 30 2 *", "0 0 * *", "x 0 * * *", "0 0 * * 8", "0 0 * * SAT-MON", "0 25 * * *", "0 0 * * 1/0"]
+        {
             assert!(Recurring::new(schedule, 3600, Tz::UTC).is_err(), "{schedule}");
         }
     }

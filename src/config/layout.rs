@@ -65,7 +65,8 @@ impl Layout {
     pub fn matches(&self, folder: &RepoPath) -> Option<Matched> {
         let segments: Vec<&str> = folder.segments().collect();
         let spread = self.parts.iter().any(|part| *part == Part::AppPath);
-        let app_segments = (segments.len() + 1).checked_sub(self.parts.len()).filter(|count| *count > 0 && (spread || *count == 1))?;
+        let app_segments =
+            (segments.len() + 1).checked_sub(self.parts.len()).filter(|count| *count > 0 && (spread || *count == 1))?;
         let mut matched = Matched { app: String::new(), environment: String::new(), cluster: String::new() };
         let mut rest = segments.as_slice();
         for part in &self.parts {
@@ -105,7 +106,9 @@ mod tests {
 
     #[test]
     fn incomplete_layouts_are_refused() {
-        for layout in ["apps/{app}", "{env}/{env}/{app}", "{env}", "x{app}/{env}", "../{app}/{env}", "{app}/{app...}/{env}"] {
+        for layout in
+            ["apps/{app}", "{env}/{env}/{app}", "{env}", "x{app}/{env}", "../{app}/{env}", "{app}/{app...}/{env}"]
+        {
             assert!(Layout::parse(layout).is_err(), "{layout}");
         }
     }

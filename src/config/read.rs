@@ -76,14 +76,22 @@ impl Reader {
     fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = node.as_scalar().filter(|scalar| matches!(scalar.kind, Kind::String | Kind::Timestamp));
         if text.is_none() {
-            self.problem(node.origin.span, format!("{what} is a string, but this is {}", node.shape()), "write it in quotes");
+            self.problem(
+                node.origin.span,
+                format!("{what} is a string, but this is {}", node.shape()),
+                "write it in quotes",
+            );
         }
         text.map(|scalar| scalar.text.to_string())
     }
 
     fn list<'a>(&mut self, node: &'a Node, what: &str) -> &'a [Node] {
         if node.as_sequence().is_none() && !node.is_null() {
-            self.problem(node.origin.span, format!("{what} is a list, but this is {}", node.shape()), "begin each item with `- `");
+            self.problem(
+                node.origin.span,
+                format!("{what} is a list, but this is {}", node.shape()),
+                "begin each item with `- `",
+            );
         }
         node.as_sequence().unwrap_or_default()
     }
@@ -108,7 +116,11 @@ impl Reader {
     fn duration(&mut self, node: &Node, what: &str) -> Option<i64> {
         let seconds = node.as_text().and_then(parse_duration);
         if seconds.is_none() {
-            self.problem(node.origin.span, format!("{what} is a duration"), "write such as `24h`, `90m`, `7d` or `1d12h`");
+            self.problem(
+                node.origin.span,
+                format!("{what} is a duration"),
+                "write such as `24h`, `90m`, `7d` or `1d12h`",
+            );
         }
         seconds
     }
@@ -118,7 +130,11 @@ impl Reader {
         let known = ["version", "layout", "environments", "freezes", "rules"];
         let fields = self.fields(node, &known, "the configuration");
         if !fields.iter().any(|(name, ..)| name == "version") {
-            self.problem(Span { end: node.origin.span.start, ..node.origin.span }, "the configuration has no `version`", "write `version: 1`");
+            self.problem(
+                Span { end: node.origin.span.start, ..node.origin.span },
+                "the configuration has no `version`",
+                "write `version: 1`",
+            );
         }
         // Environments come first: freezes and rules name them.
         if let Some((.., value)) = fields.iter().find(|(name, ..)| name == "environments") {
@@ -127,7 +143,11 @@ impl Reader {
         for (name, _, value) in &fields {
             match name.as_str() {
                 "version" if value.as_text() != Some("1") => {
-                    self.problem(value.origin.span, "this version of the configuration is unknown", "write `version: 1`");
+                    self.problem(
+                        value.origin.span,
+                        "this version of the configuration is unknown",
+                        "write `version: 1`",
+                    );
                 }
                 "layout" => {
                     for (text, span) in self.texts(value, "a layout") {
@@ -167,7 +187,9 @@ impl Reader {
             for (name, _, value) in fields {
                 match name.as_str() {
                     "name" => environment.name = self.text(value, "a name").unwrap_or_default(),
-                    "aliases" => environment.aliases = self.texts(value, "an alias").into_iter().map(|(text, _)| text).collect(),
+                    "aliases" => {
+                        environment.aliases = self.texts(value, "an alias").into_iter().map(|(text, _)| text).collect()
+                    }
                     "promotesFrom" => {
                         let names = self.texts(value, "an environment's name");
                         environment.promotes_from = Some(names.iter().map(|(name, _)| name.clone()).collect());
@@ -176,7 +198,9 @@ impl Reader {
                     "protected" => environment.protected = self.flag(value, "`protected`"),
                     "soak" => environment.soak = self.duration(value, "`soak`"),
                     "approvals" => match value.as_scalar().map(|scalar| scalar.kind) {
-                        Some(Kind::Int(count)) if count >= 0 => environment.approvals = usize::try_from(count).unwrap_or(usize::MAX),
+                        Some(Kind::Int(count)) if count >= 0 => {
+                            environment.approvals = usize::try_from(count).unwrap_or(usize::MAX)
+                        }
                         _ => self.problem(value.origin.span, "`approvals` is a whole number", "write such as `2`"),
                     },
                     _ => match value.as_text() {
@@ -191,11 +215,17 @@ impl Reader {
                 continue;
             }
             if environments.iter().any(|known| known.name == environment.name) {
-                self.problem(item.origin.span, format!("the environment `{}` is there already", environment.name), "keep one of the two");
+                self.problem(
+                    item.origin.span,
+                    format!("the environment `{}` is there already", environment.name),
+                    "keep one of the two",
+                );
                 continue;
             }
             // The usual folder names of an environment count without being written down.
-            if let Some(usual) = usual.environments.iter().find(|usual| usual.name == environment.name && environment.aliases.is_empty()) {
+            if let Some(usual) =
+                usual.environments.iter().find(|usual| usual.name == environment.name && environment.aliases.is_empty())
+            {
                 environment.aliases.clone_from(&usual.aliases);
             }
             environment.aliases.insert(0, environment.name.clone());
@@ -217,7 +247,8 @@ impl Reader {
             let mut next: Vec<&String> = environment.promotes_from.iter().flatten().collect();
             while let Some(name) = next.pop() {
                 if *name == environment.name {
-                    let message = format!("the environment `{name}` promotes from itself, directly or by way of others");
+                    let message =
+                        format!("the environment `{name}` promotes from itself, directly or by way of others");
                     self.problem(span, message, "a digest moves up: list environments lowest first");
                     return;
                 }
@@ -248,14 +279,20 @@ impl Reader {
             let text = self.text(value, "a time zone")?;
             let zone = Tz::from_str(&text).ok();
             if zone.is_none() {
-                self.problem(value.origin.span, format!("`{text}` is no time zone"), "write an IANA name such as `Europe/Berlin`");
+                self.problem(
+                    value.origin.span,
+                    format!("`{text}` is no time zone"),
+                    "write an IANA name such as `Europe/Berlin`",
+                );
             }
             zone
         });
         let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
         let mut environments = Vec::new();
         match get("environments") {
-            None => self.problem(node.origin.span, "this freeze names no environments", "add `environments: [production]`"),
+            None => {
+                self.problem(node.origin.span, "this freeze names no environments", "add `environments: [production]`")
+            }
             Some(value) => {
                 for (name, span) in self.texts(value, "an environment's name") {
                     if names.contains(&name.as_str()) {
@@ -272,7 +309,11 @@ impl Reader {
                 let mut time = |value: &Node| {
                     let time = value.as_text().and_then(|text| parse_time(text, zone));
                     if time.is_none() {
-                        self.problem(value.origin.span, "this is no time", "write such as `2026-12-18T17:00`, local to `timeZone`");
+                        self.problem(
+                            value.origin.span,
+                            "this is no time",
+                            "write such as `2026-12-18T17:00`, local to `timeZone`",
+                        );
                     }
                     time
                 };
@@ -305,12 +346,21 @@ impl Reader {
 
     fn rules(&mut self, node: &Node, config: &Config) -> Vec<RuleSetting> {
         let Some(mapping) = node.as_mapping() else {
-            self.problem(node.origin.span, format!("`rules` is a mapping, but this is {}", node.shape()), "write `image/unpinned: {severity: warning}`");
+            self.problem(
+                node.origin.span,
+                format!("`rules` is a mapping, but this is {}", node.shape()),
+                "write `image/unpinned: {severity: warning}`",
+            );
             return Vec::new();
         };
         let mut settings = Vec::new();
         for (key, value) in mapping.iter() {
-            let mut setting = RuleSetting { rule: key.text.to_string(), span: key.span, severities: Vec::new(), parameters: Vec::new() };
+            let mut setting = RuleSetting {
+                rule: key.text.to_string(),
+                span: key.span,
+                severities: Vec::new(),
+                parameters: Vec::new(),
+            };
             let Some(fields) = value.as_mapping() else {
                 let message = format!("the settings of a rule are a mapping, but this is {}", value.shape());
                 self.problem(value.origin.span, message, "write `{severity: warning}`");
@@ -329,11 +379,12 @@ impl Reader {
     }
 
     fn severity(&mut self, node: &Node, config: &Config, setting: &mut RuleSetting) {
-        let mut take = |reader: &mut Self, environment: Option<String>, node: &Node| {
-            match node.as_scalar().and_then(|scalar| Severity::parse(&scalar.text)) {
-                Some(severity) => setting.severities.push((environment, severity)),
-                None => reader.problem(node.origin.span, "this is no severity", "write `error`, `warning` or `off`"),
-            }
+        let mut take = |reader: &mut Self, environment: Option<String>, node: &Node| match node
+            .as_scalar()
+            .and_then(|scalar| Severity::parse(&scalar.text))
+        {
+            Some(severity) => setting.severities.push((environment, severity)),
+            None => reader.problem(node.origin.span, "this is no severity", "write `error`, `warning` or `off`"),
         };
         let Some(mapping) = node.as_mapping() else { return take(self, None, node) };
         let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();

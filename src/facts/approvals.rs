@@ -78,7 +78,9 @@ impl Review {
     pub fn read(path: &str, text: &str, head: Option<&str>) -> Result<Self, ReviewError> {
         let wrong = |why: String| ReviewError { path: path.to_owned(), why };
         let document: Document = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        let Some(head) = head else { return Err(wrong("approvals are for a commit, and this change is not committed".to_owned())) };
+        let Some(head) = head else {
+            return Err(wrong("approvals are for a commit, and this change is not committed".to_owned()));
+        };
         if let Some(other) = document.head.as_deref().filter(|known| *known != head) {
             return Err(wrong(format!("it is for head {other}, judged is {head}")));
         }
@@ -95,7 +97,9 @@ impl Review {
         let mut review = Self { author, approved: Vec::new(), outdated: Vec::new(), teams: document.teams };
         for said in latest.values().filter(|said| said.state.eq_ignore_ascii_case("APPROVED")) {
             let login = &said.user.login;
-            if review.author.as_ref().is_some_and(|author| author.login.eq_ignore_ascii_case(login)) || said.user.kind == "Bot" {
+            if review.author.as_ref().is_some_and(|author| author.login.eq_ignore_ascii_case(login))
+                || said.user.kind == "Bot"
+            {
                 continue;
             }
             let list = if said.commit.as_deref() == Some(head) { &mut review.approved } else { &mut review.outdated };
@@ -116,7 +120,8 @@ impl Review {
         let is_owner = |login: &&String| {
             owners.iter().any(|owner| match owner.strip_prefix('@') {
                 Some(team) if team.contains('/') => {
-                    let known = self.teams.iter().find(|(name, _)| name.trim_start_matches('@').eq_ignore_ascii_case(team));
+                    let known =
+                        self.teams.iter().find(|(name, _)| name.trim_start_matches('@').eq_ignore_ascii_case(team));
                     known.is_some_and(|(_, members)| members.iter().any(|member| member.eq_ignore_ascii_case(login)))
                 }
                 Some(user) => user.eq_ignore_ascii_case(login),

@@ -191,12 +191,7 @@ impl<'a> History<'a> {
         Ok(true)
     }
 
-    fn segment(
-        &self,
-        overlay: &RepoPath,
-        tree: &CommitTree,
-        at: usize,
-    ) -> Result<Segment, HistoryError> {
+    fn segment(&self, overlay: &RepoPath, tree: &CommitTree, at: usize) -> Result<Segment, HistoryError> {
         let renderer = Renderer::new(self.parsed, tree, self.options);
         // An overlay that does not render at some commit runs nothing that could be proven.
         let (images, closure) = match renderer.render_any(overlay) {

@@ -68,7 +68,11 @@ impl OwnerRule {
     fn parse(line: &str, span: Span) -> Option<Self> {
         let mut words = words(line).into_iter();
         let pattern = words.next()?;
-        if pattern.starts_with('!') || pattern.contains(['[', ']']) || pattern.starts_with("\\#") || pattern.contains("***") {
+        if pattern.starts_with('!')
+            || pattern.contains(['[', ']'])
+            || pattern.starts_with("\\#")
+            || pattern.contains("***")
+        {
             return None;
         }
         let owners: Vec<String> = words.collect();
@@ -78,7 +82,8 @@ impl OwnerRule {
         }
         let trimmed = pattern.strip_suffix('/').unwrap_or(&pattern);
         let is_anchored = trimmed.contains('/');
-        let mut segments: Vec<String> = trimmed.split('/').filter(|part| !part.is_empty()).map(|part| part.replace("\\ ", " ")).collect();
+        let mut segments: Vec<String> =
+            trimmed.split('/').filter(|part| !part.is_empty()).map(|part| part.replace("\\ ", " ")).collect();
         if segments.is_empty() {
             return None;
         }

@@ -13,9 +13,9 @@ use crate::finding::{Label, Object};
 use crate::kustomize::{Closure, FILE_NAMES, Options, RenderError, Renderer, Rendering};
 use crate::model::State;
 use crate::policy::{
-    ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle, Handles,
-    ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, ProvidedInput, ReferenceInput, RelatedInput, Soak,
-    StateInput, Target,
+    ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle,
+    Handles, ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, ProvidedInput, ReferenceInput,
+    RelatedInput, Soak, StateInput, Target,
 };
 use crate::sources::{RepoPath, Repository, Tree};
 use crate::span::Span;

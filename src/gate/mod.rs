@@ -183,7 +183,8 @@ impl Asked<'_> {
         for rule in self.rules {
             let severity = self.settings.severity(rule, self.config, environment);
             let lacks = rule.metadata.custom.needs.iter().any(|need| self.without.contains(&need.as_str()));
-            let left_out = self.only.is_some_and(|only| only != rule.id) || !rule.metadata.custom.scope.contains(&self.scope);
+            let left_out =
+                self.only.is_some_and(|only| only != rule.id) || !rule.metadata.custom.scope.contains(&self.scope);
             if severity == Severity::Off || lacks || left_out {
                 continue;
             }
@@ -198,7 +199,13 @@ impl Asked<'_> {
         Ok(findings)
     }
 
-    fn finding(&self, rule: &Rule, severity: Severity, raised: Raised, handles: &Handles) -> Result<Finding, GateError> {
+    fn finding(
+        &self,
+        rule: &Rule,
+        severity: Severity,
+        raised: Raised,
+        handles: &Handles,
+    ) -> Result<Finding, GateError> {
         let resolve = |handle: usize| handles.get(handle).ok_or(GateError::Handle { rule: rule.id.to_owned(), handle });
         let target = resolve(raised.at)?;
         let mut related = Vec::new();
@@ -321,7 +328,10 @@ fn run(
             let environment = &sides.config.environments[subject.overlay.environment].name;
             report.affected.push((subject.overlay.app.clone(), environment.clone(), path.to_string()));
         }
-        let closure = (&base_scanner.reach(path).map_err(GateError::Unreadable)?.closure, &head_scanner.reach(path).map_err(GateError::Unreadable)?.closure);
+        let closure = (
+            &base_scanner.reach(path).map_err(GateError::Unreadable)?.closure,
+            &head_scanner.reach(path).map_err(GateError::Unreadable)?.closure,
+        );
         let wants_history = wants_history(rules, &settings, &sides.config, subject.overlay, request.rule);
         let pair = documents.of_overlay(subject, &before, &after, affected, closure, wants_history)?;
         ask(&asked(Some(subject.overlay), RuleScope::Overlay, pair.0, pair.1))?;
@@ -390,7 +400,11 @@ fn union<'a>(sides: &'a Sides<'_>) -> Vec<Subject<'a>> {
     all.sort();
     let base: HashSet<&RepoPath> = sides.base.all.iter().map(|overlay| &overlay.path).collect();
     let head: HashSet<&RepoPath> = sides.head.all.iter().map(|overlay| &overlay.path).collect();
-    let subject = |overlay: &'a Overlay| Subject { overlay, in_base: base.contains(&overlay.path), in_head: head.contains(&overlay.path) };
+    let subject = |overlay: &'a Overlay| Subject {
+        overlay,
+        in_base: base.contains(&overlay.path),
+        in_head: head.contains(&overlay.path),
+    };
     all.into_iter().map(subject).collect()
 }
 

@@ -118,7 +118,13 @@ impl Documents<'_> {
     }
 
     /// Stays in any of the app's overlays of an environment, newest first.
-    fn stays_in(&self, overlay: &Overlay, environment: usize, content: &str, depth: Depth) -> Result<Vec<Stay>, GateError> {
+    fn stays_in(
+        &self,
+        overlay: &Overlay,
+        environment: usize,
+        content: &str,
+        depth: Depth,
+    ) -> Result<Vec<Stay>, GateError> {
         let mut stays = Vec::new();
         for other in self.sides.base.counterparts(overlay, environment) {
             stays.extend(self.history()?.stays(&other.path, content, depth, self.now())?);

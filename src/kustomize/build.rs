@@ -9,7 +9,7 @@ use super::id::Gvk;
 use super::kustomization::{Kustomization, Order, Pair};
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
 use super::resource::{Behavior, Resource};
-use super::{hash, images, labels, names, namespace, nameref, order, patches, replicas, specs};
+use super::{hash, images, labels, nameref, names, namespace, order, patches, replicas, specs};
 use crate::sources::{RepoPath, Tree};
 use crate::span::Span;
 use crate::yaml::{Mapping, Node, Step, Value, emit_document, through_json};
@@ -176,7 +176,13 @@ impl<'a> Renderer<'a> {
     }
 
     fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure) -> Loader<'b> {
-        Loader { tree: self.tree, parsed: self.parsed, restrictor: self.options.restrictor, root: root.clone(), closure }
+        Loader {
+            tree: self.tree,
+            parsed: self.parsed,
+            restrictor: self.options.restrictor,
+            root: root.clone(),
+            closure,
+        }
     }
 
     /// A kustomization's objects behind its transformers, from the store where it is known.
@@ -230,15 +236,20 @@ impl<'a> Renderer<'a> {
                     let base = self.open(&folder, span, chain, closure)?;
                     let base = (*base).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
                     if base.is_component {
-                        return Err(RenderError::at(span, format!("`{folder}` is a component")).help("list it under `components`"));
+                        return Err(RenderError::at(span, format!("`{folder}` is a component"))
+                            .help("list it under `components`"));
                     }
-                    let built = self.build(&folder, base, chain, closure).map_err(|error| error.through(span, "listed here"))?;
+                    let built = self
+                        .build(&folder, base, chain, closure)
+                        .map_err(|error| error.through(span, "listed here"))?;
                     roots.extend(built.roots.iter().cloned());
                     accumulator.append(built.resources.clone(), span)?;
                 }
             }
         }
-        for (generators, product) in [(&kustomization.config_maps, Product::ConfigMap), (&kustomization.secrets, Product::Secret)] {
+        for (generators, product) in
+            [(&kustomization.config_maps, Product::ConfigMap), (&kustomization.secrets, Product::Secret)]
+        {
             for generator in generators {
                 let options = &kustomization.generator_options;
                 let generated = generate(generator, options, product, &mut self.loader(root, closure))?;
@@ -302,7 +313,8 @@ pub(super) fn objects(documents: Vec<Node>) -> Result<Vec<Resource>, RenderError
     let alone = documents.len() == 1;
     let mut queue: std::collections::VecDeque<Node> = std::collections::VecDeque::new();
     for document in documents {
-        let is_list = document.get("kind").and_then(Node::as_text).is_some_and(|kind| matches!(kind, "List" | "ResourceList"));
+        let is_list =
+            document.get("kind").and_then(Node::as_text).is_some_and(|kind| matches!(kind, "List" | "ResourceList"));
         // A file that is one `List` hands out its items as they are written; other lists pass through JSON.
         match document.get("items").and_then(Node::as_sequence).filter(|_| is_list && alone) {
             Some(items) => queue.extend(items.iter().cloned()),
@@ -311,7 +323,8 @@ pub(super) fn objects(documents: Vec<Node>) -> Result<Vec<Resource>, RenderError
     }
     let mut found = Vec::new();
     while let Some(node) = queue.pop_front() {
-        let is_empty = node.as_mapping().is_some_and(Mapping::is_empty) || node.as_sequence().is_some_and(<[Node]>::is_empty);
+        let is_empty =
+            node.as_mapping().is_some_and(Mapping::is_empty) || node.as_sequence().is_some_and(<[Node]>::is_empty);
         if node.is_null() || is_empty {
             continue;
         }
@@ -331,7 +344,10 @@ pub(super) fn objects(documents: Vec<Node>) -> Result<Vec<Resource>, RenderError
             }
             Some((_, items)) if items.is_null() => {}
             Some((_, items)) => {
-                return Err(RenderError::at(items.origin.span, format!("`items` is a list, but this is {}", items.shape())));
+                return Err(RenderError::at(
+                    items.origin.span,
+                    format!("`items` is a list, but this is {}", items.shape()),
+                ));
             }
         }
     }
@@ -346,7 +362,8 @@ fn check_object(node: &Node) -> Result<&str, RenderError> {
             .help("a Kubernetes object has `apiVersion`, `kind` and `metadata`"));
     }
     let Some(kind) = node.get("kind").and_then(Node::as_text).filter(|kind| !kind.is_empty()) else {
-        return Err(RenderError::at(span, "this object has no `kind`").help("a Kubernetes object has `apiVersion`, `kind` and `metadata`"));
+        return Err(RenderError::at(span, "this object has no `kind`")
+            .help("a Kubernetes object has `apiVersion`, `kind` and `metadata`"));
     };
     let name = node.find(&["metadata", "name"]).and_then(Node::as_text);
     if !kind.ends_with("List") && name.is_none_or(str::is_empty) {
@@ -396,7 +413,8 @@ impl Accumulator {
     /// Adds what a generator made, or merges it into the object that it names.
     fn absorb(&mut self, mut generated: Resource, span: Span) -> Result<(), RenderError> {
         let id = generated.id();
-        let mut found = self.resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|other| other.matches(&id)));
+        let mut found =
+            self.resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|other| other.matches(&id)));
         let (first, second) = (found.next().map(|(at, _)| at), found.next());
         if second.is_some() {
             return Err(RenderError::at(span, format!("several objects could take what is generated for {id}")));
@@ -427,7 +445,9 @@ fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
         _ => &[&["metadata", "labels"], &["metadata", "annotations"]],
     };
     for path in merges {
-        let Some(older) = old.node.find(path).and_then(Node::as_mapping).filter(|older| !older.is_empty()) else { continue };
+        let Some(older) = old.node.find(path).and_then(Node::as_mapping).filter(|older| !older.is_empty()) else {
+            continue;
+        };
         let (Some((last, above)), span) = (path.split_last(), new.node.origin.span) else { continue };
         let holder = above.iter().try_fold(&mut new.node, |node, key| node.as_mapping_mut()?.get_mut(key));
         let Some(holder) = holder.and_then(Node::as_mapping_mut) else { continue };
@@ -455,7 +475,11 @@ fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
 }
 
 /// Applies a kustomization's own transformers in kustomize's order.
-fn transform(resources: &mut Vec<Resource>, kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<(), RenderError> {
+fn transform(
+    resources: &mut Vec<Resource>,
+    kustomization: &Kustomization,
+    loader: &mut Loader<'_>,
+) -> Result<(), RenderError> {
     patches::strategic_merge(resources, &kustomization.patches_strategic_merge, loader)?;
     for patch in &kustomization.patches {
         patches::apply(resources, patch, loader)?;

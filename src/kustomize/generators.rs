@@ -164,7 +164,8 @@ fn env_file(source: &Text, loader: &mut Loader<'_>, data: &mut Vec<Datum>) -> Re
         start += line.len();
         let line = line.strip_suffix('\n').unwrap_or(line);
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let trimmed = line.trim_start_matches(|character: char| character.is_whitespace() || here == 0 && character == '\u{feff}');
+        let trimmed = line
+            .trim_start_matches(|character: char| character.is_whitespace() || here == 0 && character == '\u{feff}');
         if trimmed.is_empty() || trimmed.starts_with('#') {
             continue;
         }
@@ -172,7 +173,11 @@ fn env_file(source: &Text, loader: &mut Loader<'_>, data: &mut Vec<Datum>) -> Re
         if key.is_empty() {
             continue;
         }
-        let span = file.map_or(source.span, |file| Span { file, start: offset(here + line.len() - trimmed.len()), end: offset(here + line.len()) });
+        let span = file.map_or(source.span, |file| Span {
+            file,
+            start: offset(here + line.len() - trimmed.len()),
+            end: offset(here + line.len()),
+        });
         data.push(Datum { key: key.to_owned(), content: Arc::from(value.as_bytes()), span });
     }
     Ok(())

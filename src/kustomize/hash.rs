@@ -47,7 +47,8 @@ fn hash(resource: &Resource) -> String {
         add(optional, value);
     }
     // serde_json keeps keys sorted, as Go does, and escapes like Go but for the three characters below.
-    let text = Json::Object(content).to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let text =
+        Json::Object(content).to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     let text = text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
     let digest = Sha256::digest(text.as_bytes());
     let hex = digest.iter().take(5).fold(String::new(), |mut hex, byte| {

@@ -38,7 +38,10 @@ struct Pointer {
 /// When an operation is unknown or lacks what it needs.
 pub fn read(patch: &Node) -> Result<Vec<Operation>, RenderError> {
     let Some(operations) = patch.as_sequence() else {
-        return Err(RenderError::at(patch.origin.span, format!("a list of operations belongs here, but this is {}", patch.shape())));
+        return Err(RenderError::at(
+            patch.origin.span,
+            format!("a list of operations belongs here, but this is {}", patch.shape()),
+        ));
     };
     operations.iter().map(Operation::read).collect()
 }
@@ -162,7 +165,8 @@ pub fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), RenderErro
 
 fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
     let path = &operation.path;
-    let value = || operation.value.clone().ok_or_else(|| RenderError::at(operation.span, "this operation has no `value`"));
+    let value =
+        || operation.value.clone().ok_or_else(|| RenderError::at(operation.span, "this operation has no `value`"));
     match operation.kind {
         OperationKind::Add => add(root, path, value()?),
         OperationKind::Remove => take(root, path).map(drop),

@@ -7,7 +7,10 @@ use super::id::Gvk;
 
 /// Kinds by `apiVersion`; a star marks the ones outside of namespaces.
 const KINDS: &[(&str, &str)] = &[
-    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration* ValidatingAdmissionPolicy* ValidatingAdmissionPolicyBinding* ValidatingWebhookConfiguration*"),
+    (
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration* ValidatingAdmissionPolicy* ValidatingAdmissionPolicyBinding* ValidatingWebhookConfiguration*",
+    ),
     ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition*"),
     ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition*"),
@@ -41,7 +44,10 @@ const KINDS: &[(&str, &str)] = &[
     ("scheduling.k8s.io/v1beta1", "PriorityClass*"),
     ("storage.k8s.io/v1", "CSIDriver* CSINode* StorageClass* VolumeAttachment*"),
     ("storage.k8s.io/v1beta1", "CSIDriver* CSINode* CSIStorageCapacity StorageClass* VolumeAttachment*"),
-    ("v1", "Binding ComponentStatus* ConfigMap Endpoints Event LimitRange Namespace* Node* NodeProxyOptions* PersistentVolume* PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount"),
+    (
+        "v1",
+        "Binding ComponentStatus* ConfigMap Endpoints Event LimitRange Namespace* Node* NodeProxyOptions* PersistentVolume* PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount",
+    ),
 ];
 
 fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
@@ -133,22 +139,19 @@ static WORKLOAD: Schema = Schema {
 };
 static CRON_JOB_SPEC: Schema = Schema { fields: &[("jobTemplate", object(&WORKLOAD))] };
 static CRON_JOB: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CRON_JOB_SPEC))] };
-static POD: Schema = Schema {
-    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))],
-};
+static POD: Schema =
+    Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))] };
 static POD_TEMPLATE_OBJECT: Schema =
     Schema { fields: &[("metadata", object(&OBJECT_META)), ("template", object(&POD_TEMPLATE))] };
 static SERVICE_SPEC: Schema = Schema { fields: &[("ports", list(&["port", "protocol"]))] };
 static SERVICE: Schema = Schema {
     fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&SERVICE_SPEC)), ("status", object(&STATUS))],
 };
-static SERVICE_ACCOUNT: Schema =
-    Schema { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
+static SERVICE_ACCOUNT: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
 static WEBHOOKS: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("webhooks", list(&["name"]))] };
 static NODE_SPEC: Schema = Schema { fields: &[("podCIDRs", list(&[]))] };
-static NODE: Schema = Schema {
-    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))],
-};
+static NODE: Schema =
+    Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))] };
 static CSI_NODE_SPEC: Schema = Schema { fields: &[("drivers", list(&["name"]))] };
 static CSI_NODE: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CSI_NODE_SPEC))] };
 static OTHER: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("status", object(&STATUS))] };

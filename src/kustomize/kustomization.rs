@@ -10,9 +10,28 @@ pub const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "K
 
 /// Fields that this version renders.
 const KNOWN: &[&str] = &[
-    "apiVersion", "kind", "metadata", "resources", "bases", "components", "namespace", "namePrefix", "nameSuffix",
-    "labels", "commonLabels", "commonAnnotations", "patches", "patchesStrategicMerge", "patchesJson6902", "images",
-    "imageTags", "replicas", "configMapGenerator", "secretGenerator", "generatorOptions", "sortOptions",
+    "apiVersion",
+    "kind",
+    "metadata",
+    "resources",
+    "bases",
+    "components",
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "labels",
+    "commonLabels",
+    "commonAnnotations",
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "images",
+    "imageTags",
+    "replicas",
+    "configMapGenerator",
+    "secretGenerator",
+    "generatorOptions",
+    "sortOptions",
 ];
 
 /// Fields of kustomize that this version refuses, and the way out where there is one.
@@ -245,7 +264,9 @@ impl Kustomization {
             replicas: fields.list("replicas", Replica::read)?,
             config_maps: fields.list("configMapGenerator", |node| Generator::read(node, false))?,
             secrets: fields.list("secretGenerator", |node| Generator::read(node, true))?,
-            generator_options: fields.get("generatorOptions").map_or(Ok(GeneratorOptions::default()), GeneratorOptions::read)?,
+            generator_options: fields
+                .get("generatorOptions")
+                .map_or(Ok(GeneratorOptions::default()), GeneratorOptions::read)?,
             order: fields.get("sortOptions").map(read_order).transpose()?.flatten(),
         })
     }
@@ -285,7 +306,9 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, RenderError> {
 fn read_order(node: &Node) -> Result<Option<Order>, RenderError> {
     let fields = Fields::read(node, &["order", "legacySortOptions"], "`sortOptions`")?;
     if let Some((key, _)) = fields.entry("legacySortOptions").filter(|(_, value)| !is_empty(value)) {
-        return Err(RenderError::at(key, "`legacySortOptions` is not supported").help("leave it out for kustomize's own order"));
+        return Err(
+            RenderError::at(key, "`legacySortOptions` is not supported").help("leave it out for kustomize's own order")
+        );
     }
     match fields.text("order")? {
         Some(order) if order.value == "fifo" => Ok(Some(Order::Fifo)),
@@ -303,7 +326,9 @@ impl Labels {
         let known = ["pairs", "includeSelectors", "includeTemplates", "fields"];
         let fields = Fields::read(node, &known, "an entry of `labels`")?;
         if let Some((key, _)) = fields.entry("fields").filter(|(_, value)| !is_empty(value)) {
-            return Err(RenderError::at(key, "`fields` is not supported").help("custom label fields are not rendered yet"));
+            return Err(
+                RenderError::at(key, "`fields` is not supported").help("custom label fields are not rendered yet")
+            );
         }
         Ok(Self {
             pairs: fields.pairs("pairs")?,
@@ -317,7 +342,8 @@ impl Patch {
     fn read(node: &Node) -> Result<Self, RenderError> {
         let fields = Fields::read(node, &["path", "patch", "target", "options"], "a patch")?;
         let options = fields.get("options").filter(|node| !node.is_null());
-        let options = options.map(|node| Fields::read(node, &["allowNameChange", "allowKindChange"], "`options` of a patch"));
+        let options =
+            options.map(|node| Fields::read(node, &["allowNameChange", "allowKindChange"], "`options` of a patch"));
         let options = options.transpose()?;
         let flag = |name| options.as_ref().map_or(Ok(None), |options| options.flag(name));
         Ok(Self {
@@ -452,7 +478,10 @@ impl<'a> Fields<'a> {
             return Ok(Self { entries: Vec::new() });
         }
         let Some(mapping) = node.as_mapping() else {
-            return Err(RenderError::at(node.origin.span, format!("{what} is a mapping, but this is {}", node.shape())));
+            return Err(RenderError::at(
+                node.origin.span,
+                format!("{what} is a mapping, but this is {}", node.shape()),
+            ));
         };
         let mut entries: Vec<(&'static str, Span, &Node)> = Vec::new();
         for (key, value) in mapping.iter() {
@@ -490,11 +519,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn list<T>(
-        &self,
-        name: &str,
-        read: impl Fn(&'a Node) -> Result<T, RenderError>,
-    ) -> Result<Vec<T>, RenderError> {
+    fn list<T>(&self, name: &str, read: impl Fn(&'a Node) -> Result<T, RenderError>) -> Result<Vec<T>, RenderError> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
         let Some(items) = node.as_sequence() else {
             return Err(RenderError::at(node.origin.span, format!("`{name}` is a list, but this is {}", node.shape())));
@@ -513,7 +538,10 @@ impl<'a> Fields<'a> {
     fn pairs(&self, name: &str) -> Result<Vec<Pair>, RenderError> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
         let Some(mapping) = node.as_mapping() else {
-            return Err(RenderError::at(node.origin.span, format!("`{name}` is a mapping, but this is {}", node.shape())));
+            return Err(RenderError::at(
+                node.origin.span,
+                format!("`{name}` is a mapping, but this is {}", node.shape()),
+            ));
         };
         let pair = |(key, node): (&crate::yaml::Key, &Node)| {
             let value = text_of(node, &key.text)?.map_or_else(String::new, |text| text.value);
@@ -533,8 +561,10 @@ fn text_of(node: &Node, name: &str) -> Result<Option<Text>, RenderError> {
     match kind {
         Kind::Null => Ok(None),
         Kind::String | Kind::Timestamp => Ok(Some(Text { value: scalar.text.to_string(), span })),
-        Kind::Bool(_) => Err(RenderError::at(span, format!("`{name}` is a string, but `{}` is read as a bool", scalar.text))
-            .help(format!("write it in quotes: \"{}\"", scalar.text))),
+        Kind::Bool(_) => {
+            Err(RenderError::at(span, format!("`{name}` is a string, but `{}` is read as a bool", scalar.text))
+                .help(format!("write it in quotes: \"{}\"", scalar.text)))
+        }
         _ => Err(RenderError::at(span, format!("`{name}` is a string, but `{}` is read as a number", scalar.text))
             .help(format!("write it in quotes: \"{}\"", scalar.text))),
     }

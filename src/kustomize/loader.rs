@@ -120,7 +120,9 @@ impl Loader<'_> {
         while let Some(segment) = pending.pop() {
             let next = here.child(&segment);
             self.closure.paths.insert(next.clone());
-            let Some(found) = self.tree.entry(&next).map_err(|error| RenderError::tree(&error))? else { return Ok(None) };
+            let Some(found) = self.tree.entry(&next).map_err(|error| RenderError::tree(&error))? else {
+                return Ok(None);
+            };
             if let Entry::Link(target) = &found {
                 links += 1;
                 if links > MOST_LINKS {
@@ -176,7 +178,8 @@ impl Loader<'_> {
     }
 
     fn read(&self, path: &RepoPath, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
-        let read = self.tree.read(path).map_err(|error| RenderError { span: Some(span), ..RenderError::tree(&error) })?;
+        let read =
+            self.tree.read(path).map_err(|error| RenderError { span: Some(span), ..RenderError::tree(&error) })?;
         let Some((id, content)) = read else { return Err(RenderError::at(span, format!("`{path}` cannot be read"))) };
         Ok((Arc::clone(&content), self.register(path, id, &content)))
     }
@@ -200,7 +203,8 @@ impl Loader<'_> {
     pub(super) fn documents(&mut self, relative: &str, span: Span, step: Step) -> Result<Vec<Node>, RenderError> {
         let (_, file) = self.content(relative, span)?;
         let file = file.ok_or_else(|| {
-            RenderError::at(span, format!("`{relative}` is not UTF-8")).help("YAML is written in UTF-8; convert the file")
+            RenderError::at(span, format!("`{relative}` is not UTF-8"))
+                .help("YAML is written in UTF-8; convert the file")
         })?;
         match &*self.parsed.documents(file, step) {
             Ok(documents) => Ok(documents.clone()),
@@ -209,7 +213,10 @@ impl Loader<'_> {
     }
 
     /// The kustomization in the loader's own folder; `None` where there is none.
-    pub(super) fn kustomization(&mut self, span: Option<Span>) -> Result<Option<Arc<Result<Kustomization, RenderError>>>, RenderError> {
+    pub(super) fn kustomization(
+        &mut self,
+        span: Option<Span>,
+    ) -> Result<Option<Arc<Result<Kustomization, RenderError>>>, RenderError> {
         let mut found = Vec::new();
         for name in FILE_NAMES {
             let path = self.root.child(name);
@@ -266,7 +273,9 @@ impl Loader<'_> {
                 continue;
             }
             let path = self.root.child(&name);
-            let Some((id, content)) = self.tree.read(&path).map_err(|error| RenderError::tree(&error))? else { continue };
+            let Some((id, content)) = self.tree.read(&path).map_err(|error| RenderError::tree(&error))? else {
+                continue;
+            };
             let Some(file) = self.register(&path, id, &content) else {
                 let file = self.parsed.files.add(&path, id, "");
                 return Err(RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8")));
@@ -289,7 +298,9 @@ impl Loader<'_> {
     /// Finds out what an entry of `resources` or `components` is.
     pub(super) fn entry_of(&mut self, entry: &Text) -> Result<Listed, RenderError> {
         if entry.value.is_empty() {
-            return Err(RenderError::at(entry.span, "an empty entry").help("name a file or a folder, or remove the line"));
+            return Err(
+                RenderError::at(entry.span, "an empty entry").help("name a file or a folder, or remove the line")
+            );
         }
         let found = if entry.value.contains("://") { None } else { self.entry(&entry.value, entry.span)? };
         match found {
@@ -306,12 +317,16 @@ impl Loader<'_> {
 
 /// Whether a path names something on another machine (`api/internal/git/repospec.go`).
 fn is_remote(path: &str) -> bool {
-    path.contains("://") || path.starts_with("git@") || path.starts_with("github.com/") || path.starts_with("github.com:") || path.contains("?ref=") || path.contains(".git//")
+    path.contains("://")
+        || path.starts_with("git@")
+        || path.starts_with("github.com/")
+        || path.starts_with("github.com:")
+        || path.contains("?ref=")
+        || path.contains(".git//")
 }
 
 /// Says why something on another machine is refused.
 fn remote(path: &str, span: Span) -> RenderError {
-    RenderError::at(span, format!("`{path}` is on another machine")).help(
-        "a gate must not depend on the network: copy the base into this repository (vendor it) and list the copy",
-    )
+    RenderError::at(span, format!("`{path}` is on another machine"))
+        .help("a gate must not depend on the network: copy the base into this repository (vendor it) and list the copy")
 }

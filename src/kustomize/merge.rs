@@ -213,7 +213,8 @@ fn associative(
 
 /// Reads and removes an item `{$patch: …}` that speaks for the whole list.
 fn take_list_directive(list: &mut Node) -> Result<Option<Directive>, RenderError> {
-    let is_directive = |item: &Node| item.as_mapping().is_some_and(|item| item.len() == 1 && item.get(DIRECTIVE).is_some());
+    let is_directive =
+        |item: &Node| item.as_mapping().is_some_and(|item| item.len() == 1 && item.get(DIRECTIVE).is_some());
     let Some(at) = list.as_sequence().and_then(|items| items.iter().position(is_directive)) else { return Ok(None) };
     let Some(items) = list.as_sequence_mut() else { return Ok(None) };
     let asked = directive(&items[at])?;
@@ -308,7 +309,9 @@ impl Items {
     fn is_match(&self, item: &Node, keys: &[&str], values: &[&str]) -> bool {
         let none = values.iter().all(|value| value.is_empty());
         let mut pairs = keys.iter().zip(values).filter(|(_, value)| none || !value.is_empty());
-        item.as_mapping().is_some() && pairs.all(|(key, value)| item.get(key).and_then(Node::as_scalar).is_some_and(|found| *found.text == **value))
+        item.as_mapping().is_some()
+            && pairs
+                .all(|(key, value)| item.get(key).and_then(Node::as_scalar).is_some_and(|found| *found.text == **value))
     }
 
     /// Puts `element` in the place of the listed items that have these key values, or at the end; `None` removes them.
@@ -326,7 +329,9 @@ impl Items {
                 continue;
             }
             let has = |(key, value): (&&str, &&str)| {
-                item.get(key).is_some_and(|node| value.is_empty() || node.as_scalar().is_some_and(|found| *found.text == **value))
+                item.get(key).is_some_and(|node| {
+                    value.is_empty() || node.as_scalar().is_some_and(|found| *found.text == **value)
+                })
             };
             if values.is_empty() || !keys.iter().zip(values).all(has) {
                 if !values.is_empty() {

@@ -4,7 +4,7 @@
 //! [`labels`], [`replicas`], [`images`]; at the root then [`hash`], [`nameref`] and [`order`]. What they know about
 //! kinds and fields is data, in `kinds` and `specs`. A base is built once and shared by all that use it.
 
-pub use build::{Options, Rendering, Renderer};
+pub use build::{Options, Renderer, Rendering};
 pub use error::{RenderError, nearest};
 pub use id::{Gvk, ResourceId};
 pub use images::{Reference, split as split_image};
@@ -25,9 +25,9 @@ mod kustomization;
 mod labels;
 mod loader;
 mod merge;
-mod namespace;
 mod nameref;
 mod names;
+mod namespace;
 mod order;
 mod patches;
 mod replicas;

@@ -16,8 +16,10 @@ use crate::yaml::{Node, Scalar, Step};
 /// # Errors
 /// When a reference could mean several objects with different names.
 pub fn fix(resources: &mut [Resource]) -> Result<(), RenderError> {
-    let candidates: Vec<Candidate> = resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
-    let renamed: HashSet<&str> = candidates.iter().flat_map(|candidate| candidate.previous.iter().map(|id| id.name.as_str())).collect();
+    let candidates: Vec<Candidate> =
+        resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
+    let renamed: HashSet<&str> =
+        candidates.iter().flat_map(|candidate| candidate.previous.iter().map(|id| id.name.as_str())).collect();
     if renamed.is_empty() {
         return Ok(());
     }
@@ -88,7 +90,10 @@ impl Referrer {
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
             role: role.and_then(|role| Some((text(role, "apiGroup")?, text(role, "kind")?))),
-            bound_namespaces: accounts.filter(|_| is_binding).filter_map(|subject| text(subject, "namespace")).collect(),
+            bound_namespaces: accounts
+                .filter(|_| is_binding)
+                .filter_map(|subject| text(subject, "namespace"))
+                .collect(),
         }
     }
 
@@ -112,7 +117,11 @@ impl<'a> Search<'a> {
     fn find(&self, name: &Node, namespace: Option<&str>) -> Result<Option<&'a Candidate>, RenderError> {
         let Some(text) = name.as_scalar().map(|scalar| &*scalar.text) else { return Ok(None) };
         let FieldSpec { group, version, kind, .. } = &self.reference.referent;
-        let role = self.referrer.role.as_ref().filter(|_| self.reference.field.path.ends_with(&["roleRef".into(), "name".into()]));
+        let role = self
+            .referrer
+            .role
+            .as_ref()
+            .filter(|_| self.reference.field.path.ends_with(&["roleRef".into(), "name".into()]));
         let mut found: Vec<&Candidate> = self
             .candidates
             .iter()
@@ -124,10 +133,16 @@ impl<'a> Search<'a> {
             .collect();
         if let Some(namespace) = namespace {
             let originally = |candidate: &&Candidate| candidate.original.effective_namespace() == namespace;
-            let known = self.candidates.iter().filter(|candidate| self.referrer.may_mean(candidate)).any(|one| originally(&one));
-            found.retain(|candidate| {
-                if known { originally(candidate) } else { candidate.id.effective_namespace() == namespace }
-            });
+            let known = self
+                .candidates
+                .iter()
+                .filter(|candidate| self.referrer.may_mean(candidate))
+                .any(|one| originally(&one));
+            found.retain(
+                |candidate| {
+                    if known { originally(candidate) } else { candidate.id.effective_namespace() == namespace }
+                },
+            );
         }
         if found.len() > 1 {
             found.retain(|candidate| self.same_affixes(candidate, true));
@@ -142,8 +157,9 @@ impl<'a> Search<'a> {
         if found.iter().all(same) {
             return Ok(Some(first));
         }
-        let mut error = RenderError::at(name.origin.span, format!("`{text}` could mean any of {} objects here", found.len()))
-            .help("give the objects different names, or rename them in one place");
+        let mut error =
+            RenderError::at(name.origin.span, format!("`{text}` could mean any of {} objects here", found.len()))
+                .help("give the objects different names, or rename them in one place");
         for candidate in found {
             error = error.related(candidate.name_span, format!("{}", candidate.id));
         }

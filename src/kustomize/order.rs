@@ -4,9 +4,27 @@ use super::id::ResourceId;
 use super::resource::Resource;
 
 const FIRST: [&str; 22] = [
-    "Namespace", "ResourceQuota", "StorageClass", "CustomResourceDefinition", "ServiceAccount", "PodSecurityPolicy",
-    "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "ConfigMap", "Secret", "Endpoints", "Service",
-    "LimitRange", "PriorityClass", "PersistentVolume", "PersistentVolumeClaim", "Deployment", "StatefulSet", "CronJob",
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
     "PodDisruptionBudget",
 ];
 const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
@@ -28,6 +46,7 @@ pub fn legacy(resources: &mut [Resource]) {
 
 fn sort_text(id: &ResourceId) -> String {
     let or = |text: &str, placeholder: &str| if text.is_empty() { placeholder.to_owned() } else { text.to_owned() };
-    let gvk = format!("{}.{}.{}", or(&id.gvk.kind, "[noKind]"), or(&id.gvk.version, "[noVer]"), or(&id.gvk.group, "[noGrp]"));
+    let gvk =
+        format!("{}.{}.{}", or(&id.gvk.kind, "[noKind]"), or(&id.gvk.version, "[noVer]"), or(&id.gvk.group, "[noGrp]"));
     format!("{gvk}|{}|{}", or(&id.namespace, "~X"), or(&id.name, "~N"))
 }

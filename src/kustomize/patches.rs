@@ -22,7 +22,11 @@ enum Content {
 ///
 /// # Errors
 /// When a patch cannot be read, matches nothing, or does not fit.
-pub fn strategic_merge(resources: &mut Vec<Resource>, patches: &[Text], loader: &mut Loader<'_>) -> Result<(), RenderError> {
+pub fn strategic_merge(
+    resources: &mut Vec<Resource>,
+    patches: &[Text],
+    loader: &mut Loader<'_>,
+) -> Result<(), RenderError> {
     let mut loaded = Vec::new();
     for patch in patches {
         // An entry is a path or the patch itself; what reads as objects is the latter.
@@ -89,7 +93,12 @@ fn without_target(patch: &Patch) -> RenderError {
     RenderError::at(patch.span, "a JSON 6902 patch needs a `target`").help("say which objects: `target: {kind, name}`")
 }
 
-fn json(resources: &mut [Resource], patch: &Patch, operations: &[Operation], remembers: bool) -> Result<(), RenderError> {
+fn json(
+    resources: &mut [Resource],
+    patch: &Patch,
+    operations: &[Operation],
+    remembers: bool,
+) -> Result<(), RenderError> {
     let target = patch.target.as_ref().ok_or_else(|| without_target(patch))?;
     for resource in resources.iter_mut().filter(|resource| target.selects(resource)) {
         if remembers {
@@ -110,13 +119,11 @@ fn nodes(patch: &Patch, loader: &mut Loader<'_>, step: Step) -> Result<Vec<Node>
         (Some(_), Some(_)) => {
             Err(RenderError::at(patch.span, "this patch has both `path` and `patch`").help("keep one of the two"))
         }
-        (None, None) => {
-            Err(RenderError::at(patch.span, "this patch has neither `path` nor `patch`").help("name a file or write the patch"))
-        }
+        (None, None) => Err(RenderError::at(patch.span, "this patch has neither `path` nor `patch`")
+            .help("name a file or write the patch")),
         (Some(path), None) => loader.documents(&path.value, path.span, step),
-        (None, Some(inline)) => {
-            embedded(&inline.value, inline.span, loader, step).map_err(|error| RenderError::at(error.span, error.message))
-        }
+        (None, Some(inline)) => embedded(&inline.value, inline.span, loader, step)
+            .map_err(|error| RenderError::at(error.span, error.message)),
     }
 }
 
@@ -139,10 +146,12 @@ fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, Rende
     let span = patch.node.find(&["metadata", "name"]).unwrap_or(&patch.node).origin.span;
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at),
-        (Some((_, first)), Some((_, second))) => Err(RenderError::at(span, format!("the patch for {wanted} matches several objects"))
-            .help("give the patch a `target` that says which")
-            .related(first.node.origin.span, "one")
-            .related(second.node.origin.span, "another")),
+        (Some((_, first)), Some((_, second))) => {
+            Err(RenderError::at(span, format!("the patch for {wanted} matches several objects"))
+                .help("give the patch a `target` that says which")
+                .related(first.node.origin.span, "one")
+                .related(second.node.origin.span, "another"))
+        }
         (None, _) => {
             let of_kind = resources.iter().filter(|resource| resource.gvk() == wanted.gvk);
             let names: Vec<String> = of_kind.map(|resource| resource.original_id().name).collect();
@@ -150,9 +159,11 @@ fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, Rende
             let error = RenderError::at(span, format!("the patch for {wanted} matches no object"));
             Err(match nearest(&wanted.name, &known) {
                 Some(near) if near != wanted.name => error.help(format!("did you mean `{near}`?")),
-                _ if known.is_empty() => {
-                    error.help(format!("nothing of kind `{}` in `{}` is built here", wanted.gvk.kind, wanted.gvk.api_version()))
-                }
+                _ if known.is_empty() => error.help(format!(
+                    "nothing of kind `{}` in `{}` is built here",
+                    wanted.gvk.kind,
+                    wanted.gvk.api_version()
+                )),
                 _ => error.help(format!("what is built here: {}", known.join(", "))),
             })
         }

@@ -139,7 +139,8 @@ impl Resource {
     pub fn settle_annotations(&mut self) {
         let settled = |annotations: &Node| {
             annotations.as_mapping().is_some_and(|mapping| {
-                let is_string = |node: &Node| node.as_scalar().is_some_and(|scalar| scalar.kind == crate::yaml::Kind::String);
+                let is_string =
+                    |node: &Node| node.as_scalar().is_some_and(|scalar| scalar.kind == crate::yaml::Kind::String);
                 !mapping.is_empty() && mapping.iter().all(|(_, node)| is_string(node))
             })
         };
@@ -156,7 +157,8 @@ impl Resource {
             Some(mapping) => {
                 for (_, node) in mapping.iter_mut() {
                     let text = node.as_scalar().map(|scalar| Arc::clone(&scalar.text)).unwrap_or_default();
-                    node.value = crate::yaml::Value::Scalar(Scalar { text, kind: crate::yaml::Kind::String, plain: false });
+                    node.value =
+                        crate::yaml::Value::Scalar(Scalar { text, kind: crate::yaml::Kind::String, plain: false });
                 }
             }
         }

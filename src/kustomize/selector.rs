@@ -73,7 +73,8 @@ impl Selector {
     #[must_use]
     pub fn selects(&self, resource: &Resource) -> bool {
         let gvk = resource.gvk();
-        let by_kind = self.group.matches(&gvk.group) && self.version.matches(&gvk.version) && self.kind.matches(&gvk.kind);
+        let by_kind =
+            self.group.matches(&gvk.group) && self.version.matches(&gvk.version) && self.kind.matches(&gvk.kind);
         if !by_kind {
             return false;
         }
@@ -134,7 +135,8 @@ impl Requirement {
         };
         let one = |key: &str, test: Test| is_key(key.trim()).then(|| Self { key: key.trim().to_owned(), test });
         if let Some((key, values)) = text.split_once('(') {
-            let values: Vec<String> = values.strip_suffix(')')?.split(',').map(|value| value.trim().to_owned()).collect();
+            let values: Vec<String> =
+                values.strip_suffix(')')?.split(',').map(|value| value.trim().to_owned()).collect();
             let (key, operator) = key.trim().rsplit_once(char::is_whitespace)?;
             return match operator {
                 "in" => one(key, Test::In(values)),
@@ -155,7 +157,8 @@ impl Requirement {
     }
 
     fn holds(&self, labels: Option<&Node>) -> bool {
-        let value = labels.and_then(|labels| labels.get(&self.key)).and_then(Node::as_scalar).map(|scalar| &*scalar.text);
+        let value =
+            labels.and_then(|labels| labels.get(&self.key)).and_then(Node::as_scalar).map(|scalar| &*scalar.text);
         match &self.test {
             Test::Exists => value.is_some(),
             Test::Absent => value.is_none(),

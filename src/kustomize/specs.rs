@@ -149,36 +149,64 @@ const RUNNING_PODS: &[(&str, &str)] = &[
 type Referent = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
 const NAME_REFERENCES: &[Referent] = &[
-    ("StorageClass.v1@storage.k8s.io", &[], "", "
+    (
+        "StorageClass.v1@storage.k8s.io",
+        &[],
+        "",
+        "
         PersistentVolume spec/storageClassName
         PersistentVolumeClaim spec/storageClassName
         StatefulSet spec/volumeClaimTemplates/spec/storageClassName
-    "),
-    ("ServiceAccount.v1", RUNNING_PODS, "serviceAccountName", "
+    ",
+    ),
+    (
+        "ServiceAccount.v1",
+        RUNNING_PODS,
+        "serviceAccountName",
+        "
         RoleBinding@rbac.authorization.k8s.io subjects
         ClusterRoleBinding@rbac.authorization.k8s.io subjects
-    "),
-    ("Role@rbac.authorization.k8s.io", &[], "", "
+    ",
+    ),
+    (
+        "Role@rbac.authorization.k8s.io",
+        &[],
+        "",
+        "
         RoleBinding@rbac.authorization.k8s.io roleRef/name
-    "),
-    ("ClusterRole@rbac.authorization.k8s.io", &[], "", "
+    ",
+    ),
+    (
+        "ClusterRole@rbac.authorization.k8s.io",
+        &[],
+        "",
+        "
         RoleBinding@rbac.authorization.k8s.io roleRef/name
         ClusterRoleBinding@rbac.authorization.k8s.io roleRef/name
-    "),
-    ("ConfigMap.v1", PODS, "
+    ",
+    ),
+    (
+        "ConfigMap.v1",
+        PODS,
+        "
         volumes/configMap/name
         containers/env/valueFrom/configMapKeyRef/name
         initContainers/env/valueFrom/configMapKeyRef/name
         containers/envFrom/configMapRef/name
         initContainers/envFrom/configMapRef/name
         volumes/projected/sources/configMap/name
-    ", "
+    ",
+        "
         Node spec/configSource/configMap
         Role rules/resourceNames
         ClusterRole rules/resourceNames
         Ingress metadata/annotations/nginx.ingress.kubernetes.io\\/fastcgi-params-configmap
-    "),
-    ("Secret.v1", PODS, "
+    ",
+    ),
+    (
+        "Secret.v1",
+        PODS,
+        "
         volumes/secret/secretName
         containers/env/valueFrom/secretKeyRef/name
         initContainers/env/valueFrom/secretKeyRef/name
@@ -186,7 +214,8 @@ const NAME_REFERENCES: &[Referent] = &[
         initContainers/envFrom/secretRef/name
         imagePullSecrets/name
         volumes/projected/sources/secret/name
-    ", "
+    ",
+        "
         Ingress spec/tls/secretName
         Ingress metadata/annotations/ingress.kubernetes.io\\/auth-secret
         Ingress metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret
@@ -200,8 +229,13 @@ const NAME_REFERENCES: &[Referent] = &[
         ClusterRole rules/resourceNames
         Service.v1@serving.knative.dev spec/template/spec/containers/env/valueFrom/secretKeyRef/name
         PersistentVolume spec/azureFile/secretName
-    "),
-    ("Service.v1", &[], "", "
+    ",
+    ),
+    (
+        "Service.v1",
+        &[],
+        "",
+        "
         StatefulSet@apps spec/serviceName
         Ingress spec/rules/http/paths/backend/serviceName
         Ingress spec/backend/serviceName
@@ -210,20 +244,31 @@ const NAME_REFERENCES: &[Referent] = &[
         APIService@apiregistration.k8s.io spec/service/name
         ValidatingWebhookConfiguration@admissionregistration.k8s.io webhooks/clientConfig/service
         MutatingWebhookConfiguration@admissionregistration.k8s.io webhooks/clientConfig/service
-    "),
+    ",
+    ),
     ("PriorityClass.v1@scheduling.k8s.io", RUNNING_PODS, "priorityClassName", ""),
-    ("PersistentVolume.v1", &[], "", "
+    (
+        "PersistentVolume.v1",
+        &[],
+        "",
+        "
         PersistentVolumeClaim spec/volumeName
         ClusterRole rules/resourceNames
-    "),
+    ",
+    ),
     ("PersistentVolumeClaim.v1", RUNNING_PODS, "volumes/persistentVolumeClaim/claimName", ""),
     ("Deployment", &[], "", "HorizontalPodAutoscaler spec/scaleTargetRef/name"),
     ("StatefulSet", &[], "", "HorizontalPodAutoscaler spec/scaleTargetRef/name"),
     ("ReplicaSet", &[], "", "HorizontalPodAutoscaler spec/scaleTargetRef/name"),
     ("ReplicationController", &[], "", "HorizontalPodAutoscaler spec/scaleTargetRef/name"),
-    ("ValidatingAdmissionPolicy@admissionregistration.k8s.io", &[], "", "
+    (
+        "ValidatingAdmissionPolicy@admissionregistration.k8s.io",
+        &[],
+        "",
+        "
         ValidatingAdmissionPolicyBinding@admissionregistration.k8s.io spec/policyName
-    "),
+    ",
+    ),
 ];
 
 /// Every field that holds a name, in the order in which kustomize looks at them.

@@ -35,7 +35,9 @@ impl Image {
 
 /// Whether a text is a complete digest of a registered algorithm.
 fn is_digest(text: &str) -> bool {
-    let hex = |digits: &str, length| digits.len() == length && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hex = |digits: &str, length| {
+        digits.len() == length && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
     match text.split_once(':') {
         Some(("sha256", digits)) => hex(digits, 64),
         Some(("sha512", digits)) => hex(digits, 128),
@@ -62,7 +64,12 @@ mod tests {
         let hex = "ab".repeat(32);
         assert!(Image::parse(&format!("a/b:1@sha256:{hex}")).digest.is_some());
         assert!(Image::parse(&format!("a/b@sha512:{hex}{hex}")).digest.is_some());
-        for wrong in ["sha256:ab".to_owned(), format!("sha256:{}", "AB".repeat(32)), format!("md5:{hex}"), format!("sha256:{hex}0")] {
+        for wrong in [
+            "sha256:ab".to_owned(),
+            format!("sha256:{}", "AB".repeat(32)),
+            format!("md5:{hex}"),
+            format!("sha256:{hex}0"),
+        ] {
             assert_eq!(Image::parse(&format!("a/b@{wrong}")).digest, None, "{wrong}");
         }
     }

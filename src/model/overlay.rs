@@ -79,7 +79,11 @@ pub fn discover(config: &Config, files: &[RepoPath], scanner: &Scanner<'_>) -> R
     }
     let mut unrecognised = Vec::new();
     let mut bases = HashSet::new();
-    for path in folders.iter().filter(|(path, is_kustomization)| **is_kustomization && !used.contains(*path)).map(|(path, _)| path) {
+    for path in folders
+        .iter()
+        .filter(|(path, is_kustomization)| **is_kustomization && !used.contains(*path))
+        .map(|(path, _)| path)
+    {
         let reach = scanner.reach(path)?;
         bases.extend(reach.roots.iter().cloned());
         if !reach.is_component {
@@ -110,7 +114,8 @@ fn recognise(config: &Config, path: &RepoPath, is_kustomization: bool) -> Option
         let (environment, rest) = environment_in(config, segment)?;
         Some((at, environment, rest))
     })?;
-    let before: Vec<&str> = segments[..at].iter().copied().filter(|segment| !matches!(*segment, "overlays" | "overlay")).collect();
+    let before: Vec<&str> =
+        segments[..at].iter().copied().filter(|segment| !matches!(*segment, "overlays" | "overlay")).collect();
     let mut part: Vec<String> = Some(rest).filter(|rest| !rest.is_empty()).into_iter().collect();
     part.extend(segments[at + 1..].iter().map(|segment| (*segment).to_owned()));
     Some(overlay(before.join("/"), environment, part.join("/")))
@@ -122,7 +127,8 @@ fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
         return Some((environment, String::new()));
     }
     let words: Vec<&str> = segment.split(['-', '_', '.']).collect();
-    let (at, environment) = words.iter().enumerate().rev().find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
+    let (at, environment) =
+        words.iter().enumerate().rev().find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
     let rest: Vec<&str> = words[..at].iter().chain(&words[at + 1..]).copied().collect();
     Some((environment, rest.join("-")))
 }
@@ -164,7 +170,8 @@ mod tests {
     fn found(files: &[(&str, &str)]) -> Vec<(String, String, String, String)> {
         let tree = MemoryTree::new(files.iter().copied());
         let (config, parsed) = (Config::default(), Parsed::default());
-        let overlays = discover(&config, &list(&tree, &RepoPath::root()).unwrap(), &Scanner::new(&parsed, &tree)).unwrap();
+        let overlays =
+            discover(&config, &list(&tree, &RepoPath::root()).unwrap(), &Scanner::new(&parsed, &tree)).unwrap();
         let row = |overlay: Overlay| {
             let environment = config.environments[overlay.environment].name.clone();
             (overlay.path.to_string(), overlay.app, environment, overlay.part)

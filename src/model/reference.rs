@@ -48,7 +48,10 @@ struct Collector<'a> {
 impl Collector<'_> {
     /// `holder` is the mapping that names the object, under `name_field`.
     fn add(&mut self, kind: &'static str, holder: &Node, name_field: &str, key: Option<&Node>, path: String) {
-        let Some(name) = holder.get(name_field).filter(|name| name.as_text().is_some_and(|name| !name.is_empty())) else { return };
+        let Some(name) = holder.get(name_field).filter(|name| name.as_text().is_some_and(|name| !name.is_empty()))
+        else {
+            return;
+        };
         let optional = holder.get("optional").and_then(Node::as_text) == Some("true");
         self.references.push(Reference {
             kind,
@@ -172,7 +175,8 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
         "ExternalSecret" => {
             let mut keys: Vec<String> = list(&["spec", "data"]).iter().map(|datum| text(datum, "secretKey")).collect();
             let template = keys_of(&[&["spec", "target", "template", "data"]]);
-            let merges = node.find(&["spec", "target", "template", "mergePolicy"]).and_then(Node::as_text) == Some("Merge");
+            let merges =
+                node.find(&["spec", "target", "template", "mergePolicy"]).and_then(Node::as_text) == Some("Merge");
             let opaque = !list(&["spec", "dataFrom"]).is_empty()
                 || node.find(&["spec", "target", "template", "templateFrom"]).is_some();
             // A template replaces the fetched keys unless it says that it adds to them.
@@ -187,7 +191,17 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
             make("Secret", node.find(&["spec", "template", "metadata", "name"]), Some(keys))
         }
         "Certificate" => {
-            let keys = ["tls.crt", "tls.key", "ca.crt", "keystore.jks", "keystore.p12", "truststore.jks", "truststore.p12", "tls-combined.pem", "key.der"];
+            let keys = [
+                "tls.crt",
+                "tls.key",
+                "ca.crt",
+                "keystore.jks",
+                "keystore.p12",
+                "truststore.jks",
+                "truststore.p12",
+                "tls-combined.pem",
+                "key.der",
+            ];
             make("Secret", node.find(&["spec", "secretName"]), Some(keys.map(str::to_owned).to_vec()))
         }
         "Issuer" | "ClusterIssuer" => {

@@ -123,7 +123,13 @@ impl State {
         let volumes = pod.get("volumes").and_then(Node::as_sequence).unwrap_or_default();
         for (at, volume) in volumes.iter().enumerate() {
             if let Some(reference) = volume.find(&["image", "reference"]) {
-                self.image(reference, &text(volume, "name"), "volume", object, format!("{path}/volumes/{at}/image/reference"));
+                self.image(
+                    reference,
+                    &text(volume, "name"),
+                    "volume",
+                    object,
+                    format!("{path}/volumes/{at}/image/reference"),
+                );
             }
         }
         reference::of_pod(pod, object, path, &mut self.references);
@@ -143,7 +149,11 @@ impl State {
                 resources.push((format!("{kind}.{}", key.text), amount));
             }
         }
-        let shown = container.get("resources").filter(|node| !node.is_null()).or_else(|| container.get("name")).unwrap_or(container);
+        let shown = container
+            .get("resources")
+            .filter(|node| !node.is_null())
+            .or_else(|| container.get("name"))
+            .unwrap_or(container);
         self.containers.push(Container {
             name,
             role,

@@ -45,8 +45,7 @@ catalog! {
 }
 
 /// Rego that rules share.
-pub(super) const LIBRARIES: &[(&str, &str)] =
-    &[("lib/references", include_str!("../../policies/lib/references.rego"))];
+pub(super) const LIBRARIES: &[(&str, &str)] = &[("lib/references", include_str!("../../policies/lib/references.rego"))];
 
 static CATALOG: LazyLock<Result<Vec<Rule>, String>> = LazyLock::new(|| {
     let rule = |(id, policy): &(&'static str, &'static str)| {

@@ -64,7 +64,9 @@ pub enum PolicyError {
     },
     /// A rule failed.
     #[error("the rule `{rule}` failed on `{overlay}`: {why}")]
-    #[diagnostic(help("what it would have found is not known, so the gate does not pass; `tollgate facts` prints the rule's input"))]
+    #[diagnostic(help(
+        "what it would have found is not known, so the gate does not pass; `tollgate facts` prints the rule's input"
+    ))]
     Evaluate {
         /// The rule.
         rule: String,
@@ -129,10 +131,12 @@ impl Asked {
     /// # Errors
     /// When the rule fails, or says something that is no finding.
     pub fn evaluate(&mut self, rule: &Rule) -> Result<Vec<Raised>, PolicyError> {
-        let broken = |why: String| PolicyError::Evaluate { rule: rule.id.to_owned(), overlay: self.overlay.clone(), why };
+        let broken =
+            |why: String| PolicyError::Evaluate { rule: rule.id.to_owned(), overlay: self.overlay.clone(), why };
         let value = self.engine.eval_rule(rule.deny_path()).map_err(|error| broken(error.to_string()))?;
         let text = value.to_json_str().map_err(|error| broken(error.to_string()))?;
-        let mut raised: Vec<Raised> = serde_json::from_str(&text).map_err(|error| broken(format!("{error} in {text}")))?;
+        let mut raised: Vec<Raised> =
+            serde_json::from_str(&text).map_err(|error| broken(format!("{error} in {text}")))?;
         raised.sort_by(|one, other| (one.at, &one.message).cmp(&(other.at, &other.message)));
         Ok(raised)
     }

@@ -25,7 +25,9 @@ impl Settings {
         let configured = self.severities.get(rule.id);
         let named = environment.map(|environment| environment.name.as_str());
         let find = |name: Option<&str>| {
-            configured.and_then(|rows| rows.iter().find(|(known, _)| known.as_deref() == name)).map(|(_, severity)| *severity)
+            configured
+                .and_then(|rows| rows.iter().find(|(known, _)| known.as_deref() == name))
+                .map(|(_, severity)| *severity)
         };
         if let Some(severity) = named.and_then(|name| find(Some(name))).or_else(|| find(None)) {
             return severity;
@@ -48,8 +50,13 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
     for setting in &config.rules {
         let Some(rule) = rules.iter().find(|rule| rule.id == setting.rule) else {
-            let help = nearest(&setting.rule, &ids).map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
-            problems.push(ConfigError { message: format!("there is no rule `{}`", setting.rule), span: setting.span, help: Some(help) });
+            let help = nearest(&setting.rule, &ids)
+                .map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+            problems.push(ConfigError {
+                message: format!("there is no rule `{}`", setting.rule),
+                span: setting.span,
+                help: Some(help),
+            });
             continue;
         };
         severities.insert(rule.id, setting.severities.clone());
@@ -61,11 +68,19 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
                 None => {
                     let names: Vec<&str> = known.keys().map(String::as_str).chain(["severity"]).collect();
                     let help = format!("it has: {}", names.join(", "));
-                    problems.push(ConfigError { message: format!("`{name}` is no setting of `{}`", rule.id), span, help: Some(help) });
+                    problems.push(ConfigError {
+                        message: format!("`{name}` is no setting of `{}`", rule.id),
+                        span,
+                        help: Some(help),
+                    });
                 }
                 Some(usual) if std::mem::discriminant(usual) != std::mem::discriminant(&value) => {
                     let help = format!("its usual value is `{usual}`");
-                    problems.push(ConfigError { message: format!("`{name}` of `{}` is of another kind", rule.id), span, help: Some(help) });
+                    problems.push(ConfigError {
+                        message: format!("`{name}` of `{}` is of another kind", rule.id),
+                        span,
+                        help: Some(help),
+                    });
                 }
                 Some(_) => {
                     if let Some(Json::Object(own)) = parameters.get_mut(rule.id) {

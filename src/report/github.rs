@@ -19,7 +19,8 @@ const MOST: usize = 10;
 /// When `out` cannot be written to.
 pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<()> {
     for level in ["error", "warning"] {
-        let of_level: Vec<&Finding> = report.findings.iter().filter(|finding| finding.closes() == (level == "error")).collect();
+        let of_level: Vec<&Finding> =
+            report.findings.iter().filter(|finding| finding.closes() == (level == "error")).collect();
         let shown = if of_level.len() > MOST { MOST - 1 } else { of_level.len() };
         for finding in &of_level[..shown] {
             annotation(finding, level, files, out)?;

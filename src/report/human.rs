@@ -5,7 +5,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters, ThemeStyles};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters,
+    ThemeStyles,
+};
 
 use super::{Report, count, printable};
 use crate::finding::{Finding, Label, Severity};
@@ -72,12 +75,14 @@ impl<'a> Story<'a> {
 pub fn story(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
     let kind = if story.is_error { "error" } else { "warning" };
     let code = story.code.as_ref().map(|code| format!("[{code}]")).unwrap_or_default();
-    let paint = |text: &str, style: &str| if colours { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let paint =
+        |text: &str, style: &str| if colours { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() };
     let colour = if story.is_error { "1;31" } else { "1;33" };
     writeln!(out, "{}: {}", paint(&format!("{kind}{code}"), colour), printable(story.message))?;
     // miette shows one source a diagnostic: labels are told file by file, the primary's first.
     let mut by_file: Vec<(Arc<SourceFile>, Vec<(&Label, bool)>)> = Vec::new();
-    let labels = story.primary.iter().map(|label| (label, true)).chain(story.related.iter().map(|label| (label, false)));
+    let labels =
+        story.primary.iter().map(|label| (label, true)).chain(story.related.iter().map(|label| (label, false)));
     for (label, is_primary) in labels {
         let file = files.get(label.span.file);
         match by_file.iter_mut().find(|(known, _)| known.path == file.path && Arc::ptr_eq(&known.text, &file.text)) {
@@ -92,7 +97,8 @@ pub fn story(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Writ
             characters: ThemeCharacters::unicode(),
             styles: if colours { ThemeStyles::ansi() } else { ThemeStyles::none() },
         };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
+        let handler =
+            GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
         if handler.render_report(&mut text, &excerpt).is_err() {
             return Err(io::Error::other("a report could not be laid out"));
         }
@@ -192,7 +198,8 @@ impl Diagnostic for Excerpt {
 
 fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let errors = report.findings.iter().filter(|finding| finding.closes()).count();
-    let existing = report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
+    let existing =
+        report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
     let warnings = report.findings.len() - errors - existing;
     let verdict = if report.passes() { "allowed" } else { "refused" };
     let mut text = format!("{verdict}: {}, {}", count(errors, "error"), count(warnings, "warning"));
@@ -228,7 +235,8 @@ fn told(affected: &[(String, String, String)]) -> String {
             environments.push(environment);
         }
     }
-    let told: Vec<String> = apps.iter().take(4).map(|(app, environments)| format!("{app}: {}", environments.join(", "))).collect();
+    let told: Vec<String> =
+        apps.iter().take(4).map(|(app, environments)| format!("{app}: {}", environments.join(", "))).collect();
     let mut text = printable(&told.join("; "));
     if apps.len() > told.len() {
         text.push_str(&format!("; and {}", count(apps.len() - told.len(), "more app")));

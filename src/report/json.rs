@@ -91,7 +91,8 @@ pub(crate) fn location(files: &Files, span: Span) -> Location {
 #[must_use]
 pub fn fingerprint(finding: &Finding) -> String {
     let (rule, overlay, object, path, about) = finding.identity();
-    let object = object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
+    let object =
+        object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
     let text = [rule, overlay, object.unwrap_or_default(), path.unwrap_or_default(), about].join("\0");
     Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -201,12 +201,20 @@ impl CommitTree {
 }
 
 impl Store {
-    fn snapshot(&self, id: Option<gix::ObjectId>, wanted: &Wanted, near: Option<&Snapshot>) -> Result<Snapshot, String> {
+    fn snapshot(
+        &self,
+        id: Option<gix::ObjectId>,
+        wanted: &Wanted,
+        near: Option<&Snapshot>,
+    ) -> Result<Snapshot, String> {
         if let Some(near) = near.filter(|near| near.id == id) {
             return Ok(near.clone());
         }
         let Some(folder) = id.filter(|_| !wanted.children.is_empty()) else {
-            return Ok(Snapshot { id, children: vec![Snapshot { id: None, children: Vec::new() }; wanted.children.len()] });
+            return Ok(Snapshot {
+                id,
+                children: vec![Snapshot { id: None, children: Vec::new() }; wanted.children.len()],
+            });
         };
         let mut found: Vec<Option<gix::ObjectId>> = vec![None; wanted.children.len()];
         self.with(|repository| {
@@ -223,9 +231,12 @@ impl Store {
             }
             Ok(())
         })?;
-        let children = wanted.children.iter().zip(found).enumerate().map(|(at, ((_, wanted), id))| {
-            self.snapshot(id, wanted, near.and_then(|near| near.children.get(at)))
-        });
+        let children = wanted
+            .children
+            .iter()
+            .zip(found)
+            .enumerate()
+            .map(|(at, ((_, wanted), id))| self.snapshot(id, wanted, near.and_then(|near| near.children.get(at))));
         Ok(Snapshot { id, children: children.collect::<Result<_, _>>()? })
     }
 }

@@ -42,7 +42,8 @@ impl NewRepository {
         if occupied {
             return Err(read_error(format!("`{}` is not empty", folder.display())));
         }
-        fs::create_dir_all(folder).map_err(|error| read_error(format!("cannot make `{}`: {error}", folder.display())))?;
+        fs::create_dir_all(folder)
+            .map_err(|error| read_error(format!("cannot make `{}`: {error}", folder.display())))?;
         let repository = gix::init(folder).map_err(read_error)?;
         let root = folder.canonicalize().map_err(read_error)?;
         Ok(Self { repository, root })
@@ -95,7 +96,8 @@ impl NewRepository {
             write(&file, text).map_err(read_error)?;
         }
         write(&self.repository.git_dir().join("HEAD"), &format!("ref: refs/heads/{branch}\n")).map_err(read_error)?;
-        let tip = self.repository.rev_parse_single(format!("refs/heads/{branch}^{{tree}}").as_str()).map_err(read_error)?;
+        let tip =
+            self.repository.rev_parse_single(format!("refs/heads/{branch}^{{tree}}").as_str()).map_err(read_error)?;
         let mut index = self.repository.index_from_tree(&tip).map_err(read_error)?;
         index.write(gix::index::write::Options::default()).map_err(read_error)
     }

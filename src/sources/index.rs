@@ -30,7 +30,10 @@ impl IndexTree {
         TreeError { path: path.clone(), tree: self.name().to_owned(), why }
     }
 
-    fn below(&self, folder: &RepoPath) -> impl Iterator<Item = (&RepoPath, &(gix::objs::tree::EntryKind, gix::ObjectId))> {
+    fn below(
+        &self,
+        folder: &RepoPath,
+    ) -> impl Iterator<Item = (&RepoPath, &(gix::objs::tree::EntryKind, gix::ObjectId))> {
         let folder = folder.clone();
         let from = self.files.range(folder.clone()..);
         // Paths of one folder are not neighbours (`a.b` sorts between `a` and `a/b`), but share its text as a prefix.

@@ -12,7 +12,8 @@ pub struct MemoryTree {
 impl MemoryTree {
     /// Makes a tree of `(path, content)` pairs; a pair whose path leaves the repository is left out.
     pub fn new<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let files = files.into_iter().filter_map(|(path, text)| Some((RepoPath::new(path)?, Arc::from(text.as_bytes()))));
+        let files =
+            files.into_iter().filter_map(|(path, text)| Some((RepoPath::new(path)?, Arc::from(text.as_bytes()))));
         Self { files: files.collect() }
     }
 
@@ -58,7 +59,8 @@ impl Tree for MemoryTree {
         for (path, content) in self.files.iter().filter(|(path, _)| path.is_within(folder)) {
             let mut below = path.segments().skip(depth);
             if let Some(name) = below.next() {
-                let entry = if below.next().is_some() { Entry::Folder(None) } else { Entry::File(ContentId::of(content)) };
+                let entry =
+                    if below.next().is_some() { Entry::Folder(None) } else { Entry::File(ContentId::of(content)) };
                 children.insert(name.to_owned(), entry);
             }
         }

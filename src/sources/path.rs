@@ -78,8 +78,7 @@ impl RepoPath {
     /// Whether this path is `folder` or lies below it.
     #[must_use]
     pub fn is_within(&self, folder: &Self) -> bool {
-        folder.is_root()
-            || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        folder.is_root() || self.0.strip_prefix(&*folder.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 }
 

@@ -147,7 +147,9 @@ impl Repository {
     /// # Errors
     /// When a repository is there but cannot be opened.
     pub fn discover(folder: &Path) -> Result<Option<Self>, RepositoryError> {
-        let holds = |folder: &Path| folder.join(".git").exists() || folder.join("HEAD").is_file() && folder.join("objects").is_dir();
+        let holds = |folder: &Path| {
+            folder.join(".git").exists() || folder.join("HEAD").is_file() && folder.join("objects").is_dir()
+        };
         let Ok(absolute) = folder.canonicalize() else { return Ok(None) };
         if !absolute.ancestors().any(holds) {
             return Ok(None);
@@ -295,7 +297,13 @@ impl Repository {
 
     /// The base branch where no CI says which: what `origin/HEAD` points to, else a branch with a usual name.
     fn default_branch(&self) -> Result<Commit, RepositoryError> {
-        for name in ["refs/remotes/origin/HEAD", "refs/remotes/origin/main", "refs/remotes/origin/master", "refs/heads/main", "refs/heads/master"] {
+        for name in [
+            "refs/remotes/origin/HEAD",
+            "refs/remotes/origin/main",
+            "refs/remotes/origin/master",
+            "refs/heads/main",
+            "refs/heads/master",
+        ] {
             let known = self.store.with(|repository| repository.rev_parse_single(name).map(gix::Id::detach).ok());
             if let Some(id) = known {
                 return self.read_commit(id);
@@ -370,7 +378,8 @@ impl Repository {
         let ancestor = match ancestor {
             Ok(Some(ancestor)) => ancestor,
             Ok(None) | Err(_) if shallow => {
-                let sides = format!("the common ancestor of {} and {} was not fetched", base.id.short(), head.id.short());
+                let sides =
+                    format!("the common ancestor of {} and {} was not fetched", base.id.short(), head.id.short());
                 return Err(RepositoryError::Shallow(sides));
             }
             Ok(None) => {
@@ -386,7 +395,12 @@ impl Repository {
         let merged = self.store.with(|repository| {
             let options = repository.tree_merge_options().map_err(read_error)?;
             let outcome = repository
-                .merge_commits(base.id.0, head.id.0, gix::merge::blob::builtin_driver::text::Labels::default(), options.into())
+                .merge_commits(
+                    base.id.0,
+                    head.id.0,
+                    gix::merge::blob::builtin_driver::text::Labels::default(),
+                    options.into(),
+                )
                 .map_err(read_error)?;
             let how = gix::merge::tree::TreatAsUnresolved::default();
             let conflicts = outcome.tree_merge.conflicts.iter().filter(|conflict| conflict.is_unresolved(how));
@@ -435,9 +449,9 @@ impl<'a> Environment<'a> {
     pub fn event(&self) -> Result<Option<serde_json::Value>, RepositoryError> {
         let Some(path) = self.get("GITHUB_EVENT_PATH") else { return Ok(None) };
         let text = std::fs::read_to_string(&path);
-        let parsed = text.map_err(|error| error.to_string()).and_then(|text| {
-            serde_json::from_str(&text).map_err(|error| error.to_string())
-        });
+        let parsed = text
+            .map_err(|error| error.to_string())
+            .and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
         parsed.map(Some).map_err(|why| RepositoryError::Event { path, why })
     }
 }

@@ -330,7 +330,8 @@ fn is_break(character: char) -> bool {
 
 /// libyaml's notion: no tab, nothing above the basic plane, no byte order mark.
 pub(super) fn is_printable(character: char) -> bool {
-    matches!(character, '\n' | '\x20'..='\x7e' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && character != '\u{feff}'
+    matches!(character, '\n' | '\x20'..='\x7e' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && character != '\u{feff}'
 }
 
 /// `[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`: numbers of base 60 in YAML 1.1, such as `1:30`.
@@ -409,7 +410,10 @@ mod tests {
     #[test]
     fn collections_are_laid_out_as_kustomize_lays_them_out() {
         let text = "b: [1, [2, {z: 1, y: []}]]\na: {c: {}, d: [{x: 1}, {x: 2, y: 3}]}\n";
-        assert_eq!(round(text), "a:\n  c: {}\n  d:\n  - x: 1\n  - x: 2\n    \"y\": 3\nb:\n- 1\n- - 2\n  - \"y\": []\n    z: 1\n");
+        assert_eq!(
+            round(text),
+            "a:\n  c: {}\n  d:\n  - x: 1\n  - x: 2\n    \"y\": 3\nb:\n- 1\n- - 2\n  - \"y\": []\n    z: 1\n"
+        );
     }
 
     #[test]

@@ -21,9 +21,11 @@ pub fn to_json(node: &Node) -> Json {
             Kind::String => scalar.text.as_ref().into(),
         },
         Value::Sequence(items) => items.iter().map(to_json).collect(),
-        Value::Mapping(mapping) => {
-            mapping.iter().map(|(key, node)| (key.text.to_string(), to_json(node))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Mapping(mapping) => mapping
+            .iter()
+            .map(|(key, node)| (key.text.to_string(), to_json(node)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
     }
 }
 
@@ -80,7 +82,9 @@ fn canonical(scalar: &Scalar, rounds: bool) -> Scalar {
     match scalar.kind {
         Kind::String => scalar.clone(),
         Kind::Null => Scalar { text: Arc::from("null"), kind: Kind::Null, plain: true },
-        Kind::Bool(value) => Scalar { text: Arc::from(if value { "true" } else { "false" }), kind: scalar.kind, plain: true },
+        Kind::Bool(value) => {
+            Scalar { text: Arc::from(if value { "true" } else { "false" }), kind: scalar.kind, plain: true }
+        }
         Kind::Timestamp => Scalar::string(&timestamp(&scalar.text).unwrap_or_default()),
         Kind::Int(value) if rounds && value.unsigned_abs() > 1 << 53 => number(Kind::Float(value as f64)),
         Kind::Uint(value) if rounds => number(Kind::Float(value as f64)),

@@ -419,10 +419,7 @@ mod tests {
     #[test]
     fn anchors_and_merge_keys_expand() {
         let text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\nc: *a\nd:\n  <<: [{x: 4}, *a]\n";
-        assert_eq!(
-            json(text),
-            r#"{"a":{"x":1,"y":2},"b":{"x":1,"y":3},"c":{"x":1,"y":2},"d":{"x":4,"y":2}}"#
-        );
+        assert_eq!(json(text), r#"{"a":{"x":1,"y":2},"b":{"x":1,"y":3},"c":{"x":1,"y":2},"d":{"x":4,"y":2}}"#);
     }
 
     #[test]

@@ -138,7 +138,13 @@ pub fn timestamp(text: &str) -> Option<String> {
         Some(at) => (&text[..at], Some((bytes[at], &text[at + 1..]))),
         None => (text, None),
     };
-    let short = |text: &str| if (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) { text.parse::<u32>().ok() } else { None };
+    let short = |text: &str| {
+        if (1..=2).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) {
+            text.parse::<u32>().ok()
+        } else {
+            None
+        }
+    };
     let mut parts = date.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
@@ -158,7 +164,8 @@ pub fn timestamp(text: &str) -> Option<String> {
         if hours.len() != 2 || minutes.len() != 2 {
             return None;
         }
-        let seconds = i32::try_from(short(hours)?.min(100) * 3600 + short(minutes).filter(|minutes| *minutes < 60)? * 60).ok()?;
+        let seconds =
+            i32::try_from(short(hours)?.min(100) * 3600 + short(minutes).filter(|minutes| *minutes < 60)? * 60).ok()?;
         (&time[..at], if time.as_bytes()[at] == b'-' { -seconds } else { seconds })
     };
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
