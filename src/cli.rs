@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// A policy gate for GitOps config repositories.
+/// A policy gate for `GitOps` config repositories.
 ///
 /// Exit codes: 0 allowed, 1 at least one finding at error severity, 2 could not decide.
 #[derive(Debug, Parser)]

@@ -9,12 +9,13 @@ use tollgate::commands::{self, Exit, Process};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let variables = |name: &str| std::env::var(name).ok();
+    #[expect(clippy::disallowed_methods, reason = "here the environment and the time come in")]
+    let (variables, now) = (|name: &str| std::env::var(name).ok(), chrono::Utc::now());
     let stdout = io::stdout();
     let colours = stdout.is_terminal() && variables("NO_COLOR").is_none();
     let mut out = io::BufWriter::new(stdout.lock());
     let mut err = io::stderr().lock();
-    let mut process = Process { out: &mut out, err: &mut err, variables: &variables, colours };
+    let mut process = Process { out: &mut out, err: &mut err, variables: &variables, now, colours };
     let ended = commands::run(&cli, &mut process).and_then(|exit| out.flush().map(|()| exit));
     match ended {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -13,7 +13,8 @@ use crate::sources::{Scope, read_outside, write_outside};
 
 pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = Parsed::default();
-    let judged = with_request(&arguments.judge, process.variables, |request| gate::judge(request, &parsed));
+    let judged =
+        with_request(&arguments.judge, process.now, process.variables, |request| gate::judge(request, &parsed));
     let report = match judged {
         Ok(report) => report,
         Err(failure) => return undecided(&failure, &parsed, process),
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Ex
 pub(super) fn facts(arguments: &Judge, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = Parsed::default();
     let mut lines = Vec::new();
-    let shown = with_request(arguments, process.variables, |request| {
+    let shown = with_request(arguments, process.now, process.variables, |request| {
         gate::show_facts(request, &parsed, &mut |document| {
             lines.push(serde_json::to_string_pretty(document).unwrap_or_default());
             Ok(())
@@ -64,11 +65,12 @@ enum Failure {
 
 fn with_request<T>(
     arguments: &Judge,
+    now: DateTime<Utc>,
     variables: &dyn Fn(&str) -> Option<String>,
     work: impl FnOnce(&Request<'_>) -> Result<T, GateError>,
 ) -> Result<T, Failure> {
     let now = match &arguments.now {
-        None => Utc::now(),
+        None => now,
         Some(text) => {
             DateTime::parse_from_rfc3339(text).map(|time| time.with_timezone(&Utc)).map_err(|_| Failure::Argument {
                 message: format!("`--now {text}` is no time"),

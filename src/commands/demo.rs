@@ -57,7 +57,7 @@ const BRANCH: &str = "promote-to-production";
 
 pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exit> {
     let folder = arguments.folder.clone().unwrap_or_else(|| unused_folder("tollgate-demo"));
-    let now = Utc::now();
+    let now = process.now;
     let written = NewRepository::create(&folder).and_then(|repository| {
         write(&repository, now)?;
         Ok(repository.root().to_owned())

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use chrono::{DateTime, Utc};
+
 use crate::cli::{Cli, Command};
 
 mod check;
@@ -28,6 +30,8 @@ pub struct Process<'a> {
     pub err: &'a mut dyn Write,
     /// Environment variables.
     pub variables: &'a dyn Fn(&str) -> Option<String>,
+    /// The time at which the process began.
+    pub now: DateTime<Utc>,
     /// Whether `out` is a terminal that shows colours.
     pub colours: bool,
 }

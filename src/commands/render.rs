@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
         managed_by_label: arguments.managed_by_label,
     };
     let renderer = Renderer::new(&parsed, &*tree, options);
-    let rendering = renderer.render(&folder).map_err(|(error, _)| error);
+    let rendering = renderer.render(&folder).map_err(|failed| failed.error);
     match rendering.and_then(|rendering| rendering.to_yaml()) {
         Ok(text) => {
             process.out.write_all(text.as_bytes())?;
@@ -45,14 +45,12 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
 fn place(folder: &Path) -> Result<(Box<dyn Tree>, RepoPath), String> {
     let absolute = folder.canonicalize().map_err(|error| format!("cannot open `{}`: {error}", folder.display()))?;
     let repository = Repository::discover(&absolute).map_err(|error| error.to_string())?;
-    let (tree, root): (Box<dyn Tree>, _) = match &repository {
-        Some(repository) => (Box::new(repository.working_tree()), repository.root().to_owned()),
-        None => {
-            let here =
-                Path::new(".").canonicalize().map_err(|error| format!("cannot open the current folder: {error}"))?;
-            let root = if absolute.starts_with(&here) { here } else { absolute.clone() };
-            (Box::new(WorkingTree::new(&root)), root)
-        }
+    let (tree, root): (Box<dyn Tree>, _) = if let Some(repository) = &repository {
+        (Box::new(repository.working_tree()), repository.root().to_owned())
+    } else {
+        let here = Path::new(".").canonicalize().map_err(|error| format!("cannot open the current folder: {error}"))?;
+        let root = if absolute.starts_with(&here) { here } else { absolute.clone() };
+        (Box::new(WorkingTree::new(&root)), root)
     };
     let inside = absolute.strip_prefix(&root).ok().and_then(Path::to_str).and_then(RepoPath::new);
     let inside = inside.ok_or_else(|| format!("`{}` is not below `{}`", absolute.display(), root.display()))?;

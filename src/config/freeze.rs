@@ -113,9 +113,9 @@ impl Recurring {
         let zone = self.zone;
         let starts = std::iter::from_fn(move || {
             let first = series.iter_mut().filter_map(|starts| starts.peek().copied()).min()?;
-            series.iter_mut().for_each(|starts| {
+            for starts in &mut series {
                 starts.next_if_eq(&first);
-            });
+            }
             Some(instant(first.naive_utc(), zone))
         });
         starts.take(MOST_STARTS)
@@ -154,7 +154,7 @@ fn instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
 
 /// Reads a local time: a date, a date with a time, or RFC 3339.
 #[must_use]
-pub fn parse_time(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
+pub(super) fn parse_time(text: &str, zone: Tz) -> Option<DateTime<Utc>> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.with_timezone(&Utc));
     }

@@ -64,7 +64,7 @@ impl Layout {
     #[must_use]
     pub fn matches(&self, folder: &RepoPath) -> Option<Matched> {
         let segments: Vec<&str> = folder.segments().collect();
-        let spread = self.parts.iter().any(|part| *part == Part::AppPath);
+        let spread = self.parts.contains(&Part::AppPath);
         let app_segments =
             (segments.len() + 1).checked_sub(self.parts.len()).filter(|count| *count > 0 && (spread || *count == 1))?;
         let mut matched = Matched { app: String::new(), environment: String::new(), cluster: String::new() };

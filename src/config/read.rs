@@ -188,7 +188,7 @@ impl Reader {
                 match name.as_str() {
                     "name" => environment.name = self.text(value, "a name").unwrap_or_default(),
                     "aliases" => {
-                        environment.aliases = self.texts(value, "an alias").into_iter().map(|(text, _)| text).collect()
+                        environment.aliases = self.texts(value, "an alias").into_iter().map(|(text, _)| text).collect();
                     }
                     "promotesFrom" => {
                         let names = self.texts(value, "an environment's name");
@@ -199,7 +199,7 @@ impl Reader {
                     "soak" => environment.soak = self.duration(value, "`soak`"),
                     "approvals" => match value.as_scalar().map(|scalar| scalar.kind) {
                         Some(Kind::Int(count)) if count >= 0 => {
-                            environment.approvals = usize::try_from(count).unwrap_or(usize::MAX)
+                            environment.approvals = usize::try_from(count).unwrap_or(usize::MAX);
                         }
                         _ => self.problem(value.origin.span, "`approvals` is a whole number", "write such as `2`"),
                     },
@@ -291,7 +291,7 @@ impl Reader {
         let mut environments = Vec::new();
         match get("environments") {
             None => {
-                self.problem(node.origin.span, "this freeze names no environments", "add `environments: [production]`")
+                self.problem(node.origin.span, "this freeze names no environments", "add `environments: [production]`");
             }
             Some(value) => {
                 for (name, span) in self.texts(value, "an environment's name") {

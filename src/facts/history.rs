@@ -199,7 +199,7 @@ impl<'a> History<'a> {
                 let images = State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect();
                 (images, rendering.closure)
             }
-            Err((_, closure)) => (Vec::new(), closure),
+            Err(failed) => (Vec::new(), failed.closure),
         };
         let wanted = Wanted::new(closure.paths());
         let snapshot = tree.snapshot(&wanted, None)?;

@@ -42,8 +42,8 @@ pub(super) fn side(exists: bool, path: &RepoPath, renderer: &Renderer<'_>) -> Re
             let error = rendering.to_yaml().err();
             Ok(Side { exists, rendering: Some(Arc::new(rendering)), error, state })
         }
-        Err((error, _)) if error.is_unreadable => Err(GateError::Unreadable(error)),
-        Err((error, _)) => Ok(Side { exists, rendering: None, error: Some(error), state: Arc::default() }),
+        Err(failed) if failed.error.is_unreadable => Err(GateError::Unreadable(failed.error)),
+        Err(failed) => Ok(Side { exists, rendering: None, error: Some(failed.error), state: Arc::default() }),
     }
 }
 
@@ -114,8 +114,7 @@ impl<'a> Documents<'a> {
     pub(super) fn of_overlay(
         &mut self,
         subject: &Subject<'_>,
-        before: &Side,
-        after: &Side,
+        (before, after): (&Side, &Side),
         affected: bool,
         closures: (&Closure, &Closure),
         wants_history: bool,
@@ -136,14 +135,14 @@ impl<'a> Documents<'a> {
         if affected && wants_history && after.error.is_none() {
             facts.promotions = self.promotions(subject, before, after, &mut handles)?;
         }
-        let document = self.document(Some(subject), affected, own, at, base, head, facts);
+        let document = self.document(Some((subject, affected, own)), at, (base, head), facts);
         let known = if before.exists {
             let mut handles = Handles::default();
             let own = self.own_file(subject, &mut handles)?;
             let state = state_input(before, &mut handles, own);
             let owners = OwnersFacts { overlay: Some(self.overlay_owners(subject, &mut handles)), files: Vec::new() };
             let facts = Facts { owners, ..Facts::default() };
-            Some((self.document(Some(subject), false, own, own, state.clone(), state, facts), handles))
+            Some((self.document(Some((subject, false, own)), own, (state.clone(), state), facts), handles))
         } else {
             None
         };
@@ -162,25 +161,23 @@ impl<'a> Documents<'a> {
         let at = at.map_or(0, |span| handles.place(span));
         let facts = Facts { owners: OwnersFacts { overlay: None, files }, ..Facts::default() };
         let state = StateInput::default;
-        Ok((self.document(None, true, at, at, state(), state(), facts), handles))
+        Ok((self.document(None, at, (state(), state()), facts), handles))
     }
 
+    /// `about` is the overlay, whether its output changes, and its own file.
     fn document(
         &self,
-        subject: Option<&Subject<'_>>,
-        affected: bool,
-        own: Handle,
+        about: Option<(&Subject<'_>, bool, Handle)>,
         at: Handle,
-        base: StateInput,
-        head: StateInput,
+        (base, head): (StateInput, StateInput),
         facts: Facts,
     ) -> Document {
-        let environment = subject.map(|subject| &self.sides.config.environments[subject.overlay.environment]);
+        let environment = about.map(|(subject, ..)| &self.sides.config.environments[subject.overlay.environment]);
         let judged = self.sides.judged;
         Document {
             schema: "tollgate.input/1",
             now: self.request.now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            overlay: subject.map(|subject| OverlayInput {
+            overlay: about.map(|(subject, affected, own)| OverlayInput {
                 path: subject.overlay.path.to_string(),
                 app: subject.overlay.app.clone(),
                 part: subject.overlay.part.clone(),

@@ -243,107 +243,150 @@ fn run(
 ) -> Result<Report, GateError> {
     let place = request.folder.display().to_string();
     let repository = Repository::discover(request.folder)?.ok_or(RepositoryError::Absent(place))?;
-    let environment = Environment::new(request.variables);
-    let judged = repository.judged(&request.scope, &environment)?;
+    let judged = repository.judged(&request.scope, &Environment::new(request.variables))?;
     let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
     let trusted: &dyn Tree = if request.trusts_head { &*judged.head_tree } else { &judged.base_tree };
     let config = read_config(trusted, parsed)?;
     let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
     check_filters(request, &config, rules)?;
-    let review = request.review.map(|(path, text)| {
-        let head = judged.head.as_ref().map(|head| head.id.to_string());
-        Review::read(path, text, head.as_deref())
-    });
-    let review = review.transpose()?;
-    let base_scanner = Scanner::new(parsed, &judged.base_tree);
-    let head_scanner = Scanner::new(parsed, &*judged.head_tree);
+    let head = judged.head.as_ref().map(|head| head.id.to_string());
+    let review = request.review.map(|(path, text)| Review::read(path, text, head.as_deref())).transpose()?;
     let owners = Owners::read(trusted, parsed)?;
-    let overlays = |tree: &dyn Tree, scanner: &Scanner<'_>| -> Result<Overlays, GateError> {
-        let files = sources::list(tree, &RepoPath::root())?;
-        discover(&config, &files, scanner).map_err(GateError::Unreadable)
-    };
-    let (base, head) = (overlays(&judged.base_tree, &base_scanner)?, overlays(&*judged.head_tree, &head_scanner)?);
+    let change = read_change(&judged, review.as_ref())?;
+    let files = sources::list(&judged.base_tree, &RepoPath::root())?;
+    let base_scanner = Scanner::new(parsed, &judged.base_tree);
+    let base = discover(&config, &files, &base_scanner).map_err(GateError::Unreadable)?;
+    let head_scanner = base_scanner.for_tree(&*judged.head_tree, &change.files);
+    let files = sources::listed_after(files, &*judged.head_tree, &change.files)?;
+    let head = discover(&config, &files, &head_scanner).map_err(GateError::Unreadable)?;
     if base.all.is_empty() && head.all.is_empty() {
         return Err(nothing(&config));
     }
-    let files = sources::changed(&judged.base_tree, &*judged.head_tree)?;
-    let mut change = Change::new(files, &judged.added);
-    if review.as_ref().is_some_and(Review::author_is_bot) {
-        let name = review.as_ref().and_then(|review| review.author.as_ref()).map(|author| author.login.clone());
-        change.add_bot(&name.unwrap_or_default());
-    }
     let sides = Sides { judged: &judged, parsed, config, owners, base, head, change };
-    let engine = Engine::new(rules)?;
-    let options = Options::default();
-    let base_renderer = Renderer::new(parsed, &judged.base_tree, options);
-    let head_renderer = Renderer::new(parsed, &*judged.head_tree, options);
-    let subjects = subjects(&sides, request);
-    let without: &[&'static str] = if review.is_some() { &[] } else { &["review"] };
-    let mut documents = Documents::new(&sides, request, &repository, review.as_ref(), settings.parameters.clone());
-    let mut report = Report {
-        base: judged.base.id.to_string(),
-        head: judged.head.as_ref().map(|head| head.id.to_string()),
-        head_name: judged.head.as_ref().map_or_else(|| judged.head_tree.name().to_owned(), |head| head.id.short()),
-        now: request.now,
-        valid_until: None,
-        overlays: union(&sides).len(),
-        affected: Vec::new(),
-        judged: 0,
-        images: 0,
-        rules: rules.iter().filter(|rule| request.rule.is_none_or(|only| only == rule.id)).count(),
-        not_judged: Vec::new(),
-        findings: Vec::new(),
-    };
-    let mut images = HashSet::new();
-    let asked = |overlay, scope, head, base| Asked {
-        engine: &engine,
+    let mut run = Run {
+        request,
         rules,
         settings: &settings,
-        config: &sides.config,
-        overlay,
-        scope,
-        without,
-        only: request.rule,
-        head,
-        base,
+        engine: Engine::new(rules)?,
+        sides: &sides,
+        without: if review.is_some() { &[] } else { &["review"] },
+        base: (base_scanner, Renderer::new(parsed, &judged.base_tree, Options::default())),
+        head: (head_scanner, Renderer::new(parsed, &*judged.head_tree, Options::default())),
+        documents: Documents::new(&sides, request, &repository, review.as_ref(), settings.parameters.clone()),
+        images: HashSet::new(),
     };
-    for subject in &subjects {
-        let path = &subject.overlay.path;
-        let reaches = |scanner: &Scanner<'_>| -> Result<bool, GateError> {
-            Ok(scanner.reach(path).map_err(GateError::Unreadable)?.closure.touches(&sides.change.files))
-        };
-        let touched = reaches(&base_scanner)? || reaches(&head_scanner)?;
-        if !touched && !request.all {
-            continue;
-        }
-        let before = documents::side(subject.in_base, path, &base_renderer)?;
-        let after = if touched { documents::side(subject.in_head, path, &head_renderer)? } else { before.clone() };
-        let affected = touched && !before.is_same(&after);
-        if !affected && !request.all {
-            continue;
-        }
-        report.judged += 1;
-        images.extend(after.state.images.iter().map(|used| used.image.reference.clone()));
-        if affected {
-            let environment = &sides.config.environments[subject.overlay.environment].name;
-            report.affected.push((subject.overlay.app.clone(), environment.clone(), path.to_string()));
-        }
-        let closure = (
-            &base_scanner.reach(path).map_err(GateError::Unreadable)?.closure,
-            &head_scanner.reach(path).map_err(GateError::Unreadable)?.closure,
-        );
-        let wants_history = wants_history(rules, &settings, &sides.config, subject.overlay, request.rule);
-        let pair = documents.of_overlay(subject, &before, &after, affected, closure, wants_history)?;
-        ask(&asked(Some(subject.overlay), RuleScope::Overlay, pair.0, pair.1))?;
+    let mut report = run.empty_report();
+    for subject in &subjects(&sides, request) {
+        run.overlay(subject, &mut report, ask)?;
     }
     if !sides.change.files.is_empty() && request.app.is_none() && request.environment.is_none() {
-        let document = documents.of_change()?;
-        ask(&asked(None, RuleScope::Change, document, None))?;
+        let document = run.documents.of_change()?;
+        ask(&run.asked(None, RuleScope::Change, document, None))?;
     }
-    report.images = images.len();
-    report.valid_until = documents.valid_until();
+    report.images = run.images.len();
+    report.valid_until = run.documents.valid_until();
     report.not_judged = left_out(&sides, request, review.is_some(), rules);
     Ok(report)
+}
+
+/// What changes, and whether bots had a hand in it, by the commits and by the forge.
+fn read_change(judged: &Judged, review: Option<&Review>) -> Result<Change, GateError> {
+    let files = sources::changed(&judged.base_tree, &*judged.head_tree)?;
+    let mut change = Change::new(files, &judged.added);
+    if let Some(author) = review.filter(|review| review.author_is_bot()).and_then(|review| review.author.as_ref()) {
+        change.add_bot(&author.login);
+    }
+    Ok(change)
+}
+
+/// A run with everything at hand.
+struct Run<'a> {
+    request: &'a Request<'a>,
+    rules: &'a [Rule],
+    settings: &'a Settings,
+    engine: Engine,
+    sides: &'a Sides<'a>,
+    /// Facts that are not there.
+    without: &'a [&'static str],
+    base: (Scanner<'a>, Renderer<'a>),
+    head: (Scanner<'a>, Renderer<'a>),
+    documents: Documents<'a>,
+    images: HashSet<String>,
+}
+
+impl Run<'_> {
+    fn empty_report(&self) -> Report {
+        let judged = self.sides.judged;
+        Report {
+            base: judged.base.id.to_string(),
+            head: judged.head.as_ref().map(|head| head.id.to_string()),
+            head_name: judged.head.as_ref().map_or_else(|| judged.head_tree.name().to_owned(), |head| head.id.short()),
+            now: self.request.now,
+            valid_until: None,
+            overlays: union(self.sides).len(),
+            affected: Vec::new(),
+            judged: 0,
+            images: 0,
+            rules: self.rules.iter().filter(|rule| self.request.rule.is_none_or(|only| only == rule.id)).count(),
+            not_judged: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Judges one overlay, if the change can reach it or all are to be judged.
+    fn overlay(
+        &mut self,
+        subject: &Subject<'_>,
+        report: &mut Report,
+        ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
+    ) -> Result<(), GateError> {
+        let path = &subject.overlay.path;
+        let before = self.base.0.reach(path).map_err(GateError::Unreadable)?;
+        let after = self.head.0.reach(path).map_err(GateError::Unreadable)?;
+        let files = &self.sides.change.files;
+        let touched = before.closure.touches(files) || after.closure.touches(files);
+        if !touched && !self.request.all {
+            return Ok(());
+        }
+        let closures = (&before.closure, &after.closure);
+        let before = documents::side(subject.in_base, path, &self.base.1)?;
+        let after = if touched { documents::side(subject.in_head, path, &self.head.1)? } else { before.clone() };
+        let affected = touched && !before.is_same(&after);
+        if !affected && !self.request.all {
+            return Ok(());
+        }
+        report.judged += 1;
+        self.images.extend(after.state.images.iter().map(|used| used.image.reference.clone()));
+        if affected {
+            let environment = &self.sides.config.environments[subject.overlay.environment].name;
+            report.affected.push((subject.overlay.app.clone(), environment.clone(), path.to_string()));
+        }
+        let only = self.request.rule;
+        let wants_history = wants_history(self.rules, self.settings, &self.sides.config, subject.overlay, only);
+        let pair = self.documents.of_overlay(subject, (&before, &after), affected, closures, wants_history)?;
+        ask(&self.asked(Some(subject.overlay), RuleScope::Overlay, pair.0, pair.1))
+    }
+
+    fn asked<'b>(
+        &'b self,
+        overlay: Option<&'b Overlay>,
+        scope: RuleScope,
+        head: (Document, Handles),
+        base: Option<(Document, Handles)>,
+    ) -> Asked<'b> {
+        Asked {
+            engine: &self.engine,
+            rules: self.rules,
+            settings: self.settings,
+            config: &self.sides.config,
+            overlay,
+            scope,
+            without: self.without,
+            only: self.request.rule,
+            head,
+            base,
+        }
+    }
 }
 
 /// Whether any rule that weighs something here asks what was live where.

@@ -86,7 +86,7 @@ impl Documents<'_> {
             let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
             let stays = self.stays_in(subject.overlay, *environment, content, depth)?;
             is_proven |= stays.iter().any(|stay| stay.seconds(self.now()) >= enough);
-            promotion.below.push(self.tier(*environment, stays, soak));
+            promotion.below.push(self.tier(*environment, &stays, soak));
         }
         if is_proven {
             return Ok(promotion);
@@ -101,7 +101,7 @@ impl Documents<'_> {
         }
         for environment in (0..subject.overlay.environment).rev().filter(|environment| !below.contains(environment)) {
             let stays = self.stays_in(subject.overlay, environment, content, Depth::Latest)?;
-            promotion.lower.push(self.tier(environment, stays, None));
+            promotion.lower.push(self.tier(environment, &stays, None));
         }
         for stay in promotion.below.iter().flat_map(|tier| &tier.stays).filter(|stay| stay.to.is_none()) {
             if let Some(left) = soak.map(|soak| soak - stay.seconds) {
@@ -133,9 +133,9 @@ impl Documents<'_> {
         Ok(stays)
     }
 
-    fn tier(&self, environment: usize, stays: Vec<Stay>, soak: Option<i64>) -> Tier {
+    fn tier(&self, environment: usize, stays: &[Stay], soak: Option<i64>) -> Tier {
         let name = self.sides.config.environments[environment].name.clone();
-        Tier { environment: name, stays: self.told(&stays, soak), current: Vec::new() }
+        Tier { environment: name, stays: self.told(stays, soak), current: Vec::new() }
     }
 
     fn told(&self, stays: &[Stay], soak: Option<i64>) -> Vec<StayInput> {

@@ -26,6 +26,21 @@ pub struct Rendering {
     pub closure: Closure,
 }
 
+/// Why a folder does not render.
+#[derive(Clone, Debug)]
+pub struct Unrendered {
+    /// What is wrong.
+    pub error: RenderError,
+    /// What was looked for until then.
+    pub closure: Closure,
+}
+
+impl Unrendered {
+    fn new(error: RenderError, closure: Closure) -> Box<Self> {
+        Box::new(Self { error, closure })
+    }
+}
+
 impl Rendering {
     /// The output of `kustomize build`.
     ///
@@ -79,26 +94,14 @@ impl<'a> Renderer<'a> {
         Self { parsed, tree, options, built: Mutex::default() }
     }
 
-    /// A renderer of another tree that takes over every base which none of the `changed` files touches.
-    #[must_use]
-    pub fn for_tree<'b>(&self, tree: &'b dyn Tree, changed: &[RepoPath]) -> Renderer<'b>
-    where
-        'a: 'b,
-    {
-        let built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = built.iter().filter(|(_, built)| !built.closure.touches(changed));
-        let same = same.map(|(root, built)| (root.clone(), Arc::clone(built))).collect();
-        Renderer { parsed: self.parsed, tree, options: self.options, built: Mutex::new(same) }
-    }
-
     /// Renders one folder as `kustomize build` does. Where it fails, what was looked for is still told.
     ///
     /// # Errors
     /// When the folder does not render.
-    pub fn render(&self, root: &RepoPath) -> Result<Rendering, (RenderError, Closure)> {
+    pub fn render(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
         let result = self.render_noting(root, &mut closure);
-        result.map_err(|error| (error, closure.clone())).map(|objects| Rendering { objects, closure })
+        result.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
     }
 
     fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<Vec<Node>, RenderError> {
@@ -153,7 +156,7 @@ impl<'a> Renderer<'a> {
     ///
     /// # Errors
     /// When it does not render, or holds neither.
-    pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, (RenderError, Closure)> {
+    pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
         match self.loader(root, &mut closure).kustomization(None) {
             Ok(None) => self.render_manifests(root).map(|mut rendering| {
@@ -168,11 +171,11 @@ impl<'a> Renderer<'a> {
     ///
     /// # Errors
     /// When a manifest cannot be read.
-    pub fn render_manifests(&self, root: &RepoPath) -> Result<Rendering, (RenderError, Closure)> {
+    pub fn render_manifests(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
         let documents = self.loader(root, &mut closure).manifests();
         let rendered = documents.and_then(objects).and_then(|resources| self.finish(resources, None));
-        rendered.map_err(|error| (error, closure.clone())).map(|objects| Rendering { objects, closure })
+        rendered.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
     }
 
     fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure) -> Loader<'b> {

@@ -9,7 +9,7 @@ use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
 
 /// One field of one kind of object. Empty group, version and kind match all.
 #[derive(Clone, Debug)]
-pub struct FieldSpec {
+pub(super) struct FieldSpec {
     /// The API group, or empty.
     pub group: &'static str,
     /// The API version, or empty.
@@ -40,7 +40,7 @@ impl FieldSpec {
 
     /// Whether the spec speaks of this kind of object.
     #[must_use]
-    pub fn selects(&self, gvk: &Gvk) -> bool {
+    pub(super) fn selects(&self, gvk: &Gvk) -> bool {
         (self.group.is_empty() || self.group == gvk.group)
             && (self.version.is_empty() || self.version == gvk.version)
             && (self.kind.is_empty() || self.kind == gvk.kind)
@@ -66,7 +66,7 @@ pub(super) fn split_path(path: &str) -> Vec<String> {
 
 /// What stands at the end of a path that is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Leaf {
+pub(super) enum Leaf {
     /// A scalar, empty at first.
     Scalar,
     /// A mapping.
@@ -75,7 +75,7 @@ pub enum Leaf {
 
 /// What a visit does with missing fields, and in whose name.
 #[derive(Clone, Copy, Debug)]
-pub struct Visit {
+pub(super) struct Visit {
     /// What to create; `None` leaves missing fields alone.
     pub create: Option<Leaf>,
     /// The instruction that asks for it.
@@ -88,7 +88,7 @@ pub struct Visit {
 ///
 /// # Errors
 /// When a scalar stands where the path goes on, or `change` fails.
-pub fn visit(
+pub(super) fn visit(
     node: &mut Node,
     path: &[String],
     how: Visit,

@@ -14,7 +14,7 @@ use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
 
 /// What is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Product {
+pub(super) enum Product {
     /// A `ConfigMap`.
     ConfigMap,
     /// A `Secret`.
@@ -32,7 +32,7 @@ struct Datum {
 ///
 /// # Errors
 /// When a source is missing or malformed, or a key is given twice.
-pub fn generate(
+pub(super) fn generate(
     generator: &Generator,
     global: &GeneratorOptions,
     product: Product,
@@ -78,7 +78,9 @@ pub fn generate(
         }
         let mapping = object.get_mut(field).and_then(Node::as_mapping_mut);
         let key = Key { text: Arc::from(datum.key), span: datum.span, is_string: true };
-        mapping.into_iter().for_each(|mapping| mapping.push(key.clone(), text(&value, datum.span)));
+        if let Some(mapping) = mapping {
+            mapping.push(key, text(&value, datum.span));
+        }
     }
     if let Some(span) = options.immutable {
         let value = Scalar { text: Arc::from("true"), kind: Kind::Bool(true), plain: true };

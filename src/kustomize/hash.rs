@@ -14,7 +14,7 @@ use crate::yaml::{Node, Step, Value, to_json};
 ///
 /// # Errors
 /// When an object has lost its name.
-pub fn add(resources: &mut [Resource]) -> Result<(), RenderError> {
+pub(super) fn add(resources: &mut [Resource]) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| resource.needs_hash && !resource.is_deleted()) {
         let hash = hash(resource);
         resource.remember_id();

@@ -74,7 +74,7 @@ impl Matcher {
 ///
 /// # Errors
 /// When an image is not a scalar.
-pub fn set(resources: &mut [Resource], image: &Image) -> Result<(), RenderError> {
+pub(super) fn set(resources: &mut [Resource], image: &Image) -> Result<(), RenderError> {
     let matcher = Matcher::new(&image.name);
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         if resource.kind() == "CustomResourceDefinition" {

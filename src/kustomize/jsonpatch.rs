@@ -6,7 +6,7 @@ use crate::yaml::{Kind, Node, Scalar, Step, Value, same, through_json};
 
 /// One operation.
 #[derive(Clone, Debug)]
-pub struct Operation {
+pub(super) struct Operation {
     kind: OperationKind,
     path: Pointer,
     from: Option<Pointer>,
@@ -36,7 +36,7 @@ struct Pointer {
 ///
 /// # Errors
 /// When an operation is unknown or lacks what it needs.
-pub fn read(patch: &Node) -> Result<Vec<Operation>, RenderError> {
+pub(super) fn read(patch: &Node) -> Result<Vec<Operation>, RenderError> {
     let Some(operations) = patch.as_sequence() else {
         return Err(RenderError::at(
             patch.origin.span,
@@ -154,7 +154,7 @@ fn child_mut<'a>(node: &'a mut Node, token: &str) -> Option<&'a mut Node> {
 ///
 /// # Errors
 /// When a path does not exist, or a test fails.
-pub fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), RenderError> {
+pub(super) fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), RenderError> {
     through_json(root, true);
     for operation in operations {
         let place = root.origin.span;

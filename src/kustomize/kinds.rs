@@ -64,19 +64,19 @@ fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
 
 /// Whether a kind is known to stand outside of namespaces; kinds that the schema lacks are not.
 #[must_use]
-pub fn is_cluster_scoped(group: &str, version: &str, kind: &str) -> bool {
+pub(super) fn is_cluster_scoped(group: &str, version: &str, kind: &str) -> bool {
     find(group, version, kind) == Some(true)
 }
 
 /// How the fields of an object merge, as far as they do not simply merge or replace.
 #[derive(Debug)]
-pub struct Schema {
+pub(super) struct Schema {
     fields: &'static [(&'static str, Field)],
 }
 
 /// One field of a [`Schema`].
 #[derive(Debug)]
-pub struct Field {
+pub(super) struct Field {
     /// The keys by which the items of a list are matched; empty for lists of scalars. `None` where it is no merged list.
     pub merge_keys: Option<&'static [&'static str]>,
     /// How the field's value, or each item of the list, merges in turn.
@@ -86,7 +86,7 @@ pub struct Field {
 impl Schema {
     /// The field with this name, where it is special.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<&'static Field> {
+    pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|(known, _)| *known == name).map(|(_, field)| field)
     }
 }
@@ -158,7 +158,7 @@ static OTHER: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("
 
 /// How objects of a kind merge; `None` for kinds that the schema lacks, whose lists are replaced whole.
 #[must_use]
-pub fn schema(gvk: &Gvk) -> Option<&'static Schema> {
+pub(super) fn schema(gvk: &Gvk) -> Option<&'static Schema> {
     find(&gvk.group, &gvk.version, &gvk.kind)?;
     Some(match gvk.kind.as_str() {
         "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" | "ReplicationController" => &WORKLOAD,

@@ -238,7 +238,7 @@ impl Kustomization {
             let value = fields.get(name);
             value.is_none_or(|node| node.is_null() || node.as_scalar().is_some_and(|scalar| scalar.text.is_empty()))
         };
-        if KNOWN.iter().filter(|name| !matches!(**name, "apiVersion" | "kind")).all(|name| says_nothing(name)) {
+        if KNOWN.iter().filter(|name| !matches!(**name, "apiVersion" | "kind")).all(says_nothing) {
             return Err(empty());
         }
         let is_component = check_type(&fields)?;

@@ -10,7 +10,12 @@ use crate::yaml::{Node, Step};
 ///
 /// # Errors
 /// When something other than a mapping stands where labels belong.
-pub fn set(resources: &mut [Resource], pairs: &[Pair], specs: &[FieldSpec], step: Step) -> Result<(), RenderError> {
+pub(super) fn set(
+    resources: &mut [Resource],
+    pairs: &[Pair],
+    specs: &[FieldSpec],
+    step: Step,
+) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         let gvk = resource.gvk();
         for spec in specs.iter().filter(|spec| spec.selects(&gvk)) {

@@ -99,7 +99,7 @@ pub enum LoadRestrictor {
 }
 
 /// Reads files on behalf of the kustomization in `root`.
-pub struct Loader<'a> {
+pub(super) struct Loader<'a> {
     pub(super) tree: &'a dyn Tree,
     pub(super) parsed: &'a Parsed,
     pub(super) restrictor: LoadRestrictor,

@@ -14,7 +14,7 @@ const DIRECTIVE: &str = "$patch";
 ///
 /// # Errors
 /// When the two have different shapes at one place, or a directive is unknown.
-pub fn merge(object: Node, patch: &Node) -> Result<Option<Node>, RenderError> {
+pub(super) fn merge(object: Node, patch: &Node) -> Result<Option<Node>, RenderError> {
     let schema = schema_of(&object).or_else(|| schema_of(patch));
     walk(Some(object), Some(patch), schema)
 }
@@ -256,8 +256,8 @@ fn merge_items(
     let valid_keys: Vec<&str> = valid.iter().map(|at| keys[*at]).collect();
     for value in &values {
         let wanted: Vec<&str> = valid.iter().map(|at| value[*at].as_str()).collect();
-        let from = dest.iter().copied().find(|at| items.is_match(&items.nodes[*at], &valid_keys, &wanted));
-        let patch = added.iter().find(|item| items.is_match(item, &valid_keys, &wanted));
+        let from = dest.iter().copied().find(|at| has_keys(&items.nodes[*at], &valid_keys, &wanted));
+        let patch = added.iter().find(|item| has_keys(item, &valid_keys, &wanted));
         let merged = walk(from.map(|at| items.nodes[at].clone()), patch, schema)?;
         let Some(mut merged) = merged.filter(|merged| !is_nothing(merged)) else {
             items.set(&mut dest, None, &valid_keys, &wanted);
@@ -291,6 +291,14 @@ fn merge_items(
     Ok(result.into_iter().map(|at| items.nodes[at].clone()).collect())
 }
 
+/// Whether an item has these key values. Keys without a value do not count, unless none has one.
+fn has_keys(item: &Node, keys: &[&str], values: &[&str]) -> bool {
+    let none = values.iter().all(|value| value.is_empty());
+    let mut pairs = keys.iter().zip(values).filter(|(_, value)| none || !value.is_empty());
+    item.as_mapping().is_some()
+        && pairs.all(|(key, value)| item.get(key).and_then(Node::as_scalar).is_some_and(|found| *found.text == **value))
+}
+
 /// The items of a list while it is merged; positions stand for items, since one may be listed in two places.
 struct Items {
     nodes: Vec<Node>,
@@ -303,15 +311,6 @@ impl Items {
             None => self.nodes.push(node),
         }
         at.unwrap_or(self.nodes.len() - 1)
-    }
-
-    /// Whether an item has these key values. Keys without a value do not count, unless none has one.
-    fn is_match(&self, item: &Node, keys: &[&str], values: &[&str]) -> bool {
-        let none = values.iter().all(|value| value.is_empty());
-        let mut pairs = keys.iter().zip(values).filter(|(_, value)| none || !value.is_empty());
-        item.as_mapping().is_some()
-            && pairs
-                .all(|(key, value)| item.get(key).and_then(Node::as_scalar).is_some_and(|found| *found.text == **value))
     }
 
     /// Puts `element` in the place of the listed items that have these key values, or at the end; `None` removes them.

@@ -4,7 +4,7 @@
 //! [`labels`], [`replicas`], [`images`]; at the root then [`hash`], [`nameref`] and [`order`]. What they know about
 //! kinds and fields is data, in `kinds` and `specs`. A base is built once and shared by all that use it.
 
-pub use build::{Options, Renderer, Rendering};
+pub use build::{Options, Renderer, Rendering, Unrendered};
 pub use error::{RenderError, nearest};
 pub use id::{Gvk, ResourceId};
 pub use images::{Reference, split as split_image};

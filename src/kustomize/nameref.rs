@@ -15,7 +15,7 @@ use crate::yaml::{Node, Scalar, Step};
 ///
 /// # Errors
 /// When a reference could mean several objects with different names.
-pub fn fix(resources: &mut [Resource]) -> Result<(), RenderError> {
+pub(super) fn fix(resources: &mut [Resource]) -> Result<(), RenderError> {
     let candidates: Vec<Candidate> =
         resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
     let renamed: HashSet<&str> =
@@ -74,7 +74,7 @@ struct Referrer {
     suffixes: Vec<Arc<str>>,
     /// Group and kind that `roleRef` names.
     role: Option<(String, String)>,
-    /// Namespaces of the service accounts that a RoleBinding binds.
+    /// Namespaces of the service accounts that a `RoleBinding` binds.
     bound_namespaces: HashSet<String>,
 }
 

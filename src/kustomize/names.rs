@@ -18,7 +18,7 @@ fn keeps_its_name(resource: &Resource) -> bool {
 ///
 /// # Errors
 /// When an object's name is not a scalar.
-pub fn add_prefix(resources: &mut [Resource], prefix: &str, span: Span) -> Result<(), RenderError> {
+pub(super) fn add_prefix(resources: &mut [Resource], prefix: &str, span: Span) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| !keeps_its_name(resource)) {
         resource.prefixes.push(Arc::from(prefix));
         rename(resource, span, |name| format!("{prefix}{name}"))?;
@@ -30,7 +30,7 @@ pub fn add_prefix(resources: &mut [Resource], prefix: &str, span: Span) -> Resul
 ///
 /// # Errors
 /// When an object's name is not a scalar.
-pub fn add_suffix(resources: &mut [Resource], suffix: &str, span: Span) -> Result<(), RenderError> {
+pub(super) fn add_suffix(resources: &mut [Resource], suffix: &str, span: Span) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| !keeps_its_name(resource)) {
         resource.suffixes.push(Arc::from(suffix));
         rename(resource, span, |name| format!("{name}{suffix}"))?;

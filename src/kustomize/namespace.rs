@@ -14,7 +14,7 @@ use crate::yaml::{Node, Scalar, Step};
 ///
 /// # Errors
 /// When an object has something else where the namespace belongs, or two objects become the same one.
-pub fn set(resources: &mut [Resource], namespace: &str, span: Span) -> Result<(), RenderError> {
+pub(super) fn set(resources: &mut [Resource], namespace: &str, span: Span) -> Result<(), RenderError> {
     let how = Visit { create: Some(Leaf::Scalar), span, step: Step::Namespace };
     let metadata_namespace = ["metadata".to_owned(), "namespace".to_owned()];
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {

@@ -30,14 +30,13 @@ const FIRST: [&str; 22] = [
 const LAST: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 /// Sorts as kustomize does by default: what others need comes first, then by group, version, kind, namespace and name.
-pub fn legacy(resources: &mut [Resource]) {
+pub(super) fn legacy(resources: &mut [Resource]) {
     resources.sort_by_cached_key(|resource| {
         let id = resource.id();
         let kind = id.gvk.kind.as_str();
-        let rank = FIRST.iter().position(|known| *known == kind).map_or_else(
-            || LAST.iter().position(|known| *known == kind).map_or(FIRST.len(), |at| FIRST.len() + 1 + at),
-            |at| at,
-        );
+        let rank = FIRST.iter().position(|known| *known == kind).unwrap_or_else(|| {
+            LAST.iter().position(|known| *known == kind).map_or(FIRST.len(), |at| FIRST.len() + 1 + at)
+        });
         let or = |text: &str, placeholder: &str| if text.is_empty() { placeholder.to_owned() } else { text.to_owned() };
         let gvk = format!("{}_{}_{}", or(&id.gvk.group, "~G"), or(&id.gvk.version, "~V"), or(kind, "~K"));
         (rank, gvk, sort_text(&id))

@@ -22,21 +22,21 @@ enum Content {
 ///
 /// # Errors
 /// When a patch cannot be read, matches nothing, or does not fit.
-pub fn strategic_merge(
+pub(super) fn strategic_merge(
     resources: &mut Vec<Resource>,
     patches: &[Text],
     loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
-    let mut loaded = Vec::new();
+    let mut found_patches = Vec::new();
     for patch in patches {
         // An entry is a path or the patch itself; what reads as objects is the latter.
         let inline = embedded(&patch.value, patch.span, loader, Step::Patch).ok().and_then(|nodes| objects(nodes).ok());
         match inline.filter(|found| !found.is_empty()) {
-            Some(found) => loaded.extend(found),
-            None => loaded.extend(objects(loader.documents(&patch.value, patch.span, Step::Patch)?)?),
+            Some(found) => found_patches.extend(found),
+            None => found_patches.extend(objects(loader.documents(&patch.value, patch.span, Step::Patch)?)?),
         }
     }
-    for patch in &loaded {
+    for patch in &found_patches {
         merge_into_its_object(resources, patch)?;
     }
     resources.retain(|resource| !resource.is_deleted());
@@ -47,7 +47,7 @@ pub fn strategic_merge(
 ///
 /// # Errors
 /// When the patch cannot be read, matches nothing though it has no target, or does not fit.
-pub fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut Loader<'_>) -> Result<(), RenderError> {
+pub(super) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut Loader<'_>) -> Result<(), RenderError> {
     match read(patch, loader)? {
         Content::Merge(mut patches) => {
             let Some(target) = &patch.target else {
@@ -77,7 +77,11 @@ pub fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut Loader<'
 ///
 /// # Errors
 /// When the patch cannot be read or does not fit.
-pub fn apply_json6902(resources: &mut [Resource], patch: &Patch, loader: &mut Loader<'_>) -> Result<(), RenderError> {
+pub(super) fn apply_json6902(
+    resources: &mut [Resource],
+    patch: &Patch,
+    loader: &mut Loader<'_>,
+) -> Result<(), RenderError> {
     let nodes = nodes(patch, loader, Step::JsonPatch)?;
     let operations = jsonpatch::read(nodes.first().ok_or_else(|| RenderError::at(patch.span, "this patch is empty"))?)?;
     if operations.is_empty() {
@@ -121,7 +125,7 @@ fn nodes(patch: &Patch, loader: &mut Loader<'_>, step: Step) -> Result<Vec<Node>
         }
         (None, None) => Err(RenderError::at(patch.span, "this patch has neither `path` nor `patch`")
             .help("name a file or write the patch")),
-        (Some(path), None) => loader.documents(&path.value, path.span, step),
+        (Some(file), None) => loader.documents(&file.value, file.span, step),
         (None, Some(inline)) => embedded(&inline.value, inline.span, loader, step)
             .map_err(|error| RenderError::at(error.span, error.message)),
     }

@@ -11,7 +11,7 @@ use crate::yaml::{Scalar, Step};
 ///
 /// # Errors
 /// When no object that has replicas bears the name.
-pub fn set(resources: &mut [Resource], replica: &Replica) -> Result<(), RenderError> {
+pub(super) fn set(resources: &mut [Resource], replica: &Replica) -> Result<(), RenderError> {
     let mut found = false;
     for spec in specs::REPLICAS.iter() {
         for resource in resources.iter_mut() {

@@ -35,6 +35,18 @@ impl<'a> Scanner<'a> {
         Self { parsed, tree, known: Mutex::default() }
     }
 
+    /// Looks at another tree, and takes over what none of the `changed` files touches.
+    #[must_use]
+    pub fn for_tree<'b>(&self, tree: &'b dyn Tree, changed: &[RepoPath]) -> Scanner<'b>
+    where
+        'a: 'b,
+    {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = known.iter().filter(|(_, reach)| !reach.closure.touches(changed));
+        let same = same.map(|(root, reach)| (root.clone(), Arc::clone(reach))).collect();
+        Scanner { parsed: self.parsed, tree, known: Mutex::new(same) }
+    }
+
     /// What a folder reaches. A kustomization that cannot be read reaches what was looked for until then.
     ///
     /// # Errors
@@ -105,9 +117,7 @@ impl<'a> Scanner<'a> {
         for path in kustomization.files() {
             // Whatever is wrong with a file is the rendering's to tell; only its place counts here.
             let found = self.loader(root, &mut reach.closure).entry(&path.value, path.span);
-            if let Err(error) = found.map(drop).or_else(|error| if error.is_unreadable { Err(error) } else { Ok(()) }) {
-                return Err(error);
-            }
+            found.map(drop).or_else(|error| if error.is_unreadable { Err(error) } else { Ok(()) })?;
         }
         Ok(())
     }

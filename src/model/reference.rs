@@ -1,10 +1,10 @@
-//! References to Secrets and ConfigMaps, and what provides them.
+//! References to Secrets and `ConfigMaps`, and what provides them.
 
 use super::state::text;
 use crate::finding::Object;
 use crate::yaml::{Mapping, Node, Origin};
 
-/// A Secret or ConfigMap, or a key of it, that an object refers to.
+/// A Secret or `ConfigMap`, or a key of it, that an object refers to.
 #[derive(Clone, Debug)]
 pub struct Reference {
     /// `Secret` or `ConfigMap`.
@@ -23,7 +23,7 @@ pub struct Reference {
     pub origin: Origin,
 }
 
-/// A Secret or ConfigMap that will be there.
+/// A Secret or `ConfigMap` that will be there.
 #[derive(Clone, Debug)]
 pub struct Provided {
     /// `Secret` or `ConfigMap`.
@@ -150,7 +150,7 @@ pub(super) fn of_object(node: &Node, object: &Object, references: &mut Vec<Refer
     }
 }
 
-/// The Secrets and ConfigMaps that an object is or makes.
+/// The Secrets and `ConfigMaps` that an object is or makes.
 pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
     let keys_of = |paths: &[&[&str]]| -> Vec<String> {
         let mappings = paths.iter().filter_map(|path| node.find(path).and_then(Node::as_mapping));

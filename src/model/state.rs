@@ -13,9 +13,9 @@ pub struct State {
     pub containers: Vec<Container>,
     /// Every image, of containers and of image volumes.
     pub images: Vec<UsedImage>,
-    /// Every Secret and ConfigMap that something refers to.
+    /// Every Secret and `ConfigMap` that something refers to.
     pub references: Vec<Reference>,
-    /// Every Secret and ConfigMap that will be there.
+    /// Every Secret and `ConfigMap` that will be there.
     pub provided: Vec<Provided>,
     /// Limits that a `LimitRange` supplies, by namespace.
     pub default_limits: Vec<DefaultLimits>,

@@ -138,9 +138,9 @@ pub struct StateInput {
     pub images: Vec<ImageInput>,
     /// Containers.
     pub containers: Vec<ContainerInput>,
-    /// References to Secrets and ConfigMaps.
+    /// References to Secrets and `ConfigMaps`.
     pub references: Vec<ReferenceInput>,
-    /// Secrets and ConfigMaps that will be there.
+    /// Secrets and `ConfigMaps` that will be there.
     pub provided: Vec<ProvidedInput>,
     /// What `LimitRange`s supply.
     pub default_limits: Vec<LimitsInput>,
@@ -204,7 +204,7 @@ pub struct ContainerInput {
     pub resources: serde_json::Map<String, serde_json::Value>,
 }
 
-/// A reference to a Secret or ConfigMap.
+/// A reference to a Secret or `ConfigMap`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReferenceInput {
@@ -226,7 +226,7 @@ pub struct ReferenceInput {
     pub object_name: String,
 }
 
-/// A Secret or ConfigMap that will be there.
+/// A Secret or `ConfigMap` that will be there.
 #[derive(Clone, Debug, Serialize)]
 pub struct ProvidedInput {
     /// Who wrote its name.

@@ -93,8 +93,11 @@ impl Metadata {
         if lines.peek().is_none() {
             return Err("there is no `# METADATA` comment".to_owned());
         }
-        let comment: Vec<&str> = lines.map_while(|line| line.strip_prefix('#')).collect();
-        let text: String = comment.iter().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+        let mut text = String::new();
+        for line in lines.map_while(|line| line.strip_prefix('#')) {
+            text.push_str(line.strip_prefix(' ').unwrap_or(line));
+            text.push('\n');
+        }
         serde_yaml::from_str(&text).map_err(|error| error.to_string())
     }
 }

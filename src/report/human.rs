@@ -68,6 +68,9 @@ impl<'a> Story<'a> {
     }
 }
 
+/// A label, and whether it is the primary one.
+type Shown<'a> = (&'a Label, bool);
+
 /// Writes one story.
 ///
 /// # Errors
@@ -80,7 +83,7 @@ pub fn story(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Writ
     let colour = if story.is_error { "1;31" } else { "1;33" };
     writeln!(out, "{}: {}", paint(&format!("{kind}{code}"), colour), printable(story.message))?;
     // miette shows one source a diagnostic: labels are told file by file, the primary's first.
-    let mut by_file: Vec<(Arc<SourceFile>, Vec<(&Label, bool)>)> = Vec::new();
+    let mut by_file: Vec<(Arc<SourceFile>, Vec<Shown<'_>>)> = Vec::new();
     let labels =
         story.primary.iter().map(|label| (label, true)).chain(story.related.iter().map(|label| (label, false)));
     for (label, is_primary) in labels {
@@ -123,7 +126,7 @@ struct Excerpt {
 }
 
 impl Excerpt {
-    fn new(file: &SourceFile, labels: &[(&Label, bool)]) -> Self {
+    fn new(file: &SourceFile, labels: &[Shown<'_>]) -> Self {
         let lines = file.line_starts().len();
         let first = labels.iter().map(|(label, _)| file.line_of(label.span.start)).min().unwrap_or_default();
         let last = labels.iter().map(|(label, _)| file.line_of(label.span.start)).max().unwrap_or_default();

@@ -94,7 +94,7 @@ pub fn fingerprint(finding: &Finding) -> String {
     let object =
         object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
     let text = [rule, overlay, object.unwrap_or_default(), path.unwrap_or_default(), about].join("\0");
-    Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Writes the report as `tollgate.report/1`.

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::worktree::too_large;
-use super::{ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
+use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 
 /// One Git object database, shared by all trees that are read from it.
 pub(super) struct Store {
@@ -119,7 +119,7 @@ impl Tree for CommitTree {
         self.store.describe(kind, id).map_err(|why| self.error(path, why))
     }
 
-    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError> {
+    fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
         use gix::objs::tree::EntryKind;
         match self.find(path)? {
             Some((EntryKind::Blob | EntryKind::BlobExecutable, id)) => {

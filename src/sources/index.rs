@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::commit::Store;
-use super::{ContentId, Entry, RepoPath, Tree, TreeError};
+use super::{Content, Entry, RepoPath, Tree, TreeError};
 
 /// What is staged: the tree that the next commit would have.
 pub struct IndexTree {
@@ -46,7 +46,7 @@ impl IndexTree {
 }
 
 impl Tree for IndexTree {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "the index"
     }
 
@@ -58,7 +58,7 @@ impl Tree for IndexTree {
         Ok(holds.then_some(Entry::Folder(None)))
     }
 
-    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError> {
+    fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
         let Some(Entry::File(id)) = self.entry(path)? else { return Ok(None) };
         let content = self.store.read(id).map_err(|why| self.error(path, why))?;
         Ok(Some((id, content)))

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ContentId, Entry, RepoPath, Tree, TreeError};
+use super::{Content, ContentId, Entry, RepoPath, Tree, TreeError};
 
 /// A tree held in memory: what tests read from.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl MemoryTree {
 }
 
 impl Tree for MemoryTree {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memory"
     }
 
@@ -49,7 +49,7 @@ impl Tree for MemoryTree {
         Ok((holds || path.is_root()).then_some(Entry::Folder(None)))
     }
 
-    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError> {
+    fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
         Ok(self.files.get(path).map(|content| (ContentId::of(content), Arc::clone(content))))
     }
 

@@ -56,6 +56,9 @@ impl ContentId {
     }
 }
 
+/// A file's id and its bytes.
+pub type Content = (ContentId, Arc<[u8]>);
+
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -97,7 +100,7 @@ pub trait Tree: Send + Sync {
     ///
     /// # Errors
     /// When the snapshot cannot be read, or the file is over [`LARGEST_FILE`].
-    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError>;
+    fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError>;
 
     /// The entries of a folder by name, sorted; empty where there is no folder.
     ///
@@ -120,6 +123,25 @@ pub fn list(tree: &dyn Tree, folder: &RepoPath) -> Result<Vec<RepoPath>, TreeErr
                 Entry::Folder(_) => folders.push(path),
                 Entry::File(_) | Entry::Link(_) => files.push(path),
             }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What [`list`] gives for `tree`, made of the listing of a tree from which only the `changed` paths differ.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn listed_after(
+    mut files: Vec<RepoPath>,
+    tree: &dyn Tree,
+    changed: &[RepoPath],
+) -> Result<Vec<RepoPath>, TreeError> {
+    files.retain(|path| changed.binary_search(path).is_err());
+    for path in changed {
+        if matches!(tree.entry(path)?, Some(Entry::File(_) | Entry::Link(_))) {
+            files.push(path.clone());
         }
     }
     files.sort();

@@ -287,7 +287,7 @@ impl Repository {
             return Ok((self.commit(base)?, self.commit(head.unwrap_or("HEAD"))?));
         }
         if head.is_none()
-            && let Some((base, head)) = self.from_environment(environment)?
+            && let Some((base, head)) = self.named_by_environment(environment)?
         {
             return Ok((base, head));
         }
@@ -312,19 +312,19 @@ impl Repository {
         Err(RepositoryError::NoBase("there is no `origin/HEAD`, `main` or `master`".to_owned()))
     }
 
-    fn from_environment(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+    fn named_by_environment(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
         if environment.get("GITHUB_ACTIONS").as_deref() == Some("true") {
-            return self.from_github(environment);
+            return self.named_by_github(environment);
         }
         if environment.get("GITLAB_CI").as_deref() == Some("true") {
-            return self.from_gitlab(environment);
+            return self.named_by_gitlab(environment);
         }
         Ok(None)
     }
 
     /// `pull_request` checks out the merge of the request into its base (first parent: the base's tip), unless the
     /// workflow names another ref; `merge_group` and `push` name both sides.
-    fn from_github(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+    fn named_by_github(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
         let Some(event) = environment.event()? else { return Ok(None) };
         let text = |pointer: &str| event.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
         let pull_request = (text("/pull_request/base/sha"), text("/pull_request/head/sha"));
@@ -347,7 +347,7 @@ impl Repository {
         Ok(None)
     }
 
-    fn from_gitlab(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+    fn named_by_gitlab(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
         let Some(head) = environment.get("CI_COMMIT_SHA") else { return Ok(None) };
         let head = self.commit(&head)?;
         if environment.get("CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merged_result") && head.parents == 2 {

@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
+use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 
 /// The files of a folder on disk, `.git` left out.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl WorkingTree {
         path.segments().fold(self.root.clone(), |folder, segment| folder.join(segment))
     }
 
-    fn error(&self, path: &RepoPath, why: impl ToString) -> TreeError {
+    fn error(&self, path: &RepoPath, why: impl std::fmt::Display) -> TreeError {
         TreeError { path: path.clone(), tree: self.name().to_owned(), why: why.to_string() }
     }
 
@@ -63,7 +63,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 impl Tree for WorkingTree {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "the working tree"
     }
 
@@ -78,7 +78,7 @@ impl Tree for WorkingTree {
         }
     }
 
-    fn read(&self, path: &RepoPath) -> Result<Option<(ContentId, Arc<[u8]>)>, TreeError> {
+    fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
         if path.segments().next() == Some(".git") || self.is_behind_link(path) {
             return Ok(None);
         }

@@ -71,7 +71,7 @@ pub enum Step {
     Patch,
     /// A JSON 6902 patch.
     JsonPatch,
-    /// A ConfigMap or Secret generator.
+    /// A `ConfigMap` or Secret generator.
     Generator,
     /// `namespace`.
     Namespace,

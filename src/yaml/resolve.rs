@@ -129,7 +129,7 @@ fn decimal(text: &str) -> Option<f64> {
 ///
 /// Go's layouts `2006-1-2T15:4:5.999999999Z07:00`, the same with `t`, `2006-1-2 15:4:5.999999999`, and `2006-1-2`.
 #[must_use]
-pub fn timestamp(text: &str) -> Option<String> {
+pub(super) fn timestamp(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     if bytes.len() < 8 || !bytes[..4].iter().all(u8::is_ascii_digit) || bytes[4] != b'-' {
         return None;
