@@ -112,6 +112,10 @@ pub enum RepositoryError {
     #[error("cannot find the base: {0}")]
     #[diagnostic(help("name it: `--base origin/main`"))]
     NoBase(String),
+    /// GitLab fetches the change only.
+    #[error("the target branch `{0}` was not fetched")]
+    #[diagnostic(help("fetch it first: `git fetch origin +refs/heads/{0}:refs/remotes/origin/{0}`"))]
+    NotFetched(String),
     /// The change does not merge.
     #[error("the change conflicts with the base in {}", .0.join(", "))]
     #[diagnostic(help("what would land cannot be known; rebase the change or merge the base into it, then run again"))]
@@ -354,13 +358,11 @@ impl Repository {
             return Ok(Some((self.commit("HEAD^1")?, self.commit("HEAD^2")?)));
         }
         if let Some(branch) = environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") {
-            let base = match self.commit(&format!("refs/remotes/origin/{branch}")) {
-                Ok(base) => base,
-                Err(error) => match environment.get("CI_MERGE_REQUEST_DIFF_BASE_SHA") {
-                    Some(base) => self.commit(&base)?,
-                    None => return Err(error),
-                },
-            };
+            // The merge base that GitLab names would hide what landed since; only the branch's tip will do.
+            let base = self.commit(&format!("refs/remotes/origin/{branch}")).map_err(|error| match error {
+                RepositoryError::Revision { .. } => RepositoryError::NotFetched(branch.clone()),
+                other => other,
+            })?;
             return Ok(Some((base, head)));
         }
         match environment.get("CI_COMMIT_BEFORE_SHA").filter(|before| before.bytes().any(|byte| byte != b'0')) {
