@@ -145,6 +145,9 @@ pub struct Render {
     /// The order of objects where the kustomization asks for none
     #[arg(long, value_enum, value_name = "NAME", default_value = "legacy")]
     pub reorder: Reorder,
+    /// Say before each line which line of which file wrote it, by which step, and what it replaced
+    #[arg(long)]
+    pub origins: bool,
     /// Add the label `app.kubernetes.io/managed-by` to every object
     #[arg(long = "enable-managedby-label")]
     pub managed_by_label: bool,

@@ -33,7 +33,7 @@ problem(kind, reference, providers) := {
 }
 
 problem(kind, reference, providers) := {
-	"at": reference.at,
+	"at": reference.keyAt,
 	"message": sprintf("the %s `%s` has no key `%s`", [kind, reference.name, reference.key]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": [sprintf("it has: %s", [concat(", ", sort([key | some provided in providers; some key in provided.keys]))])],

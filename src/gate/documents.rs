@@ -384,6 +384,10 @@ fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
     let containers = containers.collect();
     let references = state.references.iter().map(|reference| ReferenceInput {
         at: handles.add(target(&reference.origin, &reference.object, &reference.path)),
+        key_at: {
+            let origin = reference.key_origin.as_ref().unwrap_or(&reference.origin);
+            handles.add(target(origin, &reference.object, &reference.path))
+        },
         kind: reference.kind,
         name: reference.name.clone(),
         namespace: reference.object.namespace.clone(),

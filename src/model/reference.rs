@@ -19,8 +19,10 @@ pub struct Reference {
     pub object: Object,
     /// JSON pointer to the reference.
     pub path: String,
-    /// Who wrote the reference: the key's line where a key is asked for, else the name's.
+    /// Who wrote the name.
     pub origin: Origin,
+    /// Who wrote the key, where one is asked for.
+    pub key_origin: Option<Origin>,
 }
 
 /// A Secret or `ConfigMap` that will be there.
@@ -60,7 +62,8 @@ impl Collector<'_> {
             optional,
             object: self.object.clone(),
             path,
-            origin: key.unwrap_or(name).origin.clone(),
+            origin: name.origin.clone(),
+            key_origin: key.map(|key| key.origin.clone()),
         });
     }
 

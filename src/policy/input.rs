@@ -208,8 +208,10 @@ pub struct ContainerInput {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReferenceInput {
-    /// Who wrote it.
+    /// Who wrote the name.
     pub at: Handle,
+    /// Who wrote the key; the name where no key is asked for.
+    pub key_at: Handle,
     /// `Secret` or `ConfigMap`.
     pub kind: &'static str,
     /// Its name.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::json::number_text;
 use super::resolve::{Kind, resolve_yaml11, timestamp};
-use super::{Mapping, Node, Scalar, Value};
+use super::{Mapping, Node, Origin, Scalar, Value};
 use crate::span::Span;
 
 /// The column past which scalars are folded.
@@ -29,7 +29,19 @@ pub struct EmitError {
 /// # Errors
 /// When the document holds a key that is not a string below its top level, or an infinite number.
 pub fn emit_document(node: &Node, out: &mut String) -> Result<(), EmitError> {
-    let mut emitter = Emitter { out, column: 0 };
+    emit_noting(node, out, &mut |_, _| {})
+}
+
+/// Appends one document, and tells for every key and value the byte at which it begins and who wrote it.
+///
+/// # Errors
+/// As [`emit_document`].
+pub fn emit_noting<'a>(
+    node: &'a Node,
+    out: &mut String,
+    tell: &mut dyn FnMut(usize, Writer<'a>),
+) -> Result<(), EmitError> {
+    let mut emitter = Emitter { out, column: 0, tell };
     match &node.value {
         Value::Mapping(mapping) if !mapping.is_empty() => emitter.mapping(mapping, 0, true)?,
         Value::Sequence(items) if !items.is_empty() => emitter.sequence(items, 0)?,
@@ -39,13 +51,23 @@ pub fn emit_document(node: &Node, out: &mut String) -> Result<(), EmitError> {
     Ok(())
 }
 
-struct Emitter<'a> {
-    out: &'a mut String,
-    /// Characters since the last line break.
-    column: usize,
+/// Who wrote a part of the output.
+#[derive(Clone, Copy, Debug)]
+pub enum Writer<'a> {
+    /// The key stands here.
+    Key(Span),
+    /// The value has this origin.
+    Value(&'a Origin),
 }
 
-impl Emitter<'_> {
+struct Emitter<'o, 'n, 'a> {
+    out: &'o mut String,
+    /// Characters since the last line break.
+    column: usize,
+    tell: &'n mut dyn FnMut(usize, Writer<'a>),
+}
+
+impl<'a> Emitter<'_, '_, 'a> {
     fn put(&mut self, text: &str) {
         self.out.push_str(text);
         self.column += text.chars().count();
@@ -62,7 +84,7 @@ impl Emitter<'_> {
         self.column = indent;
     }
 
-    fn mapping(&mut self, mapping: &Mapping, indent: usize, at_top: bool) -> Result<(), EmitError> {
+    fn mapping(&mut self, mapping: &'a Mapping, indent: usize, at_top: bool) -> Result<(), EmitError> {
         let mut entries: Vec<_> = mapping.iter().collect();
         entries.sort_by(|(one, _), (other, _)| key_order(&one.text, &other.text));
         for (at, (key, node)) in entries.into_iter().enumerate() {
@@ -73,6 +95,7 @@ impl Emitter<'_> {
             if at > 0 {
                 self.line_break(indent);
             }
+            (self.tell)(self.out.len(), Writer::Key(key.span));
             if key.text.len() > 128 || key.text.contains(is_break) {
                 self.put("? ");
                 self.string(&key.text, indent + 2, Context::Value);
@@ -99,7 +122,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn sequence(&mut self, items: &[Node], indent: usize) -> Result<(), EmitError> {
+    fn sequence(&mut self, items: &'a [Node], indent: usize) -> Result<(), EmitError> {
         for (at, item) in items.iter().enumerate() {
             if at > 0 {
                 self.line_break(indent);
@@ -115,7 +138,8 @@ impl Emitter<'_> {
     }
 
     /// A scalar or an empty collection. `indent` is where folded lines go on.
-    fn inline(&mut self, node: &Node, indent: usize) -> Result<(), EmitError> {
+    fn inline(&mut self, node: &'a Node, indent: usize) -> Result<(), EmitError> {
+        (self.tell)(self.out.len(), Writer::Value(&node.origin));
         match &node.value {
             Value::Mapping(_) => self.put("{}"),
             Value::Sequence(_) => self.put("[]"),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::span::Span;
 
-pub use emit::{emit_document, key_order};
+pub use emit::{Writer, emit_document, emit_noting, key_order};
 pub use json::{number_text, through_json, to_json};
 pub use parse::{Dialect, Source, YamlError, parse};
 pub use resolve::{Kind, resolve, resolve_yaml11};
