@@ -82,8 +82,10 @@ fn walk_list_or_value(
     }
     match old.or(new) {
         None => Ok(keep_null(object, patch)),
+        // A null in the patch removes what stands there.
         Some(0) => Ok(match (object, patch) {
-            (before, Some(patch)) => Some(replaced(patch, before)),
+            (before, Some(patch)) if !patch.is_null() => Some(replaced(patch, before)),
+            (_, Some(_)) => None,
             (before, None) => before,
         }),
         Some(1) => match merge_keys {

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use granit_parser::{Event, Parser, ScalarStyle, Tag};
+use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
 use super::resolve::{Kind, resolve};
@@ -167,6 +167,7 @@ struct Builder<'a> {
 struct Open {
     start: usize,
     anchor: usize,
+    is_flow: bool,
     /// The node count when the collection was opened.
     nodes_before: usize,
     content: Content,
@@ -191,11 +192,13 @@ impl Builder<'_> {
                 let node = self.node(Value::Scalar(scalar), self.without_trailing_space(range));
                 return self.finish(node, anchor, 1, 1);
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(range, anchor, Content::Sequence(Vec::new()))?,
-            Event::MappingStart(_, anchor, _) => {
+            Event::SequenceStart(style, anchor, _) => {
+                self.begin(range, (anchor, style), Content::Sequence(Vec::new()))?;
+            }
+            Event::MappingStart(style, anchor, _) => {
                 let content =
                     Content::Mapping { entries: Vec::new(), key: None, seen: HashSet::new(), merge: Vec::new() };
-                self.begin(range, anchor, content)?;
+                self.begin(range, (anchor, style), content)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.open.pop() else { return Ok(None) };
@@ -233,15 +236,25 @@ impl Builder<'_> {
         range.start..range.start + text.trim_end().len()
     }
 
+    fn is_in_flow(&self) -> bool {
+        self.open.last().is_some_and(|open| open.is_flow)
+    }
+
     fn node(&self, value: Value, range: std::ops::Range<usize>) -> Node {
         Node { value, origin: Origin::new(self.source.locate(range), self.step) }
     }
 
-    fn begin(&mut self, range: std::ops::Range<usize>, anchor: usize, content: Content) -> Result<(), YamlError> {
+    fn begin(
+        &mut self,
+        range: std::ops::Range<usize>,
+        (anchor, style): (usize, StructureStyle),
+        content: Content,
+    ) -> Result<(), YamlError> {
         if self.open.len() >= DEEPEST {
             return Err(self.error(range, format!("nested more than {DEEPEST} levels deep")));
         }
-        self.open.push(Open { start: range.start, anchor, nodes_before: self.nodes, content });
+        let is_flow = style == StructureStyle::Flow;
+        self.open.push(Open { start: range.start, anchor, is_flow, nodes_before: self.nodes, content });
         Ok(())
     }
 
@@ -255,6 +268,8 @@ impl Builder<'_> {
         let plain = style == ScalarStyle::Plain;
         let kind = match tag.and_then(Tag::core_suffix) {
             None if tag.is_some() => Kind::String,
+            // kustomize writes and reads every object once more; a colon in a flow collection is then put in quotes.
+            None if plain && self.is_in_flow() && text.contains(':') => Kind::String,
             None if plain => resolve(&text),
             None | Some("str" | "binary") => Kind::String,
             Some(wanted) => {
