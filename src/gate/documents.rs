@@ -1,7 +1,7 @@
 //! Makes the documents that rules see.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -69,6 +69,8 @@ pub(super) struct Documents<'a> {
     parameters: serde_json::Value,
     history: OnceCell<History<'a>>,
     valid_until: Option<DateTime<Utc>>,
+    /// CODEOWNERS lines whose owners are asked for an environment already.
+    asked_lines: HashSet<Span>,
 }
 
 type Pair = ((Document, Handles), Option<(Document, Handles)>);
@@ -81,7 +83,16 @@ impl<'a> Documents<'a> {
         review: Option<&'a Review>,
         parameters: serde_json::Value,
     ) -> Self {
-        Self { sides, request, repository, review, parameters, history: OnceCell::new(), valid_until: None }
+        Self {
+            sides,
+            request,
+            repository,
+            review,
+            parameters,
+            history: OnceCell::new(),
+            valid_until: None,
+            asked_lines: HashSet::new(),
+        }
     }
 
     /// The next moment at which the clock alone could change the verdict.
@@ -134,6 +145,11 @@ impl<'a> Documents<'a> {
         };
         if affected && wants_history && after.error.is_none() {
             facts.promotions = self.promotions(subject, before, after, &mut handles)?;
+        }
+        let environment = &self.sides.config.environments[subject.overlay.environment];
+        if affected && environment.protected && environment.approvals > 0 {
+            let line = self.sides.owners.of(&subject.overlay.path.child(FILE_NAMES[0])).map(|rule| rule.span);
+            self.asked_lines.extend(line);
         }
         let document = self.document(Some((subject, affected, own)), at, (base, head), facts);
         let known = if before.exists {
@@ -287,11 +303,11 @@ impl<'a> Documents<'a> {
         (members(&review.approved), members(&review.outdated), review.unknown_teams(owners))
     }
 
-    /// Changed files by the line that owns them.
+    /// Changed files by the line that owns them, lines left out whose owners are asked for an environment.
     fn file_owners(&self, handles: &mut Handles) -> Result<Vec<FileOwners>, GateError> {
         let mut by_line: BTreeMap<Span, (Vec<String>, Vec<&RepoPath>)> = BTreeMap::new();
         for path in &self.sides.change.files {
-            if let Some(rule) = self.sides.owners.of(path) {
+            if let Some(rule) = self.sides.owners.of(path).filter(|rule| !self.asked_lines.contains(&rule.span)) {
                 by_line.entry(rule.span).or_insert_with(|| (rule.owners.clone(), Vec::new())).1.push(path);
             }
         }

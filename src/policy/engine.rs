@@ -141,3 +141,48 @@ impl Asked {
         Ok(raised)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::catalog;
+
+    const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+    /// The tests beside the rules, and whether they reach every line of the rules.
+    #[test]
+    fn rules_pass_their_own_tests() {
+        let rules = catalog().unwrap();
+        let mut engine = Engine::new(rules).unwrap().prepared;
+        let mut tests = Vec::new();
+        for rule in rules {
+            let path = format!("{ROOT}/policies/{}_test.rego", rule.id);
+            #[expect(clippy::disallowed_methods, reason = "tests are not embedded")]
+            let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            engine.add_policy(path, text.clone()).unwrap_or_else(|error| panic!("{error}"));
+            let package = format!("data.tollgate.{}_test", rule.id.replace('/', "."));
+            let names = text.lines().filter(|line| line.starts_with("test_")).filter_map(|line| line.split(' ').next());
+            tests.extend(names.map(|name| format!("{package}.{name}")));
+        }
+        engine.set_enable_coverage(true);
+        assert!(tests.len() >= 2 * rules.len());
+        for test in tests {
+            let value = engine.eval_rule(test.clone()).unwrap_or_else(|error| panic!("{test}: {error}"));
+            assert_eq!(value, regorus::Value::from(true), "{test}");
+        }
+        let report = engine.get_coverage_report().unwrap();
+        let of_rules: Vec<_> = report.files.iter().filter(|file| !file.path.contains("_test")).collect();
+        assert_eq!(of_rules.len(), rules.len() + LIBRARIES.len());
+        for file in of_rules {
+            let missed: Vec<_> = file.not_covered.iter().collect();
+            assert!(missed.is_empty(), "{}: no test reaches lines {missed:?}", file.path);
+        }
+    }
+
+    #[test]
+    fn a_document_of_another_form_is_refused_before_any_rule_runs() {
+        let engine = Engine::new(catalog().unwrap()).unwrap();
+        let empty = serde_json::json!({"schema": "tollgate.input/1"});
+        assert!(engine.schema.validate(&empty).is_err());
+    }
+}

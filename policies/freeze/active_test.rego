@@ -1,0 +1,25 @@
+package tollgate.freeze.active_test
+
+import data.tollgate.freeze.active
+import rego.v1
+
+document(freezes, affected) := {
+	"overlay": {"app": "api", "affected": affected},
+	"environment": {"name": "production"},
+	"change": {"at": 3},
+	"facts": {"freezes": freezes},
+}
+
+window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC"}
+
+test_a_frozen_environment_is_found if {
+	found := active.deny with input as document([window], true)
+	some finding in found
+	finding.message == "production is frozen until 2027-01-04 08:00 UTC (year end)"
+	finding.related[0].at == 8
+}
+
+test_what_stays_the_same_passes if {
+	count(active.deny) == 0 with input as document([window], false)
+	count(active.deny) == 0 with input as document([], true)
+}

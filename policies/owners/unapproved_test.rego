@@ -1,0 +1,46 @@
+package tollgate.owners.unapproved_test
+
+import data.tollgate.owners.unapproved
+import rego.v1
+
+owned(approved) := {"at": 6, "owners": ["@o/t"], "approvedBy": approved, "outdated": ["cem"], "unknownTeams": ["@o/u"]}
+
+overlay_document(approved, affected) := {
+	"overlay": {"app": "api", "affected": affected},
+	"environment": {"name": "production", "protected": true, "approvals": 2},
+	"change": {"at": 3},
+	"facts": {"owners": {"overlay": owned(approved), "files": []}},
+}
+
+change_document(approved, paths) := {
+	"overlay": null,
+	"environment": null,
+	"change": {"at": 3},
+	"facts": {"owners": {"overlay": null, "files": [object.union(owned(approved), {"paths": paths, "changedAt": 4})]}},
+}
+
+test_too_few_approvals_are_found if {
+	found := unapproved.deny with input as overlay_document(["ben"], true)
+	some finding in found
+	contains(finding.message, "needs 2 of its owners to approve this head; 1 did")
+	count(finding.notes) == 3
+}
+
+test_enough_approvals_pass if {
+	count(unapproved.deny) == 0 with input as overlay_document(["ben", "dan"], true)
+}
+
+test_an_unaffected_environment_needs_none if {
+	count(unapproved.deny) == 0 with input as overlay_document([], false)
+}
+
+test_a_changed_file_needs_one_of_its_owners if {
+	found := unapproved.deny with input as change_document([], ["a", "b"])
+	some finding in found
+	finding.at == 4
+	contains(finding.message, "`a` and 1 more files")
+	one := unapproved.deny with input as change_document([], ["a"])
+	some other in one
+	contains(other.message, "no owner of `a` has")
+	count(unapproved.deny) == 0 with input as change_document(["ben"], ["a"])
+}

@@ -1,0 +1,48 @@
+package tollgate.promotion.short_soak_test
+
+import data.tollgate.promotion.short_soak
+import rego.v1
+
+stay(seconds, to) := {"from": "then", "to": to, "seconds": seconds, "lasted": "a while", "ripe": "soon", "commit": "abc"}
+
+document(stays, here, soak) := {
+	"environment": {"name": "production", "soak": soak},
+	"facts": {"promotions": [{
+		"at": 3,
+		"short": "a/b@sha256:ab…",
+		"below": [{"environment": "staging", "stays": stays}],
+		"here": here,
+	}]},
+}
+
+day := {"seconds": 86400, "text": "24 h"}
+
+test_a_short_stay_is_found if {
+	found := short_soak.deny with input as document([stay(60, null)], [], day)
+	some finding in found
+	contains(finding.message, "was live in staging for a while; production asks for 24 h")
+	contains(finding.help, "from soon on")
+}
+
+test_short_stays_do_not_add_up if {
+	found := short_soak.deny with input as document([stay(50000, null), stay(50000, "then")], [], day)
+	count(found) == 1
+}
+
+test_what_left_must_come_back if {
+	found := short_soak.deny with input as document([stay(60, "then")], [], day)
+	some finding in found
+	contains(finding.help, "no longer live")
+}
+
+test_a_long_stay_passes if {
+	count(short_soak.deny) == 0 with input as document([stay(60, null), stay(86400, "then")], [], day)
+}
+
+test_a_rollback_passes if {
+	count(short_soak.deny) == 0 with input as document([stay(60, null)], [stay(5, "then")], day)
+}
+
+test_without_a_soak_nothing_is_asked if {
+	count(short_soak.deny) == 0 with input as document([stay(60, null)], [], null)
+}

@@ -1,0 +1,65 @@
+package tollgate.promotion.unproven_test
+
+import data.tollgate.promotion.unproven
+import rego.v1
+
+stay := {"from": "then", "to": null, "seconds": 10, "lasted": "10 s", "ripe": null, "commit": "abc"}
+
+document(entry) := {
+	"overlay": {"app": "api"},
+	"environment": {"name": "production", "soak": null},
+	"facts": {"promotions": [entry]},
+	"parameters": {"promotion/unproven": {"without_lower": "deny"}},
+}
+
+entry(stays, here) := {
+	"at": 3,
+	"short": "a/b@sha256:ab…",
+	"pinned": true,
+	"wanted": ["staging"],
+	"below": [{"environment": "staging", "stays": stays, "current": [{"content": "sha256:cd…", "since": "then", "commit": "abc"}]}],
+	"lower": [{"environment": "dev", "stays": [stay], "current": []}],
+	"here": here,
+}
+
+test_what_was_never_below_is_found if {
+	found := unproven.deny with input as document(entry([], []))
+	some finding in found
+	finding.at == 3
+	contains(finding.message, "has never been live in staging")
+	count(finding.notes) == 2
+}
+
+test_what_was_below_passes if {
+	count(unproven.deny) == 0 with input as document(entry([stay], []))
+}
+
+test_a_rollback_passes if {
+	count(unproven.deny) == 0 with input as document(entry([], [stay]))
+}
+
+test_a_tag_proves_less if {
+	found := unproven.deny with input as document(object.union(entry([], []), {"pinned": false}))
+	some finding in found
+	some note in finding.notes
+	contains(note, "a tag proves less")
+}
+
+test_no_overlay_below_is_found if {
+	found := unproven.deny with input as document(object.union(entry([], []), {"below": []}))
+	some finding in found
+	contains(finding.message, "has no overlay below")
+}
+
+test_no_overlay_below_may_be_allowed if {
+	allowed := {"parameters": {"promotion/unproven": {"without_lower": "allow"}}}
+	lonely := document(object.union(entry([], []), {"below": []}))
+	count(unproven.deny) == 0 with input as object.union(lonely, allowed)
+}
+
+test_the_soak_is_told if {
+	soaking := {"environment": {"name": "production", "soak": {"seconds": 60, "text": "1 min"}}}
+	found := unproven.deny with input as object.union(document(entry([], [])), soaking)
+	some finding in found
+	contains(finding.help, "after 1 min there")
+}

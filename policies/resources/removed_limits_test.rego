@@ -1,0 +1,20 @@
+package tollgate.resources.removed_limits_test
+
+import data.tollgate.resources.removed_limits
+import rego.v1
+
+container(at, resources) := {"at": at, "object": "Deployment/n/a", "name": "app", "role": "container", "resources": resources}
+
+document(before, after) := {"base": {"containers": [container(1, before)]}, "head": {"containers": [container(2, after)]}}
+
+test_a_removed_limit_is_found if {
+	found := removed_limits.deny with input as document({"limits.memory": "1Gi"}, {})
+	some finding in found
+	finding.at == 2
+	finding.message == "container `app` loses limits.memory (was 1Gi)"
+	finding.related == [{"at": 1, "message": "the base sets it"}]
+}
+
+test_a_changed_limit_passes if {
+	count(removed_limits.deny) == 0 with input as document({"limits.memory": "1Gi"}, {"limits.memory": "2Gi"})
+}

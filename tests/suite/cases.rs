@@ -1,0 +1,128 @@
+//! Folder cases of rules: `testdata/GROUP/NAME/CASE/`.
+//!
+//! `base/` is the first commit of `main`; `base-2/`, `base-3/` … are later ones, with only the files that change; `head/`
+//! is the change, again only what differs. `case.yaml` says why the case exists, when the commits were made and when
+//! it is judged. `expected.txt` is the exit code by this rule alone and what a person sees of it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use tollgate::gate::{Request, judge};
+use tollgate::kustomize::Parsed;
+use tollgate::report::human;
+use tollgate::sources::{RepoPath, Scope};
+
+use crate::support::{Repository, files_in, root};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// Why the case exists.
+    why: String,
+    /// When each base commit was made, oldest first.
+    base: Vec<String>,
+    /// When it is judged.
+    now: String,
+    /// Author of the change.
+    #[serde(default = "ana")]
+    author: String,
+    /// Files that the change removes.
+    #[serde(default)]
+    removed: Vec<String>,
+    /// Review facts; `HEAD` stands for the head commit's id.
+    review: Option<String>,
+}
+
+fn ana() -> String {
+    "Ana <ana@example.com>".to_owned()
+}
+
+fn time(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(text).unwrap_or_else(|_| panic!("{text} is no time")).with_timezone(&Utc)
+}
+
+/// Case folders: those that hold a `case.yaml`.
+fn cases() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for rule in crate::house::rules() {
+        let entries =
+            fs::read_dir(root().join("testdata").join(&rule)).unwrap_or_else(|_| panic!("no case for {rule}"));
+        found.extend(entries.flatten().map(|entry| entry.path()));
+    }
+    found.sort();
+    found
+}
+
+/// What the rule says of the case, and whether base against base is quiet.
+fn run(folder: &Path, rule: &str) -> String {
+    let text = fs::read_to_string(folder.join("case.yaml")).unwrap();
+    let case: Case = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    assert!(!case.why.is_empty(), "{}: a case says why it exists", folder.display());
+    let repository = Repository::new();
+    let mut files = files_in(&folder.join("base"));
+    let mut tip = None;
+    for (at, date) in case.base.iter().enumerate() {
+        if at > 0 {
+            files.extend(files_in(&folder.join(format!("base-{}", at + 1))));
+        }
+        let parents: Vec<_> = tip.into_iter().collect();
+        tip = Some(repository.commit("main", &files, "Ben <ben@example.com>", time(date).timestamp(), &parents));
+    }
+    files.extend(files_in(&folder.join("head")));
+    for path in &case.removed {
+        assert!(files.remove(&RepoPath::new(path).unwrap()).is_some(), "{}: {path} is not there", folder.display());
+    }
+    let parents: Vec<_> = tip.into_iter().collect();
+    let head = repository.commit("change", &files, &case.author, time(&case.now).timestamp() - 60, &parents);
+    let review = case.review.map(|review| review.replace("HEAD", &head.to_string()));
+    let parsed = Parsed::default();
+    let request = |head: &str| Request {
+        folder: repository.path(),
+        scope: Scope::Revisions { base: Some("main".to_owned()), head: Some(head.to_owned()) },
+        trusts_head: false,
+        all: false,
+        environment: None,
+        app: None,
+        rule: None,
+        now: time(&case.now),
+        review: None,
+        variables: &|_| None,
+    };
+    let quiet = judge(&request("main"), &parsed).unwrap();
+    assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{}: base against base", folder.display());
+    let review = review.as_deref().map(|text| ("review.json", text));
+    let report = judge(&Request { review, ..request("change") }, &parsed);
+    let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    report.findings.retain(|finding| finding.rule == rule);
+    let mut told = Vec::new();
+    human::write(&report, &parsed.files, false, &mut told).unwrap();
+    let told = String::from_utf8(told).unwrap();
+    // The summary counts what other rules had to say; only this rule's findings belong to the case.
+    let findings = told.split("\nallowed: ").next().unwrap().split("\nrefused: ").next().unwrap();
+    let findings = if report.findings.is_empty() { "nothing to say\n" } else { findings };
+    format!("exit code {}\n\n{findings}", i32::from(!report.passes()))
+}
+
+#[test]
+fn every_case_says_what_it_said_before() {
+    let update = std::env::var("UPDATE").is_ok();
+    let mut differences = String::new();
+    let cases = cases();
+    assert!(cases.len() >= crate::house::rules().len());
+    for folder in cases {
+        let rule = folder.parent().unwrap().strip_prefix(root().join("testdata")).unwrap();
+        let said = run(&folder, rule.to_str().unwrap());
+        let file = folder.join("expected.txt");
+        if update {
+            fs::write(&file, &said).unwrap();
+        }
+        let expected = fs::read_to_string(&file).unwrap_or_default();
+        if expected != said {
+            write!(differences, "\n{}:\n--- expected\n{expected}\n--- said\n{said}", folder.display()).unwrap();
+        }
+    }
+    assert!(differences.is_empty(), "{differences}\n`UPDATE=1 cargo test` writes what is said now");
+}

@@ -1,0 +1,301 @@
+//! The binary: exit codes, formats, and what it says when it cannot decide.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Files, Repository, files, two_commits};
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.current_dir(folder).args(arguments);
+    for name in ["GITHUB_ACTIONS", "GITHUB_EVENT_PATH", "GITLAB_CI"] {
+        command.env_remove(name);
+    }
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Ran {
+    run_in(folder, arguments, &[])
+}
+
+const KUSTOMIZATION: &str = "resources: [app.yaml]\n";
+
+fn app(image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: api\nspec:\n  template:\n    spec:\n      containers:\n        \
+         - name: api\n          image: {image}\n          resources: {{requests: {{cpu: 1, memory: 1Mi}}, limits: {{memory: 1Mi}}}}\n"
+    )
+}
+
+fn pinned(digit: char) -> String {
+    app(&format!("ghcr.io/example/api@sha256:{}", digit.to_string().repeat(64)))
+}
+
+/// An app that is in staging and production with the same digest.
+fn repository() -> Files {
+    files(&[
+        (".github/CODEOWNERS", "/apps/ @example/team\n"),
+        ("apps/api/staging/kustomization.yaml", KUSTOMIZATION),
+        ("apps/api/staging/app.yaml", &pinned('a')),
+        ("apps/api/prod/kustomization.yaml", KUSTOMIZATION),
+        ("apps/api/prod/app.yaml", &pinned('a')),
+    ])
+}
+
+fn with(base: &Files, changes: &[(&str, &str)]) -> Files {
+    let mut head = base.clone();
+    head.extend(files(changes));
+    head
+}
+
+#[test]
+fn the_demo_shows_a_refusal_and_succeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("demo");
+    let ran = run(folder.path(), &["demo", target.to_str().unwrap()]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for rule in
+        ["promotion/unproven", "promotion/short_soak", "image/unpinned", "resources/missing_limits", "secret/missing"]
+    {
+        assert!(ran.out.contains(&format!("error[{rule}]")), "{rule} is missing in\n{}", ran.out);
+    }
+    assert_eq!(run(&target, &["check"]).code, 1);
+    assert_eq!(run(&target, &["check", "--base", "main", "--head", "main"]).code, 0);
+    let again = run(folder.path(), &["demo", target.to_str().unwrap()]);
+    assert_eq!(again.code, 2);
+    assert!(again.err.contains("is not empty"), "{}", again.err);
+}
+
+#[test]
+fn a_refusal_is_told_in_every_form() {
+    let base = repository();
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]));
+    let human = run(made.path(), &["check"]);
+    assert_eq!(human.code, 1, "{}", human.err);
+    assert!(human.out.contains("apps/api/prod/app.yaml:10:18"), "{}", human.out);
+    let json = run(made.path(), &["check", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((report["schema"].as_str(), report["verdict"].as_str()), (Some("tollgate.report/1"), Some("fail")));
+    let finding = &report["findings"][0];
+    assert_eq!(finding["rule"], "promotion/unproven");
+    assert_eq!(finding["environment"], "production");
+    assert_eq!(finding["location"]["line"], 10);
+    assert_eq!(finding["path"], "/spec/template/spec/containers/0/image");
+    assert_eq!(finding["resource"]["kind"], "Deployment");
+    let github = run(made.path(), &["check", "--format", "github", "--output", "json=report.json"]);
+    assert!(
+        github.out.starts_with(
+            "::error file=apps/api/prod/app.yaml,line=10,endLine=10,col=18,title=tollgate promotion/unproven::"
+        ),
+        "{}",
+        github.out
+    );
+    let mut written: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(made.path().join("report.json")).unwrap()).unwrap();
+    written["now"] = report["now"].clone();
+    assert_eq!(written, report);
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes() {
+    let base = repository();
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &app("nginx:1"))]));
+    let arguments = ["check", "--format", "json", "--now", "2026-01-01T00:00:00Z"];
+    assert_eq!(run(made.path(), &arguments).out, run(made.path(), &arguments).out);
+}
+
+#[test]
+fn a_change_cannot_loosen_its_own_gate() {
+    let base = repository();
+    let loose = "version: 1\nenvironments: [{name: anything}]\nlayout: nowhere/{app}/{env}\n";
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('b')), ("tollgate.yaml", loose)]));
+    assert_eq!(run(made.path(), &["check"]).code, 1);
+    // Asked to trust the head, the gate finds nothing to judge, and does not pass either.
+    assert_eq!(run(made.path(), &["check", "--trust", "head"]).code, 2);
+}
+
+#[test]
+fn what_is_staged_is_judged() {
+    let base = repository();
+    let head = with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]);
+    let made = two_commits(&base, &head);
+    fs::write(made.path().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+    let staged = run(made.path(), &["check", "--staged"]);
+    assert_eq!(staged.code, 1, "{}{}", staged.out, staged.err);
+    assert!(staged.out.contains("head the index"), "{}", staged.out);
+    made.check_out("main", &base);
+    assert_eq!(run(made.path(), &["check", "--staged"]).code, 0);
+    fs::write(made.path().join("apps/api/prod/app.yaml"), app("nginx:1")).unwrap();
+    assert_eq!(run(made.path(), &["check", "--staged"]).code, 0);
+    assert_eq!(run(made.path(), &["check", "--worktree"]).code, 1);
+}
+
+#[test]
+fn a_stale_branch_is_judged_as_it_would_land() {
+    let made = Repository::new();
+    let base = repository();
+    let root = made.commit("main", &base, "Ana", 1_700_000_000, &[]);
+    // Since the branch began, main has made production depend on a file that the branch changes.
+    let listed = with(
+        &base,
+        &[
+            ("apps/api/prod/kustomization.yaml", "resources: [app.yaml, ../../../extra]\n"),
+            ("extra/kustomization.yaml", "resources: [x.yaml]\n"),
+            ("extra/x.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n"),
+        ],
+    );
+    made.commit("main", &listed, "Ana", 1_700_000_100, &[root]);
+    let branch = with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]);
+    made.commit("change", &branch, "Ana", 1_700_000_200, &[root]);
+    made.check_out("change", &branch);
+    let ran = run(made.path(), &["check"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 of 2 overlays affected"), "{}", ran.out);
+    // A conflict cannot be judged.
+    let other = with(&base, &[("apps/api/prod/kustomization.yaml", "resources: [other.yaml]\n")]);
+    made.commit("conflict", &other, "Ana", 1_700_000_300, &[root]);
+    let conflict = run(made.path(), &["check", "--base", "main", "--head", "conflict"]);
+    assert_eq!(conflict.code, 2);
+    assert!(conflict.err.contains("conflicts with the base in `apps/api/prod/kustomization.yaml`"), "{}", conflict.err);
+}
+
+#[test]
+fn what_cannot_be_decided_says_why_and_never_passes() {
+    let empty_folder = tempfile::tempdir().unwrap();
+    let unborn = Repository::new();
+    let base = repository();
+    let good = two_commits(&base, &with(&base, &[("README.md", "x")]));
+    let no_overlay = two_commits(&files(&[("a/kustomization.yaml", KUSTOMIZATION)]), &files(&[("a/x", "y")]));
+    let broken = with(&base, &[("tollgate.yaml", "version: 1\nenvironmets: []\nlayout: apps/{app}\n")]);
+    let broken = two_commits(&broken, &with(&broken, &[("README.md", "x")]));
+    for (folder, arguments, message, help) in [
+        (empty_folder.path(), vec!["check"], "is not in a Git repository", "--repo"),
+        (unborn.path(), vec!["check"], "has no commit yet", "commit something"),
+        (good.path(), vec!["check", "--base", "nonsense"], "`nonsense` names no commit", "git fetch"),
+        (good.path(), vec!["check", "--now", "soon"], "is no time", "RFC 3339"),
+        (good.path(), vec!["check", "--env", "prd"], "there is no environment `prd`", "production"),
+        (good.path(), vec!["check", "--rule", "x/y"], "there is no rule `x/y`", "image/unpinned"),
+        (good.path(), vec!["check", "--review", "absent.json"], "cannot read `absent.json`", "JSON"),
+        (no_overlay.path(), vec!["check"], "no overlay was found", "layout"),
+        (broken.path(), vec!["check"], "`environmets` is no key", "did you mean `environments`"),
+        (broken.path(), vec!["check"], "exactly one `{env}`", "tollgate.yaml:3:9"),
+    ] {
+        let ran = run(folder, &arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(message) && ran.err.contains(help), "{arguments:?}: {}", ran.err);
+        assert!(ran.out.is_empty(), "{arguments:?}: {}", ran.out);
+    }
+    assert_eq!(run(good.path(), &["check"]).code, 0);
+}
+
+#[test]
+fn a_shallow_clone_is_no_excuse() {
+    let base = repository();
+    let made = Repository::new();
+    let first = made.commit("main", &base, "Ana", 1_700_000_000, &[]);
+    let staged = with(&base, &[("apps/api/staging/app.yaml", &pinned('b'))]);
+    let second = made.commit("main", &staged, "Ana", 1_700_000_100, &[first]);
+    let known = with(&staged, &[("apps/api/prod/app.yaml", &pinned('b'))]);
+    made.commit("known", &known, "Ana", 1_700_000_200, &[second]);
+    let unknown = with(&staged, &[("apps/api/prod/app.yaml", &pinned('c'))]);
+    made.commit("unknown", &unknown, "Ana", 1_700_000_200, &[second]);
+    fs::write(made.path().join(".git/shallow"), format!("{second}\n")).unwrap();
+    // What stands in the commits at hand is an answer; what may stand before them is none.
+    assert_eq!(run(made.path(), &["check", "--head", "known"]).code, 0);
+    let ran = run(made.path(), &["check", "--head", "unknown"]);
+    assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("fetch-depth: 0") && ran.err.contains("GIT_DEPTH: 0"), "{}", ran.err);
+}
+
+#[test]
+fn continuous_integration_names_both_sides() {
+    let base = repository();
+    let made = Repository::new();
+    let main = made.commit("main", &base, "Ana", 1_700_000_000, &[]);
+    let head = with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]);
+    let change = made.commit("change", &head, "Ana", 1_700_000_100, &[main]);
+    let merge = made.commit("merge", &head, "Forge", 1_700_000_200, &[main, change]);
+    made.check_out("merge", &head);
+    let event = made.path().join(".git/event.json");
+    let run_with = |event_text: String, variables: &[(&str, &str)]| {
+        fs::write(&event, event_text).unwrap();
+        let mut all = vec![("GITHUB_EVENT_PATH", event.to_str().unwrap())];
+        all.extend(variables);
+        run_in(made.path(), &["check", "--format", "json"], &all)
+    };
+    let sides = |ran: &Ran| {
+        let report: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}", ran.err));
+        (report["base"].as_str().unwrap().to_owned(), report["head"].as_str().unwrap().to_owned())
+    };
+    let expected = (main.to_string(), change.to_string());
+    let github = [("GITHUB_ACTIONS", "true")];
+    let pull_request = format!(r#"{{"pull_request": {{"base": {{"sha": "{main}"}}, "head": {{"sha": "{change}"}}}}}}"#);
+    let ran = run_with(pull_request, &github);
+    assert_eq!((ran.code, sides(&ran)), (1, expected.clone()));
+    let queue = format!(r#"{{"merge_group": {{"base_sha": "{main}", "head_sha": "{merge}"}}}}"#);
+    let ran = run_with(queue, &github);
+    assert_eq!((ran.code, sides(&ran)), (1, (main.to_string(), merge.to_string())));
+    let ran = run_with("{".to_owned(), &github);
+    assert_eq!(ran.code, 2);
+    let gitlab = [
+        ("GITLAB_CI", "true"),
+        ("CI_COMMIT_SHA", &change.to_string()),
+        ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
+    ];
+    let ran = run_in(made.path(), &["check", "--format", "json"], &gitlab);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("git fetch origin"), "{}", ran.err);
+    fs::create_dir_all(made.path().join(".git/refs/remotes/origin")).unwrap();
+    fs::write(made.path().join(".git/refs/remotes/origin/main"), format!("{main}\n")).unwrap();
+    let ran = run_in(made.path(), &["check", "--format", "json"], &gitlab);
+    assert_eq!((ran.code, sides(&ran)), (1, expected));
+}
+
+#[test]
+fn rules_explain_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = run(folder.path(), &["rules"]);
+    assert_eq!((listed.code, listed.out.lines().count()), (0, crate::house::rules().len()));
+    let explained = run(folder.path(), &["explain", "image/unpinned"]);
+    assert!(explained.out.contains("what to do: pin the digest"), "{}", explained.out);
+    let unknown = run(folder.path(), &["explain", "image/unpined"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.err.contains("did you mean `image/unpinned`"), "{}", unknown.err);
+}
+
+#[test]
+fn facts_are_the_rules_input() {
+    let base = repository();
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]));
+    let ran = run(made.path(), &["facts", "--app", "api"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let document: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["overlay"]["path"], "apps/api/prod");
+    assert_eq!(document["facts"]["promotions"][0]["below"][0]["environment"], "staging");
+}
+
+#[test]
+fn render_works_outside_of_a_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("kustomization.yaml"), "resources: [a.yaml]\nnamePrefix: x-\n").unwrap();
+    fs::write(folder.path().join("a.yaml"), "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n").unwrap();
+    let ran = run(folder.path(), &["render", "."]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x-a\n"));
+    let origins = run(folder.path(), &["render", "--origins"]);
+    assert!(origins.out.contains("kustomization.yaml:2 (name ← a.yaml:3) │   name: x-a"), "{}", origins.out);
+    assert_eq!(run(folder.path(), &["render", "absent"]).code, 2);
+}

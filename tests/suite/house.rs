@@ -1,0 +1,117 @@
+//! The house rules: what a reader relies on without looking.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::support::{files_in, root};
+
+/// The ids of all rules, by their files.
+pub(crate) fn rules() -> Vec<String> {
+    let policies = files_in(&root().join("policies"));
+    let ids = policies.keys().filter_map(|path| path.as_str().strip_suffix(".rego"));
+    ids.filter(|id| !id.ends_with("_test") && !id.starts_with("lib/")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_rule_is_in_the_catalog_tested_and_told() {
+    let catalog: BTreeSet<String> =
+        tollgate::policy::catalog().unwrap().iter().map(|rule| rule.id.to_owned()).collect();
+    let files: BTreeSet<String> = rules().into_iter().collect();
+    assert_eq!(catalog, files, "the list in src/policy/catalog.rs and the files under policies");
+    let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+    for rule in files {
+        assert!(root().join("policies").join(format!("{rule}_test.rego")).is_file(), "{rule} has no test beside it");
+        assert!(root().join("testdata").join(&rule).is_dir(), "{rule} has no case");
+        assert!(changelog.contains(&format!("`{rule}`")), "the changelog does not tell of {rule}");
+    }
+}
+
+/// The stages in the order of the flow; what is not listed coordinates or is shared.
+const STAGES: [&str; 7] = ["sources", "yaml", "kustomize", "model", "facts", "policy", "report"];
+
+#[test]
+fn a_stage_uses_only_stages_to_its_left() {
+    let shared = ["span", "finding", "config"];
+    for (path, text) in files_in(&root().join("src")) {
+        let Some(stage) = path.segments().next().and_then(|first| STAGES.iter().position(|stage| *stage == first))
+        else {
+            continue;
+        };
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        for used in text.match_indices("crate::").map(|(at, _)| &text[at + "crate::".len()..]) {
+            let used = used.split(|character: char| !character.is_alphanumeric() && character != '_').next().unwrap();
+            let allowed =
+                shared.contains(&used) || STAGES[..=stage].contains(&used) || used.starts_with(char::is_uppercase);
+            assert!(allowed, "{path} is in stage `{}` and uses `{used}`", STAGES[stage]);
+        }
+    }
+}
+
+#[test]
+fn engines_stay_behind_their_adapters() {
+    for (path, text) in files_in(&root().join("src")) {
+        for (engine, home) in [
+            ("regorus::", "policy/engine.rs"),
+            ("gix::", "sources/"),
+            ("granit_parser::", "yaml/parse.rs"),
+            ("cron::", "config/freeze.rs"),
+        ] {
+            assert!(
+                !text.contains(engine) || path.as_str().starts_with(home),
+                "{path} names `{engine}`, which belongs to {home}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_lists_what_is_rendered() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let source = fs::read_to_string(root().join("src/kustomize/kustomization.rs")).unwrap();
+    let known = source.split("const KNOWN: &[&str] = &[").nth(1).unwrap().split("];").next().unwrap();
+    let fields = known.split('"').skip(1).step_by(2);
+    for field in fields.filter(|field| !matches!(*field, "apiVersion" | "kind" | "metadata" | "imageTags")) {
+        assert!(readme.contains(&format!("`{field}")), "the README does not list `{field}`");
+    }
+}
+
+#[test]
+fn every_input_path_of_a_rule_is_in_the_schema() {
+    let schema = fs::read_to_string(root().join("policies/input.schema.json")).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    for (path, text) in files_in(&root().join("policies")) {
+        let is_rule = path.file_name().strip_suffix(".rego").is_some_and(|name| !name.ends_with("_test"));
+        if !is_rule {
+            continue;
+        }
+        for used in text.match_indices("input.").map(|(at, _)| &text[at + "input.".len()..]) {
+            let end =
+                used.find(|character: char| !character.is_alphanumeric() && character != '.').unwrap_or(used.len());
+            let mut here = &schema;
+            for key in used[..end].split('.').filter(|key| !key.is_empty()) {
+                here = resolve(&schema, here);
+                assert!(!here["properties"][key].is_null(), "{path}: `input.{}` is not in the schema", &used[..end]);
+                here = &here["properties"][key];
+            }
+        }
+    }
+}
+
+/// Follows references and takes the variant that is not null.
+fn resolve<'a>(schema: &'a serde_json::Value, mut here: &'a serde_json::Value) -> &'a serde_json::Value {
+    loop {
+        if let Some(name) = here["$ref"].as_str() {
+            here = &schema["$defs"][name.trim_start_matches("#/$defs/")];
+        } else if let Some(variants) = here["anyOf"].as_array() {
+            here = &variants[0];
+        } else {
+            return here;
+        }
+    }
+}
+
+#[test]
+fn the_ratchet_is_a_number() {
+    let floor = fs::read_to_string(root().join(".ci/conformance")).unwrap();
+    assert!(floor.trim().parse::<usize>().unwrap() > 0);
+}

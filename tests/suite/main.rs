@@ -1,0 +1,11 @@
+//! One integration binary: folder cases, the command line, the house rules, and the YAML cross-check.
+
+#![expect(clippy::disallowed_methods, reason = "tests read their cases from disk")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cases;
+mod command_line;
+mod house;
+mod render;
+mod support;
+mod yaml;

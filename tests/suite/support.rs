@@ -1,0 +1,85 @@
+//! What tests share: folders as maps of files, and repositories made of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tollgate::sources::{CommitId, NewCommit, NewRepository, RepoPath};
+
+/// Files by path.
+pub(crate) type Files = BTreeMap<RepoPath, String>;
+
+/// The project's root.
+pub(crate) fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file below a folder of the disk, by its path from there.
+pub(crate) fn files_in(folder: &Path) -> Files {
+    let mut files = Files::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&next) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let relative = path.strip_prefix(folder).unwrap().to_str().unwrap();
+            files.insert(RepoPath::new(relative).unwrap(), fs::read_to_string(&path).unwrap());
+        }
+    }
+    files
+}
+
+/// Files from pairs.
+pub(crate) fn files(pairs: &[(&str, &str)]) -> Files {
+    pairs.iter().map(|(path, text)| (RepoPath::new(path).unwrap(), (*text).to_owned())).collect()
+}
+
+/// A repository in a temporary folder.
+pub(crate) struct Repository {
+    pub(crate) folder: tempfile::TempDir,
+    repository: NewRepository,
+}
+
+impl Repository {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = NewRepository::create(folder.path()).unwrap();
+        Self { folder, repository }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn commit(
+        &self,
+        branch: &str,
+        files: &Files,
+        author: &str,
+        time: i64,
+        parents: &[CommitId],
+    ) -> CommitId {
+        let (name, email) = author
+            .split_once(" <")
+            .map_or((author, "x@example.com"), |(name, email)| (name, email.trim_end_matches('>')));
+        let commit = NewCommit { branch, files, message: "change", author: (name, email), time, parents };
+        self.repository.commit(&commit).unwrap()
+    }
+
+    pub(crate) fn check_out(&self, branch: &str, files: &Files) {
+        self.repository.check_out(branch, files).unwrap();
+    }
+}
+
+/// A repository with one commit on `main` and one on `change`, checked out.
+pub(crate) fn two_commits(base: &Files, head: &Files) -> Repository {
+    let repository = Repository::new();
+    let main = repository.commit("main", base, "Ana <ana@example.com>", 1_700_000_000, &[]);
+    repository.commit("change", head, "Ana <ana@example.com>", 1_700_000_100, &[main]);
+    repository.check_out("change", head);
+    repository
+}
