@@ -135,6 +135,9 @@ pub enum RepositoryError {
     Read(String),
 }
 
+/// Bytes of unpacked objects that are kept for the objects that build on them.
+const PACK_CACHE: usize = 96 << 20;
+
 fn read_error(error: impl fmt::Display) -> RepositoryError {
     RepositoryError::Read(error.to_string())
 }
@@ -160,6 +163,9 @@ impl Repository {
         }
         let mut repository = gix::discover(&absolute).map_err(read_error)?.with_object_memory();
         repository.object_cache_size(32 << 20);
+        // Trees of neighbouring commits are stored as differences of each other; without their bases at hand each one
+        // is put together from the beginning of its chain.
+        repository.objects.set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE)));
         let root = repository.workdir().map_or(absolute.clone(), Path::to_owned);
         let root = root.canonicalize().unwrap_or(root);
         Ok(Some(Self { store: Arc::new(Store::new(repository)), root }))
