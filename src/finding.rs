@@ -97,16 +97,19 @@ pub struct Finding {
     pub object: Option<Object>,
     /// The JSON pointer into the object, where it is about a field.
     pub path: Option<String>,
+    /// What exactly it is about, where object and path alone would not tell two faults apart.
+    pub subject: Option<String>,
     /// Whether the base has the same finding, so that it does not close the gate.
     pub existing: bool,
 }
 
 impl Finding {
-    /// What identifies a finding from run to run: rule, overlay, object and path, but no line.
+    /// What identifies a finding from run to run: rule, overlay, object, and the subject, else the path, else the
+    /// message. No line, and no position in a list where the rule names what it is about.
     #[must_use]
-    pub fn identity(&self) -> (String, String, Option<Object>, Option<String>, String) {
-        let about = if self.path.is_some() || self.object.is_some() { String::new() } else { self.message.clone() };
-        (self.rule.clone(), self.place.overlay.clone(), self.object.clone(), self.path.clone(), about)
+    pub fn identity(&self) -> (String, String, Option<Object>, String) {
+        let about = self.subject.as_ref().or(self.path.as_ref()).unwrap_or(&self.message);
+        (self.rule.clone(), self.place.overlay.clone(), self.object.clone(), about.clone())
     }
 
     /// Whether it closes the gate.

@@ -16,6 +16,7 @@ deny contains finding if {
 	image.digest == null
 	finding := {
 		"at": image.at,
+		"subject": sprintf("%s %s %s", [image.role, image.user, image.repository]),
 		"message": sprintf("`%s` is not pinned by digest", [image.reference]),
 		"label": sprintf("%s `%s` would run whatever this tag names that day", [image.role, image.user]),
 	}

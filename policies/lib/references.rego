@@ -25,6 +25,7 @@ is_allowed(name, allowed) if {
 
 problem(kind, reference, providers) := {
 	"at": reference.at,
+	"subject": subject(reference),
 	"message": sprintf("nothing here provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": other_namespaces(kind, reference),
@@ -34,6 +35,7 @@ problem(kind, reference, providers) := {
 
 problem(kind, reference, providers) := {
 	"at": reference.keyAt,
+	"subject": subject(reference),
 	"message": sprintf("the %s `%s` has no key `%s`", [kind, reference.name, reference.key]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": [sprintf("it has: %s", [concat(", ", sort([key | some provided in providers; some key in provided.keys]))])],
@@ -46,6 +48,8 @@ problem(kind, reference, providers) := {
 		not reference.key in provided.keys
 	}
 }
+
+subject(reference) := sprintf("%s/%s%s", [reference.namespace, reference.name, asked_key(reference)])
 
 asked_key(reference) := "" if reference.key == null
 

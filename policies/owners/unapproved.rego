@@ -34,6 +34,23 @@ deny contains finding if {
 }
 
 deny contains finding if {
+	input.overlay != null
+	input.overlay.affected
+	input.environment.protected
+	input.environment.approvals > 0
+	count(input.facts.owners.overlay.owners) == 0
+	finding := {
+		"at": input.change.at,
+		"message": sprintf("%s changes and needs %d of its owners to approve, but nobody owns it", [
+			input.environment.name,
+			input.environment.approvals,
+		]),
+		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
+		"help": "add a line to CODEOWNERS that names who answers for this folder; it counts once it has landed",
+	}
+}
+
+deny contains finding if {
 	input.overlay == null
 	some owned in input.facts.owners.files
 	count(owned.owners) > 0

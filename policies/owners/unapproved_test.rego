@@ -44,3 +44,10 @@ test_a_changed_file_needs_one_of_its_owners if {
 	contains(other.message, "no owner of `a` has")
 	count(unapproved.deny) == 0 with input as change_document(["ben"], ["a"])
 }
+
+test_nobody_cannot_approve if {
+	nobody := {"facts": {"owners": {"overlay": {"owners": []}}}}
+	found := unapproved.deny with input as object.union(overlay_document([], true), nobody)
+	some finding in found
+	contains(finding.message, "but nobody owns it")
+}

@@ -18,14 +18,22 @@ deny contains finding if {
 	missing := [name |
 		some name in input.parameters["resources/missing_limits"].require
 		not container.resources[name]
+		not implied(container, name)
 		not supplied(container, name)
 	]
 	count(missing) > 0
 	finding := {
 		"at": container.at,
+		"subject": sprintf("%s %s %s", [container.role, container.name, concat(" ", missing)]),
 		"message": sprintf("%s `%s` has no %s", [container.role, container.name, concat(", ", missing)]),
 		"label": sprintf("missing: %s", [concat(", ", missing)]),
 	}
+}
+
+# Kubernetes takes the limit for the request where only the limit is set.
+implied(container, name) if {
+	startswith(name, "requests.")
+	container.resources[sprintf("limits.%s", [trim_prefix(name, "requests.")])]
 }
 
 supplied(container, name) if {

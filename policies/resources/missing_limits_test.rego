@@ -29,3 +29,7 @@ test_a_limit_range_of_another_namespace_does_not if {
 test_ephemeral_containers_have_none if {
 	count(missing_limits.deny) == 0 with input as document([container("ephemeralContainer", {})], [])
 }
+
+test_a_limit_implies_the_request if {
+	count(missing_limits.deny) == 0 with input as document([container("container", {"limits.cpu": "1", "limits.memory": "1Gi"})], [])
+}

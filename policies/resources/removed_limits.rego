@@ -21,6 +21,7 @@ deny contains finding if {
 	count(removed) > 0
 	finding := {
 		"at": after.at,
+		"subject": sprintf("%s %s %s", [after.role, after.name, concat(" ", removed)]),
 		"message": sprintf("%s `%s` loses %s", [after.role, after.name, concat(", ", removed)]),
 		"label": "no longer set here",
 		"related": [{"at": before.at, "message": "the base sets it"}],

@@ -8,7 +8,7 @@ use crate::cli::{Check, Format, Judge, Trust};
 use crate::finding::Label;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::Parsed;
-use crate::report::{Report, github, human, json};
+use crate::report::{Report, github, human, json, printable};
 use crate::sources::{Scope, read_outside, write_outside};
 
 pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Exit> {
@@ -153,9 +153,9 @@ pub(super) fn render_error(
 }
 
 fn plain(message: &str, help: Option<String>, process: &mut Process<'_>) -> io::Result<()> {
-    writeln!(process.err, "error: {message}")?;
+    writeln!(process.err, "error: {}", printable(message))?;
     if let Some(help) = help {
-        writeln!(process.err, "  help: {help}")?;
+        writeln!(process.err, "  help: {}", printable(&help))?;
     }
     Ok(())
 }

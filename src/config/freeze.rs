@@ -51,6 +51,9 @@ pub struct Recurring {
 /// How many starts of a schedule are looked at for one answer.
 const MOST_STARTS: usize = 200_000;
 
+/// How long one window of a schedule may last.
+const LONGEST: Duration = Duration::days(366);
+
 impl Freeze {
     /// The window that is active at `now`, with the end of an unbroken series of windows.
     #[must_use]
@@ -84,22 +87,23 @@ impl Recurring {
                 fields.len()
             ));
         };
+        // robfig/cron: a star, alone or in a list, leaves the field open; a star with a step does not.
+        let open = |item: &str| matches!(item, "*" | "?" | "*/1" | "?/1");
+        let unrestricted = |field: &str| field.split(',').any(open);
+        let either_day = !unrestricted(day) && !unrestricted(weekday);
         let weekday = translate_weekdays(weekday)?;
-        let unrestricted = |field: &str| field.starts_with(['*', '?']);
         let parse = |day: &str, weekday: &str| {
             let text = format!("0 {minute} {hour} {day} {month} {weekday}");
             cron::Schedule::from_str(&text).map_err(|_| format!("`{schedule}` is not a schedule"))
         };
-        let schedules = if unrestricted(day) || unrestricted(&weekday) {
-            vec![parse(day, &weekday)?]
-        } else {
-            vec![parse(day, "*")?, parse("*", &weekday)?]
-        };
+        let schedules =
+            if either_day { vec![parse(day, "*")?, parse("*", &weekday)?] } else { vec![parse(day, &weekday)?] };
         let start = NaiveDate::from_ymd_opt(2024, 1, 1).and_then(|date| date.and_hms_opt(0, 0, 0)).unwrap_or_default();
         if schedules.iter().all(|schedule| schedule.after(&start.and_utc()).next().is_none()) {
             return Err(format!("`{schedule}` never fires"));
         }
-        let duration = Duration::try_seconds(seconds).ok_or_else(|| "the duration is too long".to_owned())?;
+        let duration = Duration::try_seconds(seconds).filter(|duration| *duration <= LONGEST);
+        let duration = duration.ok_or_else(|| "a window lasts a year at most".to_owned())?;
         Ok(Self { schedules, duration, zone })
     }
 
@@ -224,6 +228,8 @@ mod tests {
         let sunday = recurring("0 0 * * 0", 1, Tz::UTC);
         assert!(sunday.active(at("2026-11-22T00:30:00Z")).is_some());
         assert!(sunday.active(at("2026-11-23T00:30:00Z")).is_none());
+        let daily = recurring("0 0 1 * 0-6", 1, Tz::UTC);
+        assert!(daily.active(at("2026-11-24T00:30:00Z")).is_some());
         let either = recurring("0 0 1 * MON", 1, Tz::UTC);
         assert!(either.active(at("2026-11-23T00:30:00Z")).is_some());
         assert!(either.active(at("2026-11-01T00:30:00Z")).is_some());
@@ -254,6 +260,7 @@ mod tests {
         {
             assert!(Recurring::new(schedule, 3600, Tz::UTC).is_err(), "{schedule}");
         }
+        assert!(Recurring::new("0 0 * * *", 400 * 86_400, Tz::UTC).is_err());
     }
 
     #[test]

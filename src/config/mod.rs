@@ -72,8 +72,6 @@ pub struct Config {
     pub freezes: Vec<Freeze>,
     /// Settings of rules.
     pub rules: Vec<RuleSetting>,
-    /// Whether the file is there.
-    pub is_written: bool,
 }
 
 impl Default for Config {
@@ -98,7 +96,6 @@ impl Default for Config {
             ],
             freezes: Vec::new(),
             rules: Vec::new(),
-            is_written: false,
         }
     }
 }

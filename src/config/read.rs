@@ -126,7 +126,7 @@ impl Reader {
     }
 
     fn config(&mut self, node: &Node) -> Config {
-        let mut config = Config { is_written: true, ..Config::default() };
+        let mut config = Config::default();
         let known = ["version", "layout", "environments", "freezes", "rules"];
         let fields = self.fields(node, &known, "the configuration");
         if !fields.iter().any(|(name, ..)| name == "version") {

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use chrono::{DateTime, FixedOffset};
+use serde::{Deserialize, Deserializer};
 
 /// Somebody on the forge.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -17,8 +18,7 @@ pub struct Reviewer {
 
 #[derive(Clone, Debug, Deserialize)]
 struct PullRequest {
-    #[serde(default)]
-    author: Option<Reviewer>,
+    author: Reviewer,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -28,8 +28,8 @@ struct Said {
     state: String,
     #[serde(default)]
     commit: Option<String>,
-    #[serde(default)]
-    submitted_at: Option<String>,
+    #[serde(deserialize_with = "rfc3339")]
+    submitted_at: DateTime<FixedOffset>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +42,19 @@ struct Document {
     reviews: Vec<Said>,
     #[serde(default)]
     teams: BTreeMap<String, Vec<String>>,
+}
+
+fn rfc3339<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<FixedOffset>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    DateTime::parse_from_rfc3339(&text).map_err(serde::de::Error::custom)
+}
+
+impl Reviewer {
+    /// Whether this is a bot: GitHub says so by type, and marks the logins of apps.
+    #[must_use]
+    pub fn is_bot(&self) -> bool {
+        self.kind.eq_ignore_ascii_case("bot") || self.login.ends_with("[bot]")
+    }
 }
 
 /// The review file cannot be used.
@@ -62,7 +75,7 @@ pub struct ReviewError {
 #[derive(Clone, Debug)]
 pub struct Review {
     /// The author of the pull request.
-    pub author: Option<Reviewer>,
+    pub author: Reviewer,
     /// Logins of those whose approval counts, sorted.
     pub approved: Vec<String>,
     /// Logins of those who approved an older commit only, sorted.
@@ -87,7 +100,7 @@ impl Review {
         let author = document.pull_request.author;
         let mut latest: BTreeMap<String, &Said> = BTreeMap::new();
         let mut reviews: Vec<&Said> = document.reviews.iter().collect();
-        reviews.sort_by(|one, other| one.submitted_at.cmp(&other.submitted_at));
+        reviews.sort_by_key(|said| said.submitted_at);
         for said in reviews {
             // Comments do not take an approval back; a request for changes and a dismissal do.
             if !matches!(said.state.to_ascii_uppercase().as_str(), "COMMENTED" | "PENDING") {
@@ -97,21 +110,13 @@ impl Review {
         let mut review = Self { author, approved: Vec::new(), outdated: Vec::new(), teams: document.teams };
         for said in latest.values().filter(|said| said.state.eq_ignore_ascii_case("APPROVED")) {
             let login = &said.user.login;
-            if review.author.as_ref().is_some_and(|author| author.login.eq_ignore_ascii_case(login))
-                || said.user.kind == "Bot"
-            {
+            if review.author.login.eq_ignore_ascii_case(login) || said.user.is_bot() {
                 continue;
             }
             let list = if said.commit.as_deref() == Some(head) { &mut review.approved } else { &mut review.outdated };
             list.push(login.clone());
         }
         Ok(review)
-    }
-
-    /// Whether the author is a bot.
-    #[must_use]
-    pub fn author_is_bot(&self) -> bool {
-        self.author.as_ref().is_some_and(|author| author.kind == "Bot" || author.login.ends_with("[bot]"))
     }
 
     /// Those of `people` who are meant by any of `owners`.
@@ -131,12 +136,14 @@ impl Review {
         people.iter().filter(is_owner).cloned().collect()
     }
 
-    /// Teams among `owners` whose members the file does not tell.
+    /// Owners that the file cannot speak for: teams whose members it does not tell, and mail addresses.
     #[must_use]
     pub fn unknown_teams(&self, owners: &[String]) -> Vec<String> {
         let is_unknown = |owner: &&String| {
             let team = owner.trim_start_matches('@');
-            team.contains('/') && !self.teams.keys().any(|name| name.trim_start_matches('@').eq_ignore_ascii_case(team))
+            !owner.starts_with('@')
+                || team.contains('/')
+                    && !self.teams.keys().any(|name| name.trim_start_matches('@').eq_ignore_ascii_case(team))
         };
         owners.iter().filter(is_unknown).cloned().collect()
     }
@@ -156,7 +163,7 @@ mod tests {
 
     fn said(login: &str, state: &str, commit: &str, at: u8) -> String {
         format!(
-            r#"{{"user": {{"login": "{login}", "type": "User"}}, "state": "{state}", "commit": "{commit}", "submittedAt": "2026-01-0{at}"}}"#
+            r#"{{"user": {{"login": "{login}", "type": "User"}}, "state": "{state}", "commit": "{commit}", "submittedAt": "2026-01-0{at}T00:00:00Z"}}"#
         )
     }
 
@@ -180,9 +187,10 @@ mod tests {
 
     #[test]
     fn a_file_for_another_head_is_refused() {
-        let text = r#"{"pullRequest": {}, "head": "other", "reviews": []}"#;
+        let text = r#"{"pullRequest": {"author": {"login": "a"}}, "head": "other", "reviews": []}"#;
         assert!(Review::read("r", text, Some("h")).is_err());
-        assert!(Review::read("r", "[]", Some("h")).is_err());
+        assert!(Review::read("r", &text.replace("other", "h"), Some("h")).is_ok());
+        assert!(Review::read("r", r#"{"pullRequest": {}, "reviews": []}"#, Some("h")).is_err());
         assert!(Review::read("r", text, None).is_err());
     }
 }

@@ -11,8 +11,6 @@ use crate::span::Span;
 pub struct Bot {
     /// Its name.
     pub name: String,
-    /// The commit, where one shows it.
-    pub commit: Option<String>,
 }
 
 /// One side's changed files and the authors of the change.
@@ -31,7 +29,7 @@ impl Change {
         let mut bots: Vec<Bot> = Vec::new();
         for commit in added.iter().filter(|commit| is_bot(&commit.author_name, &commit.author_email)) {
             if bots.iter().all(|bot| bot.name != commit.author_name) {
-                bots.push(Bot { name: commit.author_name.clone(), commit: Some(commit.id.short()) });
+                bots.push(Bot { name: commit.author_name.clone() });
             }
         }
         Self { files, bots }
@@ -40,7 +38,7 @@ impl Change {
     /// Adds a bot that the forge names.
     pub fn add_bot(&mut self, name: &str) {
         if self.bots.iter().all(|bot| bot.name != name) {
-            self.bots.push(Bot { name: name.to_owned(), commit: None });
+            self.bots.push(Bot { name: name.to_owned() });
         }
     }
 }
@@ -66,7 +64,11 @@ pub fn first_changed_line(
     path: &RepoPath,
 ) -> Result<Option<Span>, TreeError> {
     let text = |tree: &dyn Tree| -> Result<_, TreeError> {
-        let read = tree.read(path)?;
+        let read = match tree.read(path) {
+            // What is too large to be read has no line to show.
+            Err(error) if error.is_too_large => None,
+            read => read?,
+        };
         Ok(read.and_then(|(id, content)| Some((id, String::from_utf8(content.to_vec()).ok()?))))
     };
     let (old, new) = (text(base)?, text(head)?);

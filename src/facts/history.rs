@@ -49,6 +49,10 @@ pub enum HistoryError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Tree(#[from] TreeError),
+    /// A commit's files cannot be read, seen while rendering.
+    #[error("{0}")]
+    #[diagnostic(help("`git fsck` says what is damaged"))]
+    Unreadable(String),
 }
 
 /// The base branch's first-parent line.
@@ -58,7 +62,7 @@ pub struct History<'a> {
     options: Options,
     /// Newest first.
     line: Vec<Commit>,
-    /// When each commit landed: its own date, but never before that of one which landed earlier, and never after now.
+    /// When each commit landed, as far as dates can be trusted.
     landed: Vec<i64>,
     is_complete: bool,
     overlays: Mutex<HashMap<RepoPath, Arc<Mutex<OverlayHistory>>>>,
@@ -82,6 +86,26 @@ struct Segment {
     snapshot: Snapshot,
 }
 
+/// When commits landed, newest first as their dates. Whoever pushes chooses the date: one before that of a commit which
+/// landed earlier, or after now, is not believed, and the commit counts from the next newer one that is, else from now.
+fn landed(dates: &[i64], now: i64) -> Vec<i64> {
+    let mut latest = i64::MIN;
+    let mut trusted = vec![false; dates.len()];
+    for (at, date) in dates.iter().enumerate().rev() {
+        if (latest..=now).contains(date) {
+            (latest, trusted[at]) = (*date, true);
+        }
+    }
+    let mut next = now;
+    let settle = |(date, trusted): (&i64, bool)| {
+        if trusted {
+            next = *date;
+        }
+        next
+    };
+    dates.iter().zip(trusted).map(settle).collect()
+}
+
 impl<'a> History<'a> {
     /// Reads the first-parent line of `tip`.
     ///
@@ -95,16 +119,8 @@ impl<'a> History<'a> {
         now: i64,
     ) -> Result<Self, RepositoryError> {
         let (line, is_complete) = repository.first_parent_line(tip)?;
-        let mut latest = i64::MIN;
-        let mut landed: Vec<i64> = line
-            .iter()
-            .rev()
-            .map(|commit| {
-                latest = latest.max(commit.time);
-                latest.min(now)
-            })
-            .collect();
-        landed.reverse();
+        let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
+        let landed = landed(&dates, now);
         Ok(Self { repository, parsed, options, line, landed, is_complete, overlays: Mutex::default() })
     }
 
@@ -199,10 +215,27 @@ impl<'a> History<'a> {
                 let images = State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect();
                 (images, rendering.closure)
             }
+            Err(failed) if failed.error.is_unreadable => return Err(HistoryError::Unreadable(failed.error.message)),
             Err(failed) => (Vec::new(), failed.closure),
         };
         let wanted = Wanted::new(closure.paths());
         let snapshot = tree.snapshot(&wanted, None)?;
         Ok(Segment { newest: at, oldest: at, images, wanted, snapshot })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_that_cannot_be_are_not_believed() {
+        // Newest first, as all of these.
+        assert_eq!(landed(&[30, 20, 10], 40), [30, 20, 10]);
+        // A commit dated before its predecessor counts from the next one that can be believed, the newest from now.
+        assert_eq!(landed(&[30, 5, 10], 40), [30, 30, 10]);
+        assert_eq!(landed(&[5, 20, 10], 40), [40, 20, 10]);
+        // One from the future does not make those behind it look old or new.
+        assert_eq!(landed(&[30, 99, 10], 40), [30, 30, 10]);
     }
 }

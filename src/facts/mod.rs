@@ -4,7 +4,7 @@
 pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Bot, Change, first_changed_line};
 pub use history::{Depth, History, HistoryError, Stay};
-pub use owners::{OwnerRule, Owners};
+pub use owners::{OWNERS_PLACES, OwnerRule, Owners};
 
 mod approvals;
 mod change;

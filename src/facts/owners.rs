@@ -6,7 +6,7 @@ use crate::sources::{RepoPath, Tree, TreeError};
 use crate::span::{Span, offset};
 
 /// Where GitHub looks for the file; the first one found counts.
-const PLACES: [&str; 3] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"];
+pub const OWNERS_PLACES: [&str; 3] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"];
 
 /// GitHub does not load a larger file.
 const LARGEST: usize = 3 << 20;
@@ -38,7 +38,7 @@ impl Owners {
     /// # Errors
     /// When the tree cannot be read.
     pub fn read(tree: &dyn Tree, parsed: &Parsed) -> Result<Self, TreeError> {
-        for place in PLACES {
+        for place in OWNERS_PLACES {
             let Some(path) = RepoPath::new(place) else { continue };
             let Some((id, content)) = tree.read(&path)? else { continue };
             let text = String::from_utf8_lossy(&content).into_owned();

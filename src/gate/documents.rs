@@ -10,7 +10,7 @@ use super::{GateError, Request, Sides, Subject};
 use crate::config::{Bots, describe_seconds};
 use crate::facts::{History, Review, first_changed_line};
 use crate::finding::{Label, Object};
-use crate::kustomize::{Closure, FILE_NAMES, Options, RenderError, Renderer, Rendering};
+use crate::kustomize::{Closure, FILE_NAMES, Options, Reach, RenderError, Renderer, Rendering};
 use crate::model::State;
 use crate::policy::{
     ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle,
@@ -127,12 +127,13 @@ impl<'a> Documents<'a> {
         subject: &Subject<'_>,
         (before, after): (&Side, &Side),
         affected: bool,
-        closures: (&Closure, &Closure),
+        reaches: (&Reach, &Reach),
         wants_history: bool,
     ) -> Result<Pair, GateError> {
         let mut handles = Handles::default();
-        let own = self.own_file(subject, &mut handles)?;
-        let at = match self.first_change(subject, closures)? {
+        let reach = if subject.in_head { reaches.1 } else { reaches.0 };
+        let own = self.own_file(subject, reach, &mut handles)?;
+        let at = match self.first_change(subject, (&reaches.0.closure, &reaches.1.closure))? {
             Some(span) if affected => handles.place(span),
             _ => own,
         };
@@ -151,14 +152,14 @@ impl<'a> Documents<'a> {
             let line = self.sides.owners.of(&subject.overlay.path.child(FILE_NAMES[0])).map(|rule| rule.span);
             self.asked_lines.extend(line);
         }
-        let document = self.document(Some((subject, affected, own)), at, (base, head), facts);
+        let document = self.document(Some((subject, affected, own)), Some(at), (base, head), facts);
         let known = if before.exists {
             let mut handles = Handles::default();
-            let own = self.own_file(subject, &mut handles)?;
+            let own = self.own_file(subject, reaches.0, &mut handles)?;
             let state = state_input(before, &mut handles, own);
             let owners = OwnersFacts { overlay: Some(self.overlay_owners(subject, &mut handles)), files: Vec::new() };
             let facts = Facts { owners, ..Facts::default() };
-            Some((self.document(Some((subject, false, own)), own, (state.clone(), state), facts), handles))
+            Some((self.document(Some((subject, false, own)), Some(own), (state.clone(), state), facts), handles))
         } else {
             None
         };
@@ -173,8 +174,7 @@ impl<'a> Documents<'a> {
             Some(path) => self.changed_line(path)?,
             None => None,
         };
-        // A change without a readable file has nothing to point at; then no rule can raise anything either.
-        let at = at.map_or(0, |span| handles.place(span));
+        let at = at.map(|span| handles.place(span));
         let facts = Facts { owners: OwnersFacts { overlay: None, files }, ..Facts::default() };
         let state = StateInput::default;
         Ok((self.document(None, at, (state(), state()), facts), handles))
@@ -184,7 +184,7 @@ impl<'a> Documents<'a> {
     fn document(
         &self,
         about: Option<(&Subject<'_>, bool, Handle)>,
-        at: Handle,
+        at: Option<Handle>,
         (base, head): (StateInput, StateInput),
         facts: Facts,
     ) -> Document {
@@ -220,20 +220,29 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// The overlay's own file: its kustomization, else the first file that its folder holds.
-    fn own_file(&self, subject: &Subject<'_>, handles: &mut Handles) -> Result<Handle, GateError> {
+    /// The overlay's own file: its kustomization, else the first text that its folder holds.
+    fn own_file(&self, subject: &Subject<'_>, reach: &Reach, handles: &mut Handles) -> Result<Handle, GateError> {
         let judged = self.sides.judged;
         let tree: &dyn Tree = if subject.in_head { &*judged.head_tree } else { &judged.base_tree };
         let folder = &subject.overlay.path;
-        let children = tree.children(folder)?;
-        let kustomization = FILE_NAMES.iter().find_map(|name| children.iter().find(|(child, _)| child == name));
-        for (name, _) in kustomization.into_iter().chain(&children) {
-            let path = folder.child(name);
+        let first_line = |file| {
+            let (start, end) = self.sides.parsed.files.get(file).line_range(0);
+            Span { file, start, end }
+        };
+        if let Some(file) = reach.file {
+            return Ok(handles.place(first_line(file)));
+        }
+        for (name, _) in tree.children(folder)? {
+            let path = folder.child(&name);
             let Some((id, content)) = tree.read(&path)? else { continue };
             let Ok(text) = std::str::from_utf8(&content) else { continue };
-            let file = self.sides.parsed.files.add(&path, id, text);
-            let (start, end) = self.sides.parsed.files.get(file).line_range(0);
-            return Ok(handles.place(Span { file, start, end }));
+            return Ok(handles.place(first_line(self.sides.parsed.files.add(&path, id, text))));
+        }
+        // A link that leads nowhere has no text; what was changed has to stand for it.
+        for path in &self.sides.change.files {
+            if let Some(span) = self.changed_line(path)? {
+                return Ok(handles.place(span));
+            }
         }
         let message = format!("the overlay `{folder}` holds no text file");
         Err(GateError::Nothing { message, help: "add its kustomization, or remove the folder".to_owned() })
@@ -367,6 +376,11 @@ pub(super) fn target(origin: &Origin, object: &Object, path: &str) -> Target {
     Target { span: origin.span, object: Some(object.clone()), path: Some(path.to_owned()), history }
 }
 
+/// A blank namespace is `default`, as kustomize compares them.
+fn or_default(namespace: &str) -> String {
+    if namespace.is_empty() { "default".to_owned() } else { namespace.to_owned() }
+}
+
 fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
     let error = side.error.as_ref().map(|error| ErrorInput {
         at: error.span.map_or(own, |span| handles.place(span)),
@@ -394,7 +408,7 @@ fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
         name: container.name.clone(),
         role: container.role,
         object: format!("{}/{}/{}", container.object.kind, container.object.namespace, container.object.name),
-        namespace: container.object.namespace.clone(),
+        namespace: or_default(&container.object.namespace),
         resources: container.resources.iter().map(|(name, amount)| (name.clone(), amount.as_str().into())).collect(),
     });
     let containers = containers.collect();
@@ -406,7 +420,7 @@ fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
         },
         kind: reference.kind,
         name: reference.name.clone(),
-        namespace: reference.object.namespace.clone(),
+        namespace: or_default(&reference.object.namespace),
         key: reference.key.clone(),
         optional: reference.optional,
         object_kind: reference.object.kind.clone(),
@@ -417,7 +431,7 @@ fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
         at: handles.place(provided.origin.span),
         kind: provided.kind,
         name: provided.name.clone(),
-        namespace: provided.namespace.clone(),
+        namespace: or_default(&provided.namespace),
         keys: provided.keys.clone(),
         by: provided.by.clone(),
     });
@@ -425,7 +439,7 @@ fn state_input(side: &Side, handles: &mut Handles, own: Handle) -> StateInput {
     let default_limits = state
         .default_limits
         .iter()
-        .map(|limits| LimitsInput { namespace: limits.namespace.clone(), resources: limits.resources.clone() });
+        .map(|limits| LimitsInput { namespace: or_default(&limits.namespace), resources: limits.resources.clone() });
     let default_limits = default_limits.collect();
     StateInput { exists: side.exists, error, images, containers, references, provided, default_limits }
 }

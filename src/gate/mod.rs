@@ -2,19 +2,21 @@
 //!
 //! It coordinates the stages and is none itself: what a stage knows stays there.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
 use crate::config::{self, Config, ConfigError};
-use crate::facts::{Change, HistoryError, Owners, Review, ReviewError};
+use crate::facts::{Change, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
 use crate::model::{Overlay, Overlays, discover};
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
 use crate::report::Report;
-use crate::sources::{self, Environment, Judged, RepoPath, Repository, RepositoryError, Scope, Tree, TreeError};
+use crate::sources::{
+    self, Content, Entry, Environment, Judged, RepoPath, Repository, RepositoryError, Scope, Tree, TreeError,
+};
 
 use documents::Documents;
 
@@ -169,8 +171,11 @@ impl Asked<'_> {
             Some(base) if !found.is_empty() => self.evaluate(base)?.iter().map(Finding::identity).collect(),
             _ => HashSet::new(),
         };
+        // What does not render hides what it would run: a change to it is never what the base has already.
+        let is_hidden =
+            self.head.0.head.error.is_some() && self.head.0.overlay.as_ref().is_some_and(|overlay| overlay.affected);
         let mark = |mut finding: Finding| {
-            finding.existing = known.contains(&finding.identity());
+            finding.existing = !is_hidden && known.contains(&finding.identity());
             finding
         };
         Ok(found.into_iter().map(mark).collect())
@@ -231,6 +236,7 @@ impl Asked<'_> {
             place,
             object: target.object.clone(),
             path: target.path.clone(),
+            subject: raised.subject,
             existing: false,
         })
     }
@@ -251,14 +257,17 @@ fn run(
     check_filters(request, &config, rules)?;
     let head = judged.head.as_ref().map(|head| head.id.to_string());
     let review = request.review.map(|(path, text)| Review::read(path, text, head.as_deref())).transpose()?;
+    for place in OWNERS_PLACES {
+        read_trusted(trusted, place)?;
+    }
     let owners = Owners::read(trusted, parsed)?;
     let change = read_change(&judged, review.as_ref())?;
-    let files = sources::list(&judged.base_tree, &RepoPath::root())?;
+    let listing = sources::list(&judged.base_tree)?;
     let base_scanner = Scanner::new(parsed, &judged.base_tree);
-    let base = discover(&config, &files, &base_scanner).map_err(GateError::Unreadable)?;
+    let base = discover(&config, &listing, &base_scanner, None).map_err(GateError::Unreadable)?;
     let head_scanner = base_scanner.for_tree(&*judged.head_tree, &change.files);
-    let files = sources::listed_after(files, &*judged.head_tree, &change.files)?;
-    let head = discover(&config, &files, &head_scanner).map_err(GateError::Unreadable)?;
+    let listing = listing.after(&*judged.head_tree, &change.files)?;
+    let head = discover(&config, &listing, &head_scanner, Some(&base)).map_err(GateError::Unreadable)?;
     if base.all.is_empty() && head.all.is_empty() {
         return Err(nothing(&config));
     }
@@ -274,9 +283,14 @@ fn run(
         head: (head_scanner, Renderer::new(parsed, &*judged.head_tree, Options::default())),
         documents: Documents::new(&sides, request, &repository, review.as_ref(), settings.parameters.clone()),
         images: HashSet::new(),
+        environments: BTreeSet::new(),
     };
     let mut report = run.empty_report();
-    for subject in &subjects(&sides, request) {
+    let subjects = subjects(&sides, request);
+    if subjects.is_empty() {
+        return Err(no_match(request));
+    }
+    for subject in &subjects {
         run.overlay(subject, &mut report, ask)?;
     }
     if !sides.change.files.is_empty() && request.app.is_none() && request.environment.is_none() {
@@ -284,7 +298,11 @@ fn run(
         ask(&run.asked(None, RuleScope::Change, document, None))?;
     }
     report.images = run.images.len();
+    report.rules = run.rules_asked();
     report.valid_until = run.documents.valid_until();
+    report.affected.sort_by_cached_key(|(app, environment, path)| {
+        (app.clone(), std::cmp::Reverse(sides.config.environment(environment)), path.clone())
+    });
     report.not_judged = left_out(&sides, request, review.is_some(), rules);
     Ok(report)
 }
@@ -293,7 +311,7 @@ fn run(
 fn read_change(judged: &Judged, review: Option<&Review>) -> Result<Change, GateError> {
     let files = sources::changed(&judged.base_tree, &*judged.head_tree)?;
     let mut change = Change::new(files, &judged.added);
-    if let Some(author) = review.filter(|review| review.author_is_bot()).and_then(|review| review.author.as_ref()) {
+    if let Some(author) = review.map(|review| &review.author).filter(|author| author.is_bot()) {
         change.add_bot(&author.login);
     }
     Ok(change)
@@ -312,6 +330,8 @@ struct Run<'a> {
     head: (Scanner<'a>, Renderer<'a>),
     documents: Documents<'a>,
     images: HashSet<String>,
+    /// Environments of which an overlay was judged.
+    environments: BTreeSet<usize>,
 }
 
 impl Run<'_> {
@@ -327,10 +347,24 @@ impl Run<'_> {
             affected: Vec::new(),
             judged: 0,
             images: 0,
-            rules: self.rules.iter().filter(|rule| self.request.rule.is_none_or(|only| only == rule.id)).count(),
+            rules: 0,
             not_judged: Vec::new(),
             findings: Vec::new(),
         }
+    }
+
+    /// How many rules weigh anything in any environment that was judged, and have the facts that they need.
+    fn rules_asked(&self) -> usize {
+        let weighs = |rule: &&Rule| {
+            self.environments.iter().any(|at| {
+                let environment = &self.sides.config.environments[*at];
+                self.settings.severity(rule, &self.sides.config, Some(environment)) != Severity::Off
+            })
+        };
+        let has_facts =
+            |rule: &&Rule| !rule.metadata.custom.needs.iter().any(|need| self.without.contains(&need.as_str()));
+        let wanted = |rule: &&Rule| self.request.rule.is_none_or(|only| only == rule.id);
+        self.rules.iter().filter(wanted).filter(has_facts).filter(weighs).count()
     }
 
     /// Judges one overlay, if the change can reach it or all are to be judged.
@@ -341,14 +375,13 @@ impl Run<'_> {
         ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
     ) -> Result<(), GateError> {
         let path = &subject.overlay.path;
-        let before = self.base.0.reach(path).map_err(GateError::Unreadable)?;
-        let after = self.head.0.reach(path).map_err(GateError::Unreadable)?;
+        let from_base = self.base.0.reach(path).map_err(GateError::Unreadable)?;
+        let from_head = self.head.0.reach(path).map_err(GateError::Unreadable)?;
         let files = &self.sides.change.files;
-        let touched = before.closure.touches(files) || after.closure.touches(files);
+        let touched = from_base.closure.touches(files) || from_head.closure.touches(files);
         if !touched && !self.request.all {
             return Ok(());
         }
-        let closures = (&before.closure, &after.closure);
         let before = documents::side(subject.in_base, path, &self.base.1)?;
         let after = if touched { documents::side(subject.in_head, path, &self.head.1)? } else { before.clone() };
         let affected = touched && !before.is_same(&after);
@@ -356,6 +389,7 @@ impl Run<'_> {
             return Ok(());
         }
         report.judged += 1;
+        self.environments.insert(subject.overlay.environment);
         self.images.extend(after.state.images.iter().map(|used| used.image.reference.clone()));
         if affected {
             let environment = &self.sides.config.environments[subject.overlay.environment].name;
@@ -363,7 +397,8 @@ impl Run<'_> {
         }
         let only = self.request.rule;
         let wants_history = wants_history(self.rules, self.settings, &self.sides.config, subject.overlay, only);
-        let pair = self.documents.of_overlay(subject, (&before, &after), affected, closures, wants_history)?;
+        let pair =
+            self.documents.of_overlay(subject, (&before, &after), affected, (&from_base, &from_head), wants_history)?;
         ask(&self.asked(Some(subject.overlay), RuleScope::Overlay, pair.0, pair.1))
     }
 
@@ -401,11 +436,33 @@ fn wants_history(rules: &[Rule], settings: &Settings, config: &Config, overlay: 
 
 /// Reads the configuration of a tree; the usual one where there is no file.
 fn read_config(tree: &dyn Tree, parsed: &Parsed) -> Result<Config, GateError> {
-    let Some(path) = RepoPath::new(config::FILE_NAME) else { return Ok(Config::default()) };
-    let Some((id, content)) = tree.read(&path)? else { return Ok(Config::default()) };
-    let text = String::from_utf8_lossy(&content).into_owned();
-    let file = parsed.files.add(&path, id, &text);
-    config::read(file, &text).map_err(GateError::Config)
+    for misspelt in ["tollgate.yml", ".tollgate.yaml", ".tollgate.yml"] {
+        if RepoPath::new(misspelt).map(|path| tree.entry(&path)).transpose()?.flatten().is_some() {
+            let help = format!("rename it to `{}`", config::FILE_NAME);
+            return Err(GateError::Nothing { message: format!("`{misspelt}` is not read"), help });
+        }
+    }
+    match read_trusted(tree, config::FILE_NAME)? {
+        None => Ok(Config::default()),
+        Some((path, (id, content))) => {
+            let text = String::from_utf8_lossy(&content).into_owned();
+            let file = parsed.files.add(&path, id, &text);
+            config::read(file, &text).map_err(GateError::Config)
+        }
+    }
+}
+
+/// A file that decides: absent, or a file and nothing else. A link would let something else decide in its place.
+fn read_trusted(tree: &dyn Tree, name: &str) -> Result<Option<(RepoPath, Content)>, GateError> {
+    let Some(path) = RepoPath::new(name) else { return Ok(None) };
+    match tree.entry(&path)? {
+        None => Ok(None),
+        Some(Entry::File(_)) => Ok(tree.read(&path)?.map(|content| (path, content))),
+        Some(_) => Err(GateError::Nothing {
+            message: format!("`{name}` is no file of its own"),
+            help: "what judges a change is read from this very path; put the file there".to_owned(),
+        }),
+    }
 }
 
 fn check_filters(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Result<(), GateError> {
@@ -420,6 +477,18 @@ fn check_filters(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Resu
         }
     }
     Ok(())
+}
+
+fn no_match(request: &Request<'_>) -> GateError {
+    let wanted = [
+        request.app.map(|app| format!("app `{app}`")),
+        request.environment.map(|name| format!("environment `{name}`")),
+    ];
+    let wanted: Vec<String> = wanted.into_iter().flatten().collect();
+    GateError::Nothing {
+        message: format!("no overlay is of {}, so nothing was judged", wanted.join(" in ")),
+        help: "`tollgate check` without `--app` and `--env` tells the names".to_owned(),
+    }
 }
 
 fn nothing(config: &Config) -> GateError {

@@ -1,6 +1,6 @@
 //! Puts a kustomization together (`api/internal/target/kusttarget.go`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
@@ -16,6 +16,11 @@ use crate::yaml::{Mapping, Node, Step, Value, emit_document, through_json};
 
 /// How many kustomizations may stand on the way from an overlay to one base.
 const DEEPEST: usize = 64;
+
+/// How many objects one overlay may render to.
+const MOST_OBJECTS: usize = 20_000;
+/// How many bytes of data the generators of one overlay may make.
+const MOST_GENERATED: usize = 64 << 20;
 
 /// What an overlay renders to.
 #[derive(Clone, Debug)]
@@ -84,7 +89,7 @@ struct Built {
     order: Option<Order>,
     closure: Closure,
     /// Folders of this and of every kustomization below.
-    roots: Vec<RepoPath>,
+    roots: BTreeSet<RepoPath>,
 }
 
 impl<'a> Renderer<'a> {
@@ -138,6 +143,8 @@ impl<'a> Renderer<'a> {
 
     fn root(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Resource>, Option<Order>), RenderError> {
         let mut loader = self.loader(root, closure);
+        loader.enter()?;
+        let root = &loader.root.clone();
         match loader.kustomization(None)? {
             None => {
                 let known = super::kustomization::FILE_NAMES.join("`, `");
@@ -158,7 +165,8 @@ impl<'a> Renderer<'a> {
     /// When it does not render, or holds neither.
     pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
-        match self.loader(root, &mut closure).kustomization(None) {
+        let mut loader = self.loader(root, &mut closure);
+        match loader.enter().and_then(|()| loader.kustomization(None)) {
             Ok(None) => self.render_manifests(root).map(|mut rendering| {
                 rendering.closure.extend(&closure);
                 rendering
@@ -173,7 +181,8 @@ impl<'a> Renderer<'a> {
     /// When a manifest cannot be read.
     pub fn render_manifests(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
-        let documents = self.loader(root, &mut closure).manifests();
+        let mut loader = self.loader(root, &mut closure);
+        let documents = loader.enter().and_then(|()| loader.manifests());
         let rendered = documents.and_then(objects).and_then(|resources| self.finish(resources, None));
         rendered.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
     }
@@ -203,7 +212,7 @@ impl<'a> Renderer<'a> {
         }
         let mut own = Closure::default();
         let mut accumulator = Accumulator::default();
-        let mut roots = Vec::new();
+        let mut roots = BTreeSet::new();
         let result = self.accumulate(root, kustomization, &mut accumulator, chain, &mut roots, &mut own);
         // The file itself was found by whoever asked.
         self.loader(root, &mut own).kustomization(None)?;
@@ -222,10 +231,13 @@ impl<'a> Renderer<'a> {
         kustomization: &Kustomization,
         accumulator: &mut Accumulator,
         chain: &mut Vec<RepoPath>,
-        roots: &mut Vec<RepoPath>,
+        roots: &mut BTreeSet<RepoPath>,
         closure: &mut Closure,
     ) -> Result<(), RenderError> {
-        roots.push(root.clone());
+        if let Some(refused) = &kustomization.refused {
+            return Err(refused.clone());
+        }
+        roots.insert(root.clone());
         chain.push(root.clone());
         for entry in &kustomization.resources {
             let span = entry.span;
@@ -381,6 +393,14 @@ struct Accumulator {
     resources: Vec<Resource>,
     ids: HashMap<(Gvk, String, String), Span>,
     knows_ids: bool,
+    /// Bytes of generated data so far.
+    generated: usize,
+}
+
+/// The bytes of all values under `data` and `binaryData`.
+fn data_size(node: &Node) -> usize {
+    let values = ["data", "binaryData"].iter().filter_map(|field| node.get(field).and_then(Node::as_mapping));
+    values.flat_map(Mapping::iter).filter_map(|(_, node)| node.as_text()).map(str::len).sum()
 }
 
 fn id_key(resource: &Resource) -> (Gvk, String, String) {
@@ -400,6 +420,10 @@ impl Accumulator {
             self.ids = self.resources.iter().map(|resource| (id_key(resource), resource.node.origin.span)).collect();
             self.knows_ids = true;
         }
+        if self.resources.len() + added.len() > MOST_OBJECTS {
+            return Err(RenderError::at(span, format!("more than {MOST_OBJECTS} objects in one overlay"))
+                .help("split the overlay"));
+        }
         for resource in added {
             let place = resource.node.origin.span;
             if let Some(first) = self.ids.insert(id_key(&resource), place) {
@@ -415,6 +439,11 @@ impl Accumulator {
 
     /// Adds what a generator made, or merges it into the object that it names.
     fn absorb(&mut self, mut generated: Resource, span: Span) -> Result<(), RenderError> {
+        self.generated += data_size(&generated.node);
+        if self.generated > MOST_GENERATED {
+            let message = format!("the generators of one overlay make more than {MOST_GENERATED} bytes");
+            return Err(RenderError::at(span, message).help("a ConfigMap or Secret may hold one megabyte"));
+        }
         let id = generated.id();
         let mut found =
             self.resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|other| other.matches(&id)));
@@ -461,7 +490,7 @@ fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
         for (key, node) in older.iter() {
             match mapping.get_mut(&key.text) {
                 None => mapping.push(key.clone(), node.clone()),
-                Some(found) => found.origin.before = Some(Arc::new(node.clone())),
+                Some(found) => found.remember(node.clone()),
             }
         }
     }

@@ -26,6 +26,12 @@ impl RenderError {
         Self { message: message.into(), span: Some(span), help: None, related: Vec::new(), is_unreadable: false }
     }
 
+    /// Something wrong, at a place where there is one.
+    #[must_use]
+    pub fn placed(span: Option<Span>, message: impl Into<String>) -> Self {
+        Self { span, ..Self::nowhere(message) }
+    }
+
     /// Something wrong that no file can be blamed for.
     #[must_use]
     pub fn nowhere(message: impl Into<String>) -> Self {

@@ -1,5 +1,6 @@
 //! `configMapGenerator` and `secretGenerator` (`api/internal/generators`, `api/kv/kv.go`).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -129,10 +130,11 @@ fn data(generator: &Generator, loader: &mut Loader<'_>) -> Result<Vec<Datum>, Re
         let span = file.map_or(source.span, |file| Span { file, start: 0, end: offset(content.len()) });
         data.push(Datum { key, content, span });
     }
-    for (at, datum) in data.iter().enumerate() {
-        if let Some(first) = data[..at].iter().find(|first| first.key == datum.key) {
+    let mut seen = HashMap::new();
+    for datum in &data {
+        if let Some(first) = seen.insert(datum.key.as_str(), datum.span) {
             let message = format!("the key `{}` is given twice to `{}`", datum.key, generator.name.value);
-            return Err(RenderError::at(datum.span, message).related(first.span, "the first time"));
+            return Err(RenderError::at(datum.span, message).related(first, "the first time"));
         }
     }
     data.sort_by(|one, other| one.key.cmp(&other.key));

@@ -2,7 +2,7 @@
 
 use super::error::{RenderError, nearest};
 use crate::span::Span;
-use crate::yaml::{Kind, Node, Scalar, Step, Value, same, through_json};
+use crate::yaml::{Kind, Node, Scalar, Step, Value, is_within_limits, same, through_json};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -159,6 +159,11 @@ pub(super) fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), Ren
     for operation in operations {
         let place = root.origin.span;
         run(root, operation).map_err(|error| error.related(place, "the object that the patch is for"))?;
+        // Only what is moved or copied grows faster than the patch's own text; what is added may nest deeper.
+        if !matches!(operation.kind, OperationKind::Test | OperationKind::Remove) && !is_within_limits(root) {
+            let message = "after this operation the object is too large or nested too deep";
+            return Err(RenderError::at(operation.span, message).help("write the object as a resource of its own"));
+        }
     }
     Ok(())
 }
@@ -174,7 +179,7 @@ fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
         OperationKind::Move | OperationKind::Copy => {
             let Some(from) = &operation.from else { return Ok(()) };
             let mut moved = if operation.kind == OperationKind::Move { take(root, from)? } else { find(root, from)? };
-            moved.origin.before = Some(std::sync::Arc::new(moved.clone()));
+            moved.remember(moved.clone());
             (moved.origin.span, moved.origin.step) = (operation.span, Step::JsonPatch);
             add(root, path, moved)
         }
@@ -223,7 +228,7 @@ fn add_index(token: &str, length: usize) -> Option<usize> {
 
 fn put(mapping: &mut crate::yaml::Mapping, key: &str, mut value: Node) {
     if let Some(before) = mapping.get(key) {
-        value.origin.before = Some(std::sync::Arc::new(before.clone()));
+        value.remember(before.clone());
     }
     mapping.set(key, value);
 }
@@ -238,7 +243,7 @@ fn replace(root: &mut Node, path: &Pointer, value: Node) -> Result<(), RenderErr
     if parent.as_sequence().is_some() {
         let found = child_mut(parent, last).ok_or_else(|| path.missing(last, &known))?;
         let before = std::mem::replace(found, value);
-        found.origin.before = Some(std::sync::Arc::new(before));
+        found.remember(before);
         return Ok(());
     }
     let mapping = parent.as_mapping_mut().ok_or_else(|| path.missing(last, &known))?;

@@ -180,6 +180,10 @@ pub struct Kustomization {
     pub file: FileId,
     /// Whether it is a component.
     pub is_component: bool,
+    /// Why it cannot be rendered: a field of kustomize that is not supported.
+    pub refused: Option<RenderError>,
+    /// Every text in such fields: some of them are files.
+    pub mentioned: Vec<Text>,
     /// Files and folders, `bases` behind them.
     pub resources: Vec<Text>,
     /// Folders of components.
@@ -229,16 +233,20 @@ impl Kustomization {
         let node = document.filter(|node| !node.is_null()).ok_or_else(empty)?;
         let known: Vec<&str> = KNOWN.iter().chain(REFUSED.iter().map(|(name, _)| name)).copied().collect();
         let fields = Fields::read(node, &known, "kustomization")?;
+        let (mut refused, mut mentioned) = (None, Vec::new());
         for (name, way_out) in REFUSED {
-            if let Some((key, _)) = fields.entry(name).filter(|(_, value)| !is_empty(value)) {
-                return Err(RenderError::at(key, format!("`{name}` is not supported")).help(*way_out));
+            if let Some((key, value)) = fields.entry(name).filter(|(_, value)| !is_empty(value)) {
+                let error = RenderError::at(key, format!("`{name}` is not supported")).help(*way_out);
+                refused.get_or_insert(error);
+                collect_texts(value, &mut mentioned);
             }
         }
-        let says_nothing = |name: &&str| {
+        let says_nothing = |name: &str| {
             let value = fields.get(name);
             value.is_none_or(|node| node.is_null() || node.as_scalar().is_some_and(|scalar| scalar.text.is_empty()))
         };
-        if KNOWN.iter().filter(|name| !matches!(**name, "apiVersion" | "kind")).all(says_nothing) {
+        let told = KNOWN.iter().filter(|name| !matches!(**name, "apiVersion" | "kind"));
+        if refused.is_none() && told.copied().all(says_nothing) {
             return Err(empty());
         }
         let is_component = check_type(&fields)?;
@@ -249,6 +257,8 @@ impl Kustomization {
         Ok(Self {
             file,
             is_component,
+            refused,
+            mentioned,
             resources,
             components: fields.texts("components")?,
             namespace: fields.text("namespace")?,
@@ -269,6 +279,18 @@ impl Kustomization {
                 .map_or(Ok(GeneratorOptions::default()), GeneratorOptions::read)?,
             order: fields.get("sortOptions").map(read_order).transpose()?.flatten(),
         })
+    }
+}
+
+fn collect_texts(node: &Node, texts: &mut Vec<Text>) {
+    for item in node.as_sequence().unwrap_or_default() {
+        collect_texts(item, texts);
+    }
+    for (_, value) in node.as_mapping().into_iter().flat_map(Mapping::iter) {
+        collect_texts(value, texts);
+    }
+    if let Some(text) = node.as_text() {
+        texts.push(Text { value: text.to_owned(), span: node.origin.span });
     }
 }
 

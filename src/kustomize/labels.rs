@@ -36,7 +36,7 @@ fn write(node: &mut Node, pair: &Pair, step: Step) -> Result<(), RenderError> {
     };
     let mut value = Node::string(&pair.value, pair.span, step);
     if let Some(before) = mapping.get(&pair.key) {
-        value.origin.before = Some(std::sync::Arc::new(before.clone()));
+        value.remember(before.clone());
     }
     mapping.set(&pair.key, value);
     Ok(())

@@ -112,7 +112,11 @@ const MOST_LINKS: usize = 40;
 
 impl Loader<'_> {
     /// Follows links from `path` to what really stands there; `None` where nothing does.
-    pub(super) fn resolve(&mut self, path: &RepoPath, span: Span) -> Result<Option<(RepoPath, Entry)>, RenderError> {
+    pub(super) fn resolve(
+        &mut self,
+        path: &RepoPath,
+        span: Option<Span>,
+    ) -> Result<Option<(RepoPath, Entry)>, RenderError> {
         let mut pending: Vec<String> = path.segments().rev().map(str::to_owned).collect();
         let mut here = RepoPath::root();
         let mut links = 0;
@@ -126,16 +130,20 @@ impl Loader<'_> {
             if let Entry::Link(target) = &found {
                 links += 1;
                 if links > MOST_LINKS {
-                    return Err(RenderError::at(span, format!("`{path}` goes through too many symbolic links")));
+                    return Err(RenderError::placed(span, format!("`{path}` goes through too many symbolic links")));
                 }
                 let Some(resolved) = here.join(target) else {
                     let message = format!("`{next}` is a symbolic link out of the repository, to `{target}`");
-                    return Err(RenderError::at(span, message).help("only files of the repository itself are read"));
+                    return Err(RenderError::placed(span, message).help("only files of the repository itself are read"));
                 };
                 pending.extend(resolved.segments().rev().map(str::to_owned));
                 here = RepoPath::root();
                 entry = Entry::Folder(None);
                 continue;
+            }
+            if found == Entry::Submodule {
+                let message = format!("`{next}` is a submodule, whose files are in another repository");
+                return Err(RenderError::placed(span, message).help("copy what is needed into this repository"));
             }
             here = next;
             entry = found;
@@ -153,7 +161,7 @@ impl Loader<'_> {
     /// What stands at a path that the kustomization names.
     pub(super) fn entry(&mut self, relative: &str, span: Span) -> Result<Option<(RepoPath, Entry)>, RenderError> {
         let path = self.locate(relative, span)?;
-        self.resolve(&path, span)
+        self.resolve(&path, Some(span))
     }
 
     /// A file's content, and its id where it is text.
@@ -162,7 +170,7 @@ impl Loader<'_> {
             return Err(remote(relative, span));
         }
         let path = self.locate(relative, span)?;
-        let (path, _) = match self.resolve(&path, span)? {
+        let (path, _) = match self.resolve(&path, Some(span))? {
             Some((path, Entry::File(id))) => (path, id),
             Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
             None => return Err(self.missing(relative, &path, span)?),
@@ -221,21 +229,18 @@ impl Loader<'_> {
         for name in FILE_NAMES {
             let path = self.root.child(name);
             self.closure.paths.insert(path.clone());
-            let read = self.tree.entry(&path).map_err(|error| RenderError::tree(&error))?;
-            let path = match read {
-                Some(Entry::File(_)) => path,
-                Some(Entry::Link(target)) => {
-                    let target = self.root.join(&target);
-                    let resolved = match target {
-                        Some(target) => self.resolve_quietly(&target)?,
-                        None => None,
+            match self.tree.entry(&path).map_err(|error| RenderError::tree(&error))? {
+                None | Some(Entry::Folder(_)) => {}
+                Some(Entry::File(_)) => found.push((name, path)),
+                Some(Entry::Link(_) | Entry::Submodule) => {
+                    let Some((real, Entry::File(_))) = self.resolve(&path, span)? else {
+                        let message = format!("`{path}` is a symbolic link that leads to no file");
+                        let error = RenderError::placed(span, message);
+                        return Err(error.help("correct the link, or replace it by the file"));
                     };
-                    let Some(resolved) = resolved else { continue };
-                    resolved
+                    found.push((name, real));
                 }
-                _ => continue,
-            };
-            found.push((name, path));
+            }
         }
         if let [(first, _), (second, _), ..] = found[..] {
             let message = format!("`{}` has both `{first}` and `{second}`", self.root);
@@ -256,10 +261,19 @@ impl Loader<'_> {
         Ok(Some(self.parsed.kustomization(file)))
     }
 
-    fn resolve_quietly(&mut self, path: &RepoPath) -> Result<Option<RepoPath>, RenderError> {
-        self.closure.paths.insert(path.clone());
-        let entry = self.tree.entry(path).map_err(|error| RenderError::tree(&error))?;
-        Ok(matches!(entry, Some(Entry::File(_))).then(|| path.clone()))
+    /// Enters the folder that the loader's root really is, should links lead there.
+    pub(super) fn enter(&mut self) -> Result<(), RenderError> {
+        let root = self.root.clone();
+        match self.resolve(&root, None)? {
+            Some((real, Entry::Folder(_))) => {
+                self.root = real;
+                Ok(())
+            }
+            Some(_) => Err(RenderError::nowhere(format!("`{root}` is no folder")).help("an overlay is a folder")),
+            None => {
+                Err(RenderError::nowhere(format!("`{root}` does not exist")).help("name a folder of the repository"))
+            }
+        }
     }
 
     /// The manifests of a folder without a kustomization, as an Argo CD directory source reads them: not recursively.
@@ -269,10 +283,11 @@ impl Loader<'_> {
         let mut documents = Vec::new();
         for (name, entry) in children {
             let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
-            if !is_manifest || !matches!(entry, Entry::File(_)) {
+            if !is_manifest || matches!(entry, Entry::Folder(_)) {
                 continue;
             }
             let path = self.root.child(&name);
+            let Some((path, Entry::File(_))) = self.resolve(&path, None)? else { continue };
             let Some((id, content)) = self.tree.read(&path).map_err(|error| RenderError::tree(&error))? else {
                 continue;
             };

@@ -1,6 +1,6 @@
 //! Strategic-merge patches (`kyaml/yaml/merge2`, `kyaml/yaml/walk`).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::error::RenderError;
@@ -110,7 +110,9 @@ fn keep_null(object: Option<Node>, patch: Option<&Node>) -> Option<Node> {
 fn replaced(patch: &Node, before: Option<Node>) -> Node {
     let mut node = patch.clone();
     // Where the object lacks the field, the patch is walked against itself; nothing was replaced then.
-    node.origin.before = before.filter(|before| before.origin.span != patch.origin.span).map(Arc::new);
+    if let Some(before) = before.filter(|before| before.origin.span != patch.origin.span) {
+        node.remember(before);
+    }
     node
 }
 
@@ -226,7 +228,7 @@ fn take_list_directive(list: &mut Node) -> Result<Option<Directive>, RenderError
 }
 
 fn merge_scalars(own: &[Node], added: &[Node]) -> Vec<Node> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let text = |node: &Node| node.as_scalar().map(|scalar| Arc::clone(&scalar.text));
     added.iter().chain(own).filter(|item| text(item).is_none_or(|text| seen.insert(text))).cloned().collect()
 }
@@ -240,9 +242,10 @@ fn merge_items(
     schema: Option<&'static Schema>,
 ) -> Result<Vec<Node>, RenderError> {
     let mut values: Vec<Vec<String>> = Vec::new();
+    let mut seen = HashSet::new();
     for item in added.iter().chain(own) {
         let found = key_values(item, keys);
-        if !values.contains(&found) {
+        if seen.insert(found.clone()) {
             values.push(found);
         }
     }

@@ -1,12 +1,13 @@
 //! What a kustomization would look for, without rendering it: the way to know which overlays a change can reach at all.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
 use super::kustomization::{Kustomization, Text};
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
 use crate::sources::{RepoPath, Tree};
+use crate::span::FileId;
 
 /// What one folder reaches.
 #[derive(Clone, Debug, Default)]
@@ -14,25 +15,44 @@ pub struct Reach {
     /// Everything that a rendering would look for; more than that where it fails early.
     pub closure: Closure,
     /// The folders of all kustomizations below, without its own.
-    pub roots: Vec<RepoPath>,
+    pub roots: BTreeSet<RepoPath>,
     /// Whether the folder is a component.
     pub is_component: bool,
-    /// Whether the folder has a kustomization at all.
-    pub is_kustomization: bool,
+    /// The folder's own kustomization; `None` where it has none.
+    pub file: Option<FileId>,
+}
+
+/// What one kustomization looks for itself.
+struct Own {
+    closure: Closure,
+    listed: Vec<RepoPath>,
+    is_component: bool,
+    file: Option<FileId>,
 }
 
 /// Looks at the kustomizations of one tree. What was found is kept.
 pub struct Scanner<'a> {
     parsed: &'a Parsed,
     tree: &'a dyn Tree,
-    known: Mutex<HashMap<RepoPath, Arc<Reach>>>,
+    own: Mutex<HashMap<RepoPath, Arc<Own>>>,
+    reached: Mutex<HashMap<RepoPath, Arc<Reach>>>,
+}
+
+fn untouched<T>(
+    known: &Mutex<HashMap<RepoPath, Arc<T>>>,
+    closure: impl Fn(&T) -> &Closure,
+    changed: &[RepoPath],
+) -> Mutex<HashMap<RepoPath, Arc<T>>> {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let same = known.iter().filter(|(_, found)| !closure(found).touches(changed));
+    Mutex::new(same.map(|(folder, found)| (folder.clone(), Arc::clone(found))).collect())
 }
 
 impl<'a> Scanner<'a> {
     /// Looks at `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a Parsed, tree: &'a dyn Tree) -> Self {
-        Self { parsed, tree, known: Mutex::default() }
+        Self { parsed, tree, own: Mutex::default(), reached: Mutex::default() }
     }
 
     /// Looks at another tree, and takes over what none of the `changed` files touches.
@@ -41,10 +61,17 @@ impl<'a> Scanner<'a> {
     where
         'a: 'b,
     {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = known.iter().filter(|(_, reach)| !reach.closure.touches(changed));
-        let same = same.map(|(root, reach)| (root.clone(), Arc::clone(reach))).collect();
-        Scanner { parsed: self.parsed, tree, known: Mutex::new(same) }
+        let own = untouched(&self.own, |own| &own.closure, changed);
+        let reached = untouched(&self.reached, |reach| &reach.closure, changed);
+        Scanner { parsed: self.parsed, tree, own, reached }
+    }
+
+    /// Whether anything stands at a path.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn stands(&self, path: &RepoPath) -> Result<bool, RenderError> {
+        Ok(self.tree.entry(path).map_err(|error| RenderError::tree(&error))?.is_some())
     }
 
     /// What a folder reaches. A kustomization that cannot be read reaches what was looked for until then.
@@ -52,83 +79,104 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the snapshot itself cannot be read.
     pub fn reach(&self, root: &RepoPath) -> Result<Arc<Reach>, RenderError> {
-        self.reach_from(root, &mut Vec::new())
-    }
-
-    fn reach_from(&self, root: &RepoPath, chain: &mut Vec<RepoPath>) -> Result<Arc<Reach>, RenderError> {
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(root) {
+        if let Some(known) = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(root) {
             return Ok(Arc::clone(known));
         }
-        let mut reach = Reach::default();
-        let read = self.loader(root, &mut reach.closure).kustomization(None);
-        let kustomization = match read {
-            Err(error) if error.is_unreadable => return Err(error),
-            Ok(None) => {
-                // Such a folder is rendered as the manifests that it holds.
-                reach.closure.hold_folder(root);
-                None
-            }
-            Err(_) => None,
-            Ok(Some(read)) => {
-                reach.is_kustomization = true;
-                (*read).as_ref().ok().cloned()
-            }
+        let own = self.own(root)?;
+        let mut reach = Reach {
+            closure: own.closure.clone(),
+            roots: BTreeSet::new(),
+            is_component: own.is_component,
+            file: own.file,
         };
-        if let Some(kustomization) = kustomization {
-            reach.is_component = kustomization.is_component;
-            chain.push(root.clone());
-            self.follow(root, &kustomization, &mut reach, chain)?;
-            chain.pop();
+        let mut pending = own.listed.clone();
+        while let Some(folder) = pending.pop() {
+            if folder == *root || !reach.roots.insert(folder.clone()) {
+                continue;
+            }
+            let below = self.own(&folder)?;
+            reach.closure.extend(&below.closure);
+            pending.extend(below.listed.iter().cloned());
         }
         let reach = Arc::new(reach);
-        // What was cut short by a cycle is not the whole truth about a folder in the middle of it.
-        if chain.is_empty() || !reach.roots.iter().any(|folder| chain.contains(folder)) {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(root.clone(), Arc::clone(&reach));
-        }
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).insert(root.clone(), Arc::clone(&reach));
         Ok(reach)
     }
 
-    fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure) -> Loader<'b> {
-        Loader { tree: self.tree, parsed: self.parsed, restrictor: LoadRestrictor::None, root: root.clone(), closure }
-    }
-
-    fn follow(
-        &self,
-        root: &RepoPath,
-        kustomization: &Kustomization,
-        reach: &mut Reach,
-        chain: &mut Vec<RepoPath>,
-    ) -> Result<(), RenderError> {
-        for entry in kustomization.resources.iter().chain(&kustomization.components) {
-            match self.loader(root, &mut reach.closure).entry_of(entry) {
-                Err(error) if error.is_unreadable => return Err(error),
-                Err(_) | Ok(Listed::File) => {}
-                Ok(Listed::Folder(folder)) => {
-                    reach.roots.push(folder.clone());
-                    if chain.contains(&folder) {
-                        continue;
-                    }
-                    let below = self.reach_from(&folder, chain)?;
-                    reach.closure.extend(&below.closure);
-                    reach.roots.extend(below.roots.iter().cloned());
+    /// What the kustomization in one folder looks for itself.
+    fn own(&self, folder: &RepoPath) -> Result<Arc<Own>, RenderError> {
+        if let Some(known) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return Ok(Arc::clone(known));
+        }
+        let mut own = Own { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
+        let mut loader = Loader {
+            tree: self.tree,
+            parsed: self.parsed,
+            restrictor: LoadRestrictor::None,
+            root: folder.clone(),
+            closure: &mut own.closure,
+        };
+        let read = loader.enter().and_then(|()| loader.kustomization(None));
+        match told(read)? {
+            // Such a folder is rendered as the manifests that it holds.
+            Some(None) => {
+                let root = loader.root.clone();
+                loader.closure.hold_folder(&root);
+            }
+            Some(Some(read)) => {
+                own.file = Some(match &*read {
+                    Ok(kustomization) => kustomization.file,
+                    Err(error) => match error.span {
+                        Some(span) => span.file,
+                        None => return Err(error.clone()),
+                    },
+                });
+                let known = (*read).as_ref().ok();
+                // What cannot be read may look for anything, most likely in its own folder.
+                if known.is_none_or(|kustomization| kustomization.refused.is_some()) {
+                    let root = loader.root.clone();
+                    loader.closure.hold_folder(&root);
+                }
+                if let Some(kustomization) = known {
+                    own.is_component = kustomization.is_component;
+                    own.listed = follow(kustomization, &mut loader)?;
                 }
             }
+            None => {}
         }
-        for path in kustomization.files() {
-            // Whatever is wrong with a file is the rendering's to tell; only its place counts here.
-            let found = self.loader(root, &mut reach.closure).entry(&path.value, path.span);
-            found.map(drop).or_else(|error| if error.is_unreadable { Err(error) } else { Ok(()) })?;
-        }
-        Ok(())
+        let own = Arc::new(own);
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&own));
+        Ok(own)
     }
 }
 
+/// Whatever is wrong with a file is the rendering's to tell, as long as the snapshot can be read.
+fn told<T>(result: Result<T, RenderError>) -> Result<Option<T>, RenderError> {
+    match result {
+        Err(error) if error.is_unreadable => Err(error),
+        other => Ok(other.ok()),
+    }
+}
+
+/// Looks up all that a kustomization names; hands back the folders among it.
+fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<RepoPath>, RenderError> {
+    let mut folders = Vec::new();
+    for entry in kustomization.resources.iter().chain(&kustomization.components) {
+        if let Some(Listed::Folder(folder)) = told(loader.entry_of(entry))? {
+            folders.push(folder);
+        }
+    }
+    for path in kustomization.files() {
+        told(loader.entry(&path.value, path.span))?;
+    }
+    Ok(folders)
+}
+
 impl Kustomization {
-    /// Every file that the kustomization names besides `resources` and `components`.
+    /// Every file that the kustomization names besides `resources` and `components`. An entry of
+    /// `patchesStrategicMerge` may be the patch itself, which is no path but harmless as one.
     fn files(&self) -> impl Iterator<Item = Text> + '_ {
         let patches = self.patches.iter().chain(&self.patches_json6902).filter_map(|patch| patch.path.clone());
-        // An entry may be the patch itself, which is no path but harmless as one.
-        let merges = self.patches_strategic_merge.iter().filter(|text| !text.value.contains('\n')).cloned();
         let generated = self.config_maps.iter().chain(&self.secrets).flat_map(|generator| {
             let files = generator.files.iter().map(|file| Text {
                 value: file.value.rsplit('=').next().unwrap_or_default().to_owned(),
@@ -136,6 +184,7 @@ impl Kustomization {
             });
             generator.envs.iter().cloned().chain(files)
         });
-        patches.chain(merges).chain(generated)
+        let others = self.patches_strategic_merge.iter().chain(&self.mentioned).cloned();
+        patches.chain(others).chain(generated)
     }
 }

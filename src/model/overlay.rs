@@ -1,10 +1,10 @@
 //! Which folders are overlays, and of which app in which environment.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use crate::config::Config;
 use crate::kustomize::{FILE_NAMES, RenderError, Scanner};
-use crate::sources::RepoPath;
+use crate::sources::{Listing, RepoPath};
 
 /// One app in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,8 +17,6 @@ pub struct Overlay {
     pub environment: usize,
     /// The cluster or the part of the app; empty where there is none.
     pub part: String,
-    /// Whether the folder has a kustomization; else it is rendered as the manifests that it holds.
-    pub is_kustomization: bool,
 }
 
 /// The overlays of one tree.
@@ -28,6 +26,8 @@ pub struct Overlays {
     pub all: Vec<Overlay>,
     /// Kustomizations that are no overlay and that no overlay uses, in path order: nobody judges them.
     pub unrecognised: Vec<RepoPath>,
+    /// The folders that all apps are in, which their names leave out.
+    common: Vec<String>,
 }
 
 impl Overlays {
@@ -46,62 +46,94 @@ impl Overlays {
     }
 }
 
-/// Finds the overlays among the files of a tree.
+/// Finds the overlays of a tree. What `known` has, the base's overlays, stays an overlay as long as anything stands
+/// there: a change cannot hide one by turning it into something else.
 ///
 /// # Errors
 /// When the tree cannot be read.
-pub fn discover(config: &Config, files: &[RepoPath], scanner: &Scanner<'_>) -> Result<Overlays, RenderError> {
-    let mut folders: BTreeMap<RepoPath, bool> = BTreeMap::new();
-    for file in files {
-        let Some(folder) = file.parent() else { continue };
-        let is_kustomization = FILE_NAMES.contains(&file.file_name());
-        let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| file.file_name().ends_with(ending));
-        if is_kustomization || is_manifest && !config.layouts.is_empty() {
-            *folders.entry(folder).or_default() |= is_kustomization;
-        }
-    }
+pub fn discover(
+    config: &Config,
+    listing: &Listing,
+    scanner: &Scanner<'_>,
+    known: Option<&Overlays>,
+) -> Result<Overlays, RenderError> {
+    let folders = candidates(config, listing, scanner)?;
+    let is_known = |path: &RepoPath| known.is_some_and(|known| known.at(path).is_some());
     let mut found = Vec::new();
-    for (path, is_kustomization) in &folders {
-        if let Some(overlay) = recognise(config, path, *is_kustomization) {
-            if *is_kustomization && scanner.reach(path)?.is_component {
-                continue;
-            }
-            found.push(overlay);
+    for path in &folders {
+        if let Some(overlay) = recognise(config, path) {
+            // Where nobody says what is an overlay, components beside them are none.
+            let is_beside = config.layouts.is_empty() && !is_known(path) && scanner.reach(path)?.is_component;
+            found.extend(Some(overlay).filter(|_| !is_beside));
         }
     }
     if config.layouts.is_empty() {
-        found = without_parts_of_others(found, scanner)?;
-        shorten_apps(&mut found);
+        found = without_parts_of_others(found, scanner, &is_known)?;
     }
+    let mut common = Vec::new();
+    if config.layouts.is_empty() {
+        let base = known.filter(|known| !known.all.is_empty());
+        common = base.map_or_else(|| common_folders(&found), |known| known.common.clone());
+        for overlay in &mut found {
+            shorten(overlay, &common);
+        }
+    }
+    for overlay in known.into_iter().flat_map(|known| &known.all) {
+        if !found.iter().any(|other| other.path == overlay.path) && scanner.stands(&overlay.path)? {
+            found.push(overlay.clone());
+        }
+    }
+    found.sort();
+    let unrecognised = unrecognised(&folders, &found, scanner)?;
+    Ok(Overlays { all: found, unrecognised, common })
+}
+
+/// Folders that may be overlays: those with a kustomization, with a layout also those with manifests, and whatever a
+/// link leads to.
+fn candidates(config: &Config, listing: &Listing, scanner: &Scanner<'_>) -> Result<BTreeSet<RepoPath>, RenderError> {
+    let mut folders = BTreeSet::new();
+    for path in listing.files.iter().chain(&listing.others) {
+        let Some(folder) = path.parent() else { continue };
+        let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending);
+        let is_manifest = matches!(ending, Some("yaml" | "yml" | "json"));
+        if FILE_NAMES.contains(&path.file_name()) || is_manifest && !config.layouts.is_empty() {
+            folders.insert(folder);
+        }
+    }
+    for link in &listing.others {
+        if recognise(config, link).is_some() && scanner.reach(link)?.file.is_some() {
+            folders.insert(link.clone());
+        }
+    }
+    Ok(folders)
+}
+
+/// Kustomizations that nobody judges.
+fn unrecognised(
+    folders: &BTreeSet<RepoPath>,
+    found: &[Overlay],
+    scanner: &Scanner<'_>,
+) -> Result<Vec<RepoPath>, RenderError> {
     let mut used: HashSet<RepoPath> = found.iter().map(|overlay| overlay.path.clone()).collect();
-    for overlay in &found {
+    for overlay in found {
         used.extend(scanner.reach(&overlay.path)?.roots.iter().cloned());
     }
     let mut unrecognised = Vec::new();
     let mut bases = HashSet::new();
-    for path in folders
-        .iter()
-        .filter(|(path, is_kustomization)| **is_kustomization && !used.contains(*path))
-        .map(|(path, _)| path)
-    {
+    for path in folders.iter().filter(|path| !used.contains(*path)) {
         let reach = scanner.reach(path)?;
         bases.extend(reach.roots.iter().cloned());
-        if !reach.is_component {
+        if reach.file.is_some() && !reach.is_component {
             unrecognised.push(path.clone());
         }
     }
     unrecognised.retain(|path| !bases.contains(path));
-    Ok(Overlays { all: found, unrecognised })
+    Ok(unrecognised)
 }
 
-fn recognise(config: &Config, path: &RepoPath, is_kustomization: bool) -> Option<Overlay> {
-    let overlay = |app: String, environment: usize, part: String| Overlay {
-        path: path.clone(),
-        app,
-        environment,
-        part,
-        is_kustomization,
-    };
+fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
+    let overlay =
+        |app: String, environment: usize, part: String| Overlay { path: path.clone(), app, environment, part };
     if !config.layouts.is_empty() {
         let matched = config.layouts.iter().find_map(|layout| {
             let matched = layout.matches(path)?;
@@ -133,31 +165,41 @@ fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
     Some((environment, rest.join("-")))
 }
 
-/// Leaves out folders that are used by another overlay of the same app and environment: they are judged with it.
-fn without_parts_of_others(found: Vec<Overlay>, scanner: &Scanner<'_>) -> Result<Vec<Overlay>, RenderError> {
-    let mut used: BTreeSet<(RepoPath, usize)> = BTreeSet::new();
+/// Leaves out folders below an overlay of the same app and environment that uses them: they are judged with it.
+fn without_parts_of_others(
+    found: Vec<Overlay>,
+    scanner: &Scanner<'_>,
+    is_known: &dyn Fn(&RepoPath) -> bool,
+) -> Result<Vec<Overlay>, RenderError> {
+    let mut used: BTreeSet<(RepoPath, usize, String)> = BTreeSet::new();
     for overlay in &found {
-        let reach = scanner.reach(&overlay.path)?;
-        used.extend(reach.roots.iter().map(|root| (root.clone(), overlay.environment)));
+        let below = scanner.reach(&overlay.path)?;
+        let below = below.roots.iter().filter(|root| root.is_within(&overlay.path));
+        used.extend(below.map(|root| (root.clone(), overlay.environment, overlay.app.clone())));
     }
-    Ok(found.into_iter().filter(|overlay| !used.contains(&(overlay.path.clone(), overlay.environment))).collect())
+    let is_part = |overlay: &Overlay| used.contains(&(overlay.path.clone(), overlay.environment, overlay.app.clone()));
+    Ok(found.into_iter().filter(|overlay| is_known(&overlay.path) || !is_part(overlay)).collect())
+}
+
+/// The folders that all apps are in.
+fn common_folders(found: &[Overlay]) -> Vec<String> {
+    let mut apps = found.iter().map(|overlay| overlay.app.split('/').collect::<Vec<_>>());
+    let Some(first) = apps.next() else { return Vec::new() };
+    let common = apps.fold(first.len().saturating_sub(1), |common, app| {
+        let same = first.iter().zip(&app).take_while(|(one, other)| one == other).count();
+        common.min(same).min(app.len().saturating_sub(1))
+    });
+    first[..common].iter().map(|folder| (*folder).to_owned()).collect()
 }
 
 /// Takes off the folders that all apps are in: `apps/api` and `apps/web` are `api` and `web`.
-fn shorten_apps(found: &mut [Overlay]) {
-    let common = {
-        let mut apps = found.iter().map(|overlay| overlay.app.split('/').collect::<Vec<_>>());
-        let Some(first) = apps.next() else { return };
-        apps.fold(first.len().saturating_sub(1), |common, app| {
-            let same = first.iter().zip(&app).take_while(|(one, other)| one == other).count();
-            common.min(same).min(app.len().saturating_sub(1))
-        })
-    };
-    for overlay in found {
-        overlay.app = overlay.app.split('/').skip(common).collect::<Vec<_>>().join("/");
-        if overlay.app.is_empty() {
-            "app".clone_into(&mut overlay.app);
-        }
+fn shorten(overlay: &mut Overlay, common: &[String]) {
+    let segments: Vec<&str> = overlay.app.split('/').collect();
+    if segments.len() > common.len() && segments.iter().zip(common).all(|(segment, folder)| segment == folder) {
+        overlay.app = segments[common.len()..].join("/");
+    }
+    if overlay.app.is_empty() {
+        "app".clone_into(&mut overlay.app);
     }
 }
 
@@ -170,8 +212,8 @@ mod tests {
     fn found(files: &[(&str, &str)]) -> Vec<(String, String, String, String)> {
         let tree = MemoryTree::new(files.iter().copied());
         let (config, parsed) = (Config::default(), Parsed::default());
-        let overlays =
-            discover(&config, &list(&tree, &RepoPath::root()).unwrap(), &Scanner::new(&parsed, &tree)).unwrap();
+        let listing = list(&tree).unwrap();
+        let overlays = discover(&config, &listing, &Scanner::new(&parsed, &tree), None).unwrap();
         let row = |overlay: Overlay| {
             let environment = config.environments[overlay.environment].name.clone();
             (overlay.path.to_string(), overlay.app, environment, overlay.part)

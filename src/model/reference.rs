@@ -216,6 +216,16 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
         }
         "VaultSecret" | "OnePasswordItem" | "AzureKeyVaultSecret" => make("Secret", None, None),
         "Bundle" => make("ConfigMap", None, None),
+        // cert-manager makes the certificates of ingresses that name an issuer.
+        "Ingress" => {
+            let annotations = node.find(&["metadata", "annotations"]).and_then(Node::as_mapping);
+            let issuers = ["cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme"];
+            if !annotations.is_some_and(|annotations| issuers.iter().any(|issuer| annotations.get(issuer).is_some())) {
+                return Vec::new();
+            }
+            let secrets = list(&["spec", "tls"]).iter().filter_map(|tls| make("Secret", tls.get("secretName"), None));
+            return secrets.collect();
+        }
         "SecretProviderClass" => {
             let secrets = list(&["spec", "secretObjects"]).iter().filter_map(|secret| {
                 let data = secret.get("data").and_then(Node::as_sequence).unwrap_or_default();

@@ -99,8 +99,8 @@ impl State {
             }
             Value::Mapping(mapping) => {
                 let is_container = |item: &Node| item.get("name").is_some() || item.get("image").is_some();
-                let lists = mapping.get("containers").and_then(Node::as_sequence);
-                if lists.is_some_and(|containers| containers.iter().all(is_container)) {
+                let lists = ROLES.iter().filter_map(|(list, _)| mapping.get(list).and_then(Node::as_sequence));
+                if lists.flatten().any(is_container) {
                     self.pod(mapping, object, path);
                 }
                 for (key, inner) in mapping.iter() {
@@ -146,6 +146,9 @@ impl State {
             for (key, amount) in amounts.into_iter().flat_map(Mapping::iter).filter(|(_, amount)| !amount.is_null()) {
                 let amount = to_json(amount);
                 let amount = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+                if !is_amount(&amount) {
+                    continue;
+                }
                 resources.push((format!("{kind}.{}", key.text), amount));
             }
         }
@@ -193,6 +196,12 @@ impl State {
         }
         self.default_limits.push(DefaultLimits { namespace: object.namespace.clone(), resources });
     }
+}
+
+/// Whether a text is a quantity above zero. Zero means no limit, and anything else none that Kubernetes would take.
+fn is_amount(text: &str) -> bool {
+    let number = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    text[..number].parse::<f64>().is_ok_and(|amount| amount > 0.0)
 }
 
 /// What an object says it is.

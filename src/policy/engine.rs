@@ -17,6 +17,9 @@ pub struct Raised {
     pub at: Handle,
     /// What is wrong.
     pub message: String,
+    /// What exactly it is about, where the object and the path of `at` alone would not tell two faults apart.
+    #[serde(default)]
+    pub subject: Option<String>,
     /// What is to be seen on the line.
     #[serde(default)]
     pub label: Option<String>,

@@ -122,8 +122,8 @@ pub struct ChangeInput {
     pub head: Option<String>,
     /// Names of bots among its authors.
     pub bots: Vec<String>,
-    /// The first changed line that reaches the overlay.
-    pub at: Handle,
+    /// The first changed line that reaches the overlay; `null` where no changed file is text.
+    pub at: Option<Handle>,
 }
 
 /// What one side renders to.

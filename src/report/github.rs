@@ -43,12 +43,12 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
 
 fn annotation(finding: &Finding, level: &str, files: &Files, out: &mut dyn Write) -> io::Result<()> {
     let place = files.location(finding.primary.span);
-    let mut message = finding.message.clone();
+    let mut message = data(&finding.message);
     for note in &finding.notes {
-        message.push_str(&format!("\nnote: {note}"));
+        message.push_str(&format!("%0Anote: {}", data(note)));
     }
     if let Some(help) = &finding.help {
-        message.push_str(&format!("\nhelp: {help}"));
+        message.push_str(&format!("%0Ahelp: {}", data(help)));
     }
     let mut title = format!("tollgate {}", finding.rule);
     if finding.existing {
@@ -62,13 +62,13 @@ fn annotation(finding: &Finding, level: &str, files: &Files, out: &mut dyn Write
         place.end_line,
         place.column,
         property(&title),
-        data(&message)
+        message
     )
 }
 
-/// Escapes a message: a line break or a percent sign would end or garble the command.
+/// Escapes a message: a percent sign would garble the command, and a line break, which is not printable, end it.
 fn data(text: &str) -> String {
-    printable(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    printable(text).replace('%', "%25")
 }
 
 /// Escapes a property, in which colons and commas separate.
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn what_comes_from_the_repository_cannot_write_commands() {
-        assert_eq!(data("a%\n::error::b\u{1b}[31m"), "a%25%0A::error::b\u{fffd}[31m");
+        assert_eq!(data("a%\n::error::b\u{1b}[31m"), "a%25\u{fffd}::error::b\u{fffd}[31m");
         assert_eq!(property("a:b,c"), "a%3Ab%2Cc");
     }
 }

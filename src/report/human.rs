@@ -1,6 +1,6 @@
 //! `--format human`: each finding as a story that ends in what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -12,7 +12,9 @@ use miette::{
 
 use super::{Report, count, printable};
 use crate::finding::{Finding, Label, Severity};
+use crate::sources::ContentId;
 use crate::span::{Files, SourceFile, Span};
+use crate::yaml::{Dialect, Mapping, Node, Source, Step, parse};
 
 /// How wide reports are.
 const WIDTH: usize = 120;
@@ -131,6 +133,7 @@ impl Excerpt {
         let first = labels.iter().map(|(label, _)| file.line_of(label.span.start)).min().unwrap_or_default();
         let last = labels.iter().map(|(label, _)| file.line_of(label.span.start)).max().unwrap_or_default();
         let (from, to) = (first.saturating_sub(2), (last + 3).min(lines).min(first + WINDOW.max(last - first + 3)));
+        let secret = secret_lines(file);
         // Lines before the window are kept as empty ones, so that miette counts right.
         let mut text = "\n".repeat(from);
         let mut starts = BTreeMap::new();
@@ -140,7 +143,7 @@ impl Excerpt {
             starts.insert(line, text.len());
             let content = file.text[start..end].trim_end_matches(['\n', '\r']);
             let cut: String = content.chars().take(LONGEST_LINE).collect();
-            text.push_str(&shown(&cut));
+            text.push_str(&shown(&if secret.contains(&line) { masked(&cut) } else { cut }));
             text.push('\n');
         }
         let place = |span: Span| {
@@ -154,7 +157,8 @@ impl Excerpt {
             let inside = inside.lines().next().unwrap_or_default();
             let at = (begin + shown(before).len()).min(line_end);
             let length = shown(inside).len().min(line_end - at);
-            (at, length)
+            // A masked line may end inside of what was a character.
+            if text.is_char_boundary(at) && text.is_char_boundary(at + length) { (at, length) } else { (begin, 0) }
         };
         let labels = labels.iter().map(|(label, is_primary)| {
             let (at, length) = place(label.span);
@@ -166,8 +170,61 @@ impl Excerpt {
             }
         });
         let labels = labels.collect();
-        Self { source: NamedSource::new(file.path.to_string(), text), labels }
+        Self { source: NamedSource::new(printable(file.path.as_str()), text), labels }
     }
+}
+
+/// The zero-based lines that may hold contents of Secrets: objects of that kind, the sources of `secretGenerator`, and
+/// files of other kinds, which generators read. Where a file cannot be read as YAML, all that mentions Secrets counts.
+fn secret_lines(file: &SourceFile) -> BTreeSet<usize> {
+    let lines = 0..file.line_starts().len();
+    let ending = file.path.file_name().rsplit_once('.').map(|(_, ending)| ending);
+    if file.path.file_name() == "CODEOWNERS" {
+        return BTreeSet::new();
+    }
+    if !matches!(ending, Some("yaml" | "yml" | "json")) && file.path.file_name() != "Kustomization" {
+        return lines.collect();
+    }
+    if !file.text.contains("Secret") && !file.text.to_ascii_lowercase().contains("secretgenerator") {
+        return BTreeSet::new();
+    }
+    // Spans of a file of its own would need its id; lines are counted on a copy of the text instead.
+    let files = Files::default();
+    let copy = files.add(&file.path, ContentId::of(file.text.as_bytes()), &file.text);
+    let Ok(documents) = parse(&Source::file(copy, &file.text), Step::File, Dialect::Kustomization) else {
+        return lines.collect();
+    };
+    let mut secret = BTreeSet::new();
+    for document in &documents {
+        mark_secrets(document, &mut |node| {
+            let span = node.origin.span;
+            secret.extend(file.line_of(span.start)..=file.line_of(span.end.max(span.start + 1) - 1));
+        });
+    }
+    secret
+}
+
+/// Calls `mark` on every value that may be the content of a Secret.
+fn mark_secrets(node: &Node, mark: &mut dyn FnMut(&Node)) {
+    let is_secret = node.get("kind").and_then(Node::as_text) == Some("Secret");
+    for (key, value) in node.as_mapping().into_iter().flat_map(Mapping::iter) {
+        if is_secret && matches!(&*key.text, "data" | "stringData") || key.text.eq_ignore_ascii_case("secretGenerator")
+        {
+            mark(value);
+        } else {
+            mark_secrets(value, mark);
+        }
+    }
+    for item in node.as_sequence().unwrap_or_default() {
+        mark_secrets(item, mark);
+    }
+}
+
+/// A line with all behind its first `:` or `=` hidden, or all of it where it has neither.
+fn masked(line: &str) -> String {
+    let start = line.find([':', '=']).map_or_else(|| line.len() - line.trim_start().len(), |at| at + 1);
+    let hidden = |character: char| if character.is_whitespace() { character } else { '*' };
+    line[..start].chars().chain(line[start..].chars().map(hidden)).collect()
 }
 
 /// A line as it is shown: what a terminal would obey replaced, tabs as blanks.
@@ -245,4 +302,31 @@ fn told(affected: &[(String, String, String)]) -> String {
         text.push_str(&format!("; and {}", count(apps.len() - told.len(), "more app")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::RepoPath;
+
+    fn lines(path: &str, text: &str) -> Vec<usize> {
+        let files = Files::default();
+        let file = files.add(&RepoPath::new(path).unwrap(), ContentId::of(text.as_bytes()), text);
+        secret_lines(&files.get(file)).into_iter().collect()
+    }
+
+    #[test]
+    fn contents_of_secrets_are_never_shown() {
+        assert_eq!(
+            lines("a.yaml", "kind: Secret\nmetadata: {name: x}\nstringData:\n  a: b\n  c: |\n    d\n    e\n"),
+            [3, 4, 5, 6]
+        );
+        assert_eq!(lines("k.yaml", "secretGenerator:\n- name: x\n  literals: [a=b]\nresources: []\n"), [1, 2]);
+        assert_eq!(lines("k.yaml", "kind: SecretStore\nspec:\n  a: b\n"), [0usize; 0]);
+        assert_eq!(lines("a.yaml", "kind: Secret\nstringData: [\n"), [0, 1, 2]);
+        assert_eq!(lines("secret.env", "A=b\n"), [0, 1]);
+        assert_eq!(masked("  a: hunter2 x"), "  a: ******* *");
+        assert_eq!(masked("  - literal=hunter2"), "  - literal=*******");
+        assert_eq!(masked("  hunter2"), "  *******");
+    }
 }

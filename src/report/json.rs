@@ -90,10 +90,10 @@ pub(crate) fn location(files: &Files, span: Span) -> Location {
 /// What identifies a finding from run to run; it holds no line number, so it survives unrelated edits.
 #[must_use]
 pub fn fingerprint(finding: &Finding) -> String {
-    let (rule, overlay, object, path, about) = finding.identity();
+    let (rule, overlay, object, about) = finding.identity();
     let object =
         object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
-    let text = [rule, overlay, object.unwrap_or_default(), path.unwrap_or_default(), about].join("\0");
+    let text = [rule, overlay, object.unwrap_or_default(), about].join("\0");
     Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 

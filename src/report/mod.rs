@@ -23,7 +23,7 @@ pub struct Report {
     pub valid_until: Option<DateTime<Utc>>,
     /// How many overlays there are.
     pub overlays: usize,
-    /// Overlays whose rendered output changes: app, environment and folder, in path order.
+    /// Overlays whose rendered output changes: app, environment and folder, by app, the highest environment first.
     pub affected: Vec<(String, String, String)>,
     /// How many overlays were judged; with `--all` more than are affected.
     pub judged: usize,
@@ -45,11 +45,11 @@ impl Report {
     }
 }
 
-/// A text from the repository without control characters, which a terminal or a log would obey.
+/// A text from the repository on one line, without control characters, which a terminal or a log would obey.
 #[must_use]
 pub(crate) fn printable(text: &str) -> String {
     let is_hidden = |character: char| {
-        character.is_control() && character != '\n'
+        character.is_control()
             || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
     };
     text.chars().map(|character| if is_hidden(character) { '\u{fffd}' } else { character }).collect()

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use gix::bstr::ByteSlice as _;
+
 use super::worktree::too_large;
 use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 
@@ -34,8 +36,9 @@ impl Store {
             let mut folder = Folder::new();
             for entry in tree.iter() {
                 let entry = entry.map_err(|error| error.to_string())?;
-                let Ok(name) = std::str::from_utf8(entry.filename()) else { continue };
-                folder.push((name.to_owned(), entry.kind(), entry.object_id()));
+                // A name that is not UTF-8 is told with replacements; nothing can refer to it by name anyway.
+                let name = entry.filename().to_str_lossy().into_owned();
+                folder.push((name, entry.kind(), entry.object_id()));
             }
             folder.sort_by(|one, other| one.0.cmp(&other.0));
             Ok::<_, String>(Arc::new(folder))
@@ -69,7 +72,7 @@ impl Store {
             EntryKind::Tree => Some(Entry::Folder(Some(ContentId(id)))),
             EntryKind::Blob | EntryKind::BlobExecutable => Some(Entry::File(ContentId(id))),
             EntryKind::Link => Some(Entry::Link(Arc::from(String::from_utf8_lossy(&self.blob(id)?).as_ref()))),
-            EntryKind::Commit => None,
+            EntryKind::Commit => Some(Entry::Submodule),
         })
     }
 
@@ -92,7 +95,12 @@ impl CommitTree {
     }
 
     fn error(&self, path: &RepoPath, why: String) -> TreeError {
-        TreeError { path: path.clone(), tree: self.name.to_string(), why }
+        TreeError {
+            is_too_large: why.contains(super::worktree::TOO_LARGE),
+            path: path.clone(),
+            tree: self.name.to_string(),
+            why,
+        }
     }
 
     fn find(&self, path: &RepoPath) -> Result<Option<(gix::objs::tree::EntryKind, gix::ObjectId)>, TreeError> {

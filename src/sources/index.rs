@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gix::bstr::ByteSlice as _;
+
 use super::commit::Store;
 use super::{Content, Entry, RepoPath, Tree, TreeError};
 
@@ -16,18 +18,23 @@ impl IndexTree {
         let mut files = BTreeMap::new();
         let index = store.with(gix::Repository::index_or_empty).map_err(|error| error.to_string())?;
         for entry in index.entries() {
-            let Ok(path) = std::str::from_utf8(entry.path(&index)) else { continue };
+            let path = entry.path(&index).to_str_lossy();
             if entry.stage_raw() != 0 {
                 return Err(format!("`{path}` has unresolved merge conflicts in the index"));
             }
-            let (Some(path), Some(mode)) = (RepoPath::new(path), entry.mode.to_tree_entry_mode()) else { continue };
+            let (Some(path), Some(mode)) = (RepoPath::new(&path), entry.mode.to_tree_entry_mode()) else { continue };
             files.insert(path, (mode.kind(), entry.id));
         }
         Ok(Self { store, files })
     }
 
     fn error(&self, path: &RepoPath, why: String) -> TreeError {
-        TreeError { path: path.clone(), tree: self.name().to_owned(), why }
+        TreeError {
+            is_too_large: why.contains(super::worktree::TOO_LARGE),
+            path: path.clone(),
+            tree: self.name().to_owned(),
+            why,
+        }
     }
 
     fn below(

@@ -68,19 +68,33 @@ pub enum Entry {
     Folder(Option<ContentId>),
     /// A symbolic link and the text of its target.
     Link(Arc<str>),
+    /// A submodule: its files are in another repository.
+    Submodule,
 }
 
 /// A tree could not be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("cannot read `{path}` in {tree}: {why}")]
-#[diagnostic(help("the repository or the disk is damaged, or access is denied; `git fsck` says more"))]
+#[diagnostic(help("{}", self.help()))]
 pub struct TreeError {
+    /// Whether the file is only over [`LARGEST_FILE`].
+    pub is_too_large: bool,
     /// The path that was asked for.
     pub path: RepoPath,
     /// The snapshot's name.
     pub tree: String,
     /// What the layer below said.
     pub why: String,
+}
+
+impl TreeError {
+    fn help(&self) -> &'static str {
+        if self.is_too_large {
+            "split the file, or keep it out of what is deployed"
+        } else {
+            "the repository or the disk is damaged, or access is denied; `git fsck` says more"
+        }
+    }
 }
 
 /// A read-only snapshot of the repository's files.
@@ -109,43 +123,64 @@ pub trait Tree: Send + Sync {
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError>;
 }
 
-/// Every file and link below `folder`, in path order, so that runs repeat exactly.
+/// What a tree holds, in path order, so that runs repeat exactly.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// Every file.
+    pub files: Vec<RepoPath>,
+    /// Every symbolic link and submodule: more may stand behind them.
+    pub others: Vec<RepoPath>,
+}
+
+impl Listing {
+    fn add(&mut self, path: RepoPath, entry: &Entry) {
+        match entry {
+            Entry::File(_) => self.files.push(path),
+            Entry::Link(_) | Entry::Submodule => self.others.push(path),
+            Entry::Folder(_) => {}
+        }
+    }
+
+    fn sort(&mut self) {
+        self.files.sort();
+        self.others.sort();
+    }
+
+    /// The listing of `tree`, from which only the `changed` paths differ.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn after(mut self, tree: &dyn Tree, changed: &[RepoPath]) -> Result<Self, TreeError> {
+        self.files.retain(|path| changed.binary_search(path).is_err());
+        self.others.retain(|path| changed.binary_search(path).is_err());
+        for path in changed {
+            if let Some(entry) = tree.entry(path)? {
+                self.add(path.clone(), &entry);
+            }
+        }
+        self.sort();
+        Ok(self)
+    }
+}
+
+/// Lists a tree.
 ///
 /// # Errors
 /// When the snapshot cannot be read.
-pub fn list(tree: &dyn Tree, folder: &RepoPath) -> Result<Vec<RepoPath>, TreeError> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.clone()];
+pub fn list(tree: &dyn Tree) -> Result<Listing, TreeError> {
+    let mut listing = Listing::default();
+    let mut folders = vec![RepoPath::root()];
     while let Some(folder) = folders.pop() {
         for (name, entry) in tree.children(&folder)? {
             let path = folder.child(&name);
             match entry {
                 Entry::Folder(_) => folders.push(path),
-                Entry::File(_) | Entry::Link(_) => files.push(path),
+                other => listing.add(path, &other),
             }
         }
     }
-    files.sort();
-    Ok(files)
-}
-
-/// What [`list`] gives for `tree`, made of the listing of a tree from which only the `changed` paths differ.
-///
-/// # Errors
-/// When the snapshot cannot be read.
-pub fn listed_after(
-    mut files: Vec<RepoPath>,
-    tree: &dyn Tree,
-    changed: &[RepoPath],
-) -> Result<Vec<RepoPath>, TreeError> {
-    files.retain(|path| changed.binary_search(path).is_err());
-    for path in changed {
-        if matches!(tree.entry(path)?, Some(Entry::File(_) | Entry::Link(_))) {
-            files.push(path.clone());
-        }
-    }
-    files.sort();
-    Ok(files)
+    listing.sort();
+    Ok(listing)
 }
 
 /// The files and links that differ between two snapshots, in path order. Folders with the same id are not entered.

@@ -89,6 +89,14 @@ pub enum RepositoryError {
     #[error("`{0}` is not in a Git repository")]
     #[diagnostic(help("run this in a clone of the config repository, or name one with `--repo`"))]
     Absent(String),
+    /// There is no working tree.
+    #[error("the repository at `{0}` is bare: it has no index and no working tree")]
+    #[diagnostic(help("name two commits: `--base` and `--head`"))]
+    Bare(String),
+    /// The index holds a merge that is not finished.
+    #[error("{0}")]
+    #[diagnostic(help("finish the merge and stage the result, then run again"))]
+    Unmerged(String),
     /// There is no commit yet.
     #[error("the repository at `{0}` has no commit yet")]
     #[diagnostic(help("commit something first: the gate compares a change with what stands in the base branch"))]
@@ -165,7 +173,9 @@ impl Repository {
         repository.object_cache_size(32 << 20);
         // Trees of neighbouring commits are stored as differences of each other; without their bases at hand each one
         // is put together from the beginning of its chain.
-        repository.objects.set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE)));
+        repository
+            .objects
+            .set_pack_cache(|| Box::new(gix::odb::pack::cache::lru::MemoryCappedHashmap::new(PACK_CACHE)));
         let root = repository.workdir().map_or(absolute.clone(), Path::to_owned);
         let root = root.canonicalize().unwrap_or(root);
         Ok(Some(Self { store: Arc::new(Store::new(repository)), root }))
@@ -271,9 +281,14 @@ impl Repository {
         }
         match scope {
             Scope::Staged | Scope::Worktree => {
+                if self.store.with(|repository| repository.workdir().is_none()) {
+                    return Err(RepositoryError::Bare(place));
+                }
                 let base = self.commit("HEAD")?;
                 let head_tree: Box<dyn Tree> = match scope {
-                    Scope::Staged => Box::new(IndexTree::new(Arc::clone(&self.store)).map_err(read_error)?),
+                    Scope::Staged => {
+                        Box::new(IndexTree::new(Arc::clone(&self.store)).map_err(RepositoryError::Unmerged)?)
+                    }
                     _ => Box::new(self.working_tree()),
                 };
                 Ok(Judged { base_tree: self.tree(&base), base, head: None, head_tree, added: Vec::new() })
@@ -339,9 +354,8 @@ impl Repository {
         let text = |pointer: &str| event.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
         let pull_request = (text("/pull_request/base/sha"), text("/pull_request/head/sha"));
         if let (Some(base), Some(head)) = pull_request {
-            let checked_out = self.commit("HEAD")?;
-            if checked_out.parents == 2 && checked_out.id.to_string() != head {
-                return Ok(Some((self.commit("HEAD^1")?, self.commit("HEAD^2")?)));
+            if let Some(sides) = self.forge_merge(&base, &head)? {
+                return Ok(Some(sides));
             }
             return Ok(Some((self.commit(&base)?, self.commit(&head)?)));
         }
@@ -357,11 +371,29 @@ impl Repository {
         Ok(None)
     }
 
+    /// Both sides of what is checked out, where that is the forge's own merge of this request: its second parent is
+    /// the request's head, and its first has all that the base had.
+    fn forge_merge(&self, base: &str, head: &str) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        if self.commit("HEAD")?.parents != 2 {
+            return Ok(None);
+        }
+        let (first, second) = (self.commit("HEAD^1")?, self.commit("HEAD^2")?);
+        if second.id.to_string() != head {
+            return Ok(None);
+        }
+        let Ok(base) = self.commit(base) else { return Ok(None) };
+        let common = self
+            .store
+            .with(|repository| repository.merge_base(base.id.0, first.id.0).ok().flatten().map(gix::Id::detach));
+        Ok((common == Some(base.id.0)).then_some((first, second)))
+    }
+
     fn named_by_gitlab(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
         let Some(head) = environment.get("CI_COMMIT_SHA") else { return Ok(None) };
         let head = self.commit(&head)?;
         if environment.get("CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merged_result") && head.parents == 2 {
-            return Ok(Some((self.commit("HEAD^1")?, self.commit("HEAD^2")?)));
+            let parent = |number: u8| self.commit(&format!("{}^{number}", head.id));
+            return Ok(Some((parent(1)?, parent(2)?)));
         }
         if let Some(branch) = environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") {
             // The merge base that GitLab names would hide what landed since; only the branch's tip will do.

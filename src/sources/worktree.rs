@@ -28,7 +28,9 @@ impl WorkingTree {
     }
 
     fn error(&self, path: &RepoPath, why: impl std::fmt::Display) -> TreeError {
-        TreeError { path: path.clone(), tree: self.name().to_owned(), why: why.to_string() }
+        let why = why.to_string();
+        let is_too_large = why.starts_with(TOO_LARGE);
+        TreeError { is_too_large, path: path.clone(), tree: self.name().to_owned(), why }
     }
 
     /// Whether a folder above `path` is a symbolic link: then nothing stands at the path itself.
@@ -54,7 +56,11 @@ impl WorkingTree {
         if !kind.is_file() {
             return Ok(None);
         }
-        Ok(self.read(path)?.map(|(id, _)| Entry::File(id)))
+        match self.read(path) {
+            // Such a file is never read, so its id only has to tell that it is there.
+            Err(error) if error.is_too_large => Ok(Some(Entry::File(ContentId::of(error.why.as_bytes())))),
+            read => Ok(read?.map(|(id, _)| Entry::File(id))),
+        }
     }
 }
 
@@ -106,7 +112,10 @@ impl Tree for WorkingTree {
         let mut children = Vec::new();
         for entry in entries {
             let entry = entry.map_err(|error| self.error(folder, error))?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
+            let name = entry
+                .file_name()
+                .into_string()
+                .map_err(|name| self.error(folder, format!("the name `{}` is not UTF-8", name.to_string_lossy())))?;
             if name == ".git" {
                 continue;
             }
@@ -120,7 +129,10 @@ impl Tree for WorkingTree {
     }
 }
 
+/// How the reason begins where a file is over the limit.
+pub(super) const TOO_LARGE: &str = "files over ";
+
 /// Says that a file is over the limit.
 pub(super) fn too_large(bytes: u64) -> String {
-    format!("it has {bytes} bytes; files over {LARGEST_FILE} bytes are not read")
+    format!("{TOO_LARGE}{LARGEST_FILE} bytes are not read, and this one has {bytes}")
 }

@@ -3,7 +3,8 @@
 //! Reads with a pure-Rust event parser into nodes with byte spans; scalars resolve as go-yaml v3 resolves them for
 //! kustomize. The emitter writes what `sigs.k8s.io/yaml` writes.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use crate::span::Span;
 
@@ -131,28 +132,46 @@ pub struct Key {
     pub is_string: bool,
 }
 
-/// Entries in file order.
-#[derive(Clone, Debug, Default)]
+/// Entries in file order. Large ones are looked up by an index, made when it is first needed.
+#[derive(Debug, Default)]
 pub struct Mapping {
     entries: Vec<(Key, Node)>,
+    index: OnceLock<HashMap<Arc<str>, usize>>,
+}
+
+/// How many entries are looked through one by one.
+const SMALL: usize = 32;
+
+impl Clone for Mapping {
+    fn clone(&self) -> Self {
+        Self { entries: self.entries.clone(), index: OnceLock::new() }
+    }
 }
 
 impl Mapping {
+    fn position(&self, key: &str) -> Option<usize> {
+        if self.entries.len() <= SMALL {
+            return self.entries.iter().position(|(known, _)| &*known.text == key);
+        }
+        let number = || self.entries.iter().enumerate().map(|(at, (key, _))| (Arc::clone(&key.text), at)).collect();
+        self.index.get_or_init(number).get(key).copied()
+    }
+
     /// Looks an entry up by its key's text.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.iter().find(|(known, _)| &*known.text == key).map(|(_, node)| node)
+        self.position(key).map(|at| &self.entries[at].1)
     }
 
     /// Looks an entry up to change it.
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        self.entries.iter_mut().find(|(known, _)| &*known.text == key).map(|(_, node)| node)
+        self.position(key).map(|at| &mut self.entries[at].1)
     }
 
     /// The key itself, with its place.
     #[must_use]
     pub fn key(&self, key: &str) -> Option<&Key> {
-        self.entries.iter().find(|(known, _)| &*known.text == key).map(|(known, _)| known)
+        self.position(key).map(|at| &self.entries[at].0)
     }
 
     /// Sets an entry: replaced in place, or added at the end with the node's own span as the key's place.
@@ -166,12 +185,16 @@ impl Mapping {
 
     /// Adds an entry whose key is known to be absent.
     pub fn push(&mut self, key: Key, node: Node) {
+        if let Some(index) = self.index.get_mut() {
+            index.insert(Arc::clone(&key.text), self.entries.len());
+        }
         self.entries.push((key, node));
     }
 
     /// Removes an entry and hands it back.
     pub fn remove(&mut self, key: &str) -> Option<Node> {
-        let at = self.entries.iter().position(|(known, _)| &*known.text == key)?;
+        let at = self.position(key)?;
+        self.index = OnceLock::new();
         Some(self.entries.remove(at).1)
     }
 
@@ -183,11 +206,6 @@ impl Mapping {
     /// The entries in file order, to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
         self.entries.iter_mut().map(|(key, node)| (&*key, node))
-    }
-
-    /// Keeps the entries that `keep` accepts.
-    pub fn retain(&mut self, mut keep: impl FnMut(&Key, &Node) -> bool) {
-        self.entries.retain(|(key, node)| keep(key, node));
     }
 
     /// How many entries there are.
@@ -205,7 +223,7 @@ impl Mapping {
 
 impl FromIterator<(Key, Node)> for Mapping {
     fn from_iter<T: IntoIterator<Item = (Key, Node)>>(entries: T) -> Self {
-        Self { entries: entries.into_iter().collect() }
+        Self { entries: entries.into_iter().collect(), index: OnceLock::new() }
     }
 }
 
@@ -290,8 +308,23 @@ impl Node {
 
     /// Puts a scalar here, which is remembered as the work of `step` at `span`.
     pub fn replace_scalar(&mut self, scalar: Scalar, span: Span, step: Step) {
-        let before = self.clone();
-        *self = Self { value: Value::Scalar(scalar), origin: Origin { span, step, before: Some(Arc::new(before)) } };
+        let node = Self { value: Value::Scalar(scalar), origin: Origin::new(span, step) };
+        let before = std::mem::replace(self, node);
+        self.remember(before);
+    }
+
+    /// Remembers what this node replaced. The chain is cut at [`LONGEST_CHAIN`]: hostile input could make it endless.
+    pub fn remember(&mut self, mut before: Self) {
+        let mut length = 1;
+        let mut here = &before.origin.before;
+        while let Some(older) = here {
+            length += 1;
+            here = &older.origin.before;
+        }
+        if length >= LONGEST_CHAIN {
+            before.origin.before = None;
+        }
+        self.origin.before = Some(Arc::new(before));
     }
 
     /// What kustomize calls the kind of node, for messages.
@@ -309,6 +342,33 @@ impl Node {
             Value::Mapping(_) => "a mapping",
         }
     }
+}
+
+/// How many earlier writers of a value are remembered.
+const LONGEST_CHAIN: usize = 16;
+
+/// How deep collections may nest, in files and after patches.
+pub const DEEPEST: usize = 200;
+/// How many nodes one text may have once its aliases are expanded, or one object after patches.
+pub const MOST_NODES: usize = 2_000_000;
+
+/// Whether a value stays within the limits on nesting and size; looks no further than they reach.
+#[must_use]
+pub fn is_within_limits(node: &Node) -> bool {
+    let mut nodes = 0;
+    let mut pending = vec![(node, 1)];
+    while let Some((node, depth)) = pending.pop() {
+        nodes += 1;
+        if depth > DEEPEST || nodes > MOST_NODES {
+            return false;
+        }
+        match &node.value {
+            Value::Scalar(_) => {}
+            Value::Sequence(items) => pending.extend(items.iter().map(|item| (item, depth + 1))),
+            Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, node)| (node, depth + 1))),
+        }
+    }
+    true
 }
 
 /// Whether two values are the same, whoever wrote them.

@@ -6,13 +6,9 @@ use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
 use super::resolve::{Kind, resolve};
-use super::{Key, Mapping, Node, Origin, Scalar, Step, Value};
+use super::{DEEPEST, Key, MOST_NODES, Mapping, Node, Origin, Scalar, Step, Value};
 use crate::span::{FileId, SourceFile, Span, offset};
 
-/// How deep collections may nest.
-const DEEPEST: usize = 200;
-/// How many nodes one text may have once its aliases are expanded.
-const MOST_NODES: usize = 2_000_000;
 /// How many documents one text may hold.
 const MOST_DOCUMENTS: usize = 20_000;
 
@@ -175,7 +171,7 @@ struct Open {
 
 enum Content {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<(Key, Node)>, key: Option<(Key, bool)>, seen: HashSet<Arc<str>>, merge: Vec<Node> },
+    Mapping { entries: Vec<(Key, Node)>, key: Option<(Key, bool)>, seen: HashMap<Arc<str>, usize>, merge: Vec<Node> },
 }
 
 impl Builder<'_> {
@@ -197,7 +193,7 @@ impl Builder<'_> {
             }
             Event::MappingStart(style, anchor, _) => {
                 let content =
-                    Content::Mapping { entries: Vec::new(), key: None, seen: HashSet::new(), merge: Vec::new() };
+                    Content::Mapping { entries: Vec::new(), key: None, seen: HashMap::new(), merge: Vec::new() };
                 self.begin(range, (anchor, style), content)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
@@ -329,12 +325,17 @@ impl Builder<'_> {
             collect_merge_sources(node, merge)?;
             return Ok(None);
         }
-        if !seen.insert(Arc::clone(&found.text)) {
-            if self.dialect == Dialect::Resource {
+        match seen.insert(Arc::clone(&found.text), entries.len()) {
+            None => {}
+            Some(_) if self.dialect == Dialect::Resource => {
                 let message = format!("the key `{}` stands twice in one mapping", found.text);
                 return Err(YamlError { message, span: found.span });
             }
-            entries.retain(|(known, _)| known.text != found.text);
+            Some(first) => {
+                seen.insert(Arc::clone(&found.text), first);
+                entries[first] = (found, node);
+                return Ok(None);
+            }
         }
         entries.push((found, node));
         Ok(None)

@@ -127,6 +127,138 @@ fn a_change_cannot_loosen_its_own_gate() {
     assert_eq!(run(made.path(), &["check", "--trust", "head"]).code, 2);
 }
 
+type Trick<'a> = &'a dyn Fn(&Path);
+
+/// Whatever production is turned into, its unproven digest is refused.
+#[test]
+fn nothing_hides_an_overlay() {
+    use std::os::unix::fs::symlink;
+    let base = with(&repository(), &[("tollgate.yaml", "version: 1\n")]);
+    let evil = pinned('e');
+    let production = "apps/api/prod";
+    let tricks: [(&str, Trick); 6] = [
+        ("a component", &|prod| {
+            fs::write(prod.join("app.yaml"), &evil).unwrap();
+            fs::write(prod.join("kustomization.yaml"), "kind: Component\nresources: [app.yaml]\n").unwrap();
+        }),
+        ("a folder behind a link", &|prod| {
+            fs::rename(prod, prod.with_file_name("next")).unwrap();
+            fs::write(prod.with_file_name("next").join("app.yaml"), &evil).unwrap();
+            symlink("next", prod).unwrap();
+        }),
+        ("a kustomization behind two links", &|prod| {
+            fs::write(prod.join("app.yaml"), &evil).unwrap();
+            fs::rename(prod.join("kustomization.yaml"), prod.join("k1")).unwrap();
+            symlink("k1", prod.join("k2")).unwrap();
+            symlink("k2", prod.join("kustomization.yaml")).unwrap();
+        }),
+        ("a kustomization behind a link that leaves", &|prod| {
+            fs::remove_file(prod.join("kustomization.yaml")).unwrap();
+            symlink("/etc/hostname", prod.join("kustomization.yaml")).unwrap();
+        }),
+        ("a part of another overlay", &|prod| {
+            fs::write(prod.join("app.yaml"), &evil).unwrap();
+            fs::create_dir(prod.with_file_name("prod-x")).unwrap();
+            fs::write(prod.with_file_name("prod-x").join("kustomization.yaml"), "resources: [../prod]\n").unwrap();
+        }),
+        ("something that does not render", &|prod| {
+            fs::write(prod.join("kustomization.yaml"), "resources: [app.yaml]\nvars: [{name: X}]\n").unwrap();
+        }),
+    ];
+    for (name, trick) in tricks {
+        let made = two_commits(&base, &base);
+        assert_eq!(run(made.path(), &["check", "--worktree"]).code, 0, "{name}");
+        trick(&made.path().join(production));
+        let ran = run(made.path(), &["check", "--worktree"]);
+        assert_eq!(ran.code, 1, "{name}: {}{}", ran.out, ran.err);
+        assert!(ran.out.contains("production"), "{name}: {}", ran.out);
+    }
+}
+
+#[test]
+fn an_overlay_that_did_not_render_before_is_no_open_door() {
+    let broken = ("apps/api/prod/kustomization.yaml", "resources: [app.yaml]\nvars: [{name: X}]\n");
+    let base = with(&repository(), &[broken]);
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('e'))]));
+    let ran = run(made.path(), &["check"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.out.contains("error[render/failed]"), "{}", ran.out);
+}
+
+#[test]
+fn another_fault_in_the_same_place_is_a_new_one() {
+    let secret = |name: &str| {
+        format!(
+            "{}          env:\n            - name: X\n              valueFrom: {{secretKeyRef: {{name: {name}, key: k}}}}\n",
+            pinned('a')
+        )
+    };
+    let base = with(&repository(), &[("apps/api/prod/app.yaml", &secret("known"))]);
+    let same = with(&base, &[("apps/api/prod/app.yaml", &secret("known").replace("cpu: 1,", "cpu: 2,"))]);
+    assert_eq!(run(two_commits(&base, &same).path(), &["check"]).code, 0);
+    let other = with(&base, &[("apps/api/prod/app.yaml", &secret("other"))]);
+    assert_eq!(run(two_commits(&base, &other).path(), &["check"]).code, 1);
+}
+
+#[test]
+fn hostile_changes_end_soon() {
+    let base = repository();
+    let copies = (0..60).map(|at| format!("      - {{op: copy, from: /metadata, path: /metadata/x{at}}}\n"));
+    let bomb = format!(
+        "{KUSTOMIZATION}patches:\n  - target: {{kind: Deployment}}\n    patch: |-\n{}",
+        copies.collect::<String>()
+    );
+    let mut lattice = base.clone();
+    for level in 0..30 {
+        let below = if level == 0 {
+            "resources: [x.yaml]\n".to_owned()
+        } else {
+            format!("resources: [../../d{0}/a, ../../d{0}/b]\n", level - 1)
+        };
+        lattice.extend(files(&[
+            (&format!("d{level}/a/kustomization.yaml"), &below),
+            (&format!("d{level}/b/kustomization.yaml"), &below),
+        ]));
+    }
+    let images = (0..3000).map(|at| format!("  - {{name: \"ghcr.*\", newTag: v{at}}}")).collect::<Vec<_>>().join("\n");
+    for (name, head, code) in [
+        ("copies", with(&base, &[("apps/api/prod/kustomization.yaml", &bomb)]), 1),
+        ("lattice", lattice, 0),
+        (
+            "images",
+            with(&base, &[("apps/api/prod/kustomization.yaml", &format!("{KUSTOMIZATION}images:\n{images}"))]),
+            1,
+        ),
+    ] {
+        let made = two_commits(&base, &head);
+        let ran = run(made.path(), &["check"]);
+        assert_eq!(ran.code, code, "{name}: {}{}", ran.out, ran.err);
+    }
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    let secret = |value: &str| {
+        format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData:\n  password: {value}\n")
+    };
+    let freeze =
+        "version: 1\nfreezes: [{name: now, environments: [production], from: 2020-01-01, until: 2099-01-01}]\n";
+    let base = with(
+        &repository(),
+        &[
+            ("tollgate.yaml", freeze),
+            ("apps/api/prod/kustomization.yaml", "resources: [app.yaml, s.yaml]\n"),
+            ("apps/api/prod/s.yaml", &secret("hunter1")),
+        ],
+    );
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/s.yaml", &secret("hunter2"))]));
+    for format in ["human", "json", "github"] {
+        let ran = run(made.path(), &["check", "--format", format]);
+        assert_eq!(ran.code, 1);
+        assert!(!ran.out.contains("hunter"), "{}", ran.out);
+    }
+}
+
 #[test]
 fn what_is_staged_is_judged() {
     let base = repository();
@@ -187,6 +319,7 @@ fn what_cannot_be_decided_says_why_and_never_passes() {
         (good.path(), vec!["check", "--base", "nonsense"], "`nonsense` names no commit", "git fetch"),
         (good.path(), vec!["check", "--now", "soon"], "is no time", "RFC 3339"),
         (good.path(), vec!["check", "--env", "prd"], "there is no environment `prd`", "production"),
+        (good.path(), vec!["check", "--app", "ap"], "no overlay is of app `ap`", "--app"),
         (good.path(), vec!["check", "--rule", "x/y"], "there is no rule `x/y`", "image/unpinned"),
         (good.path(), vec!["check", "--review", "absent.json"], "cannot read `absent.json`", "JSON"),
         (no_overlay.path(), vec!["check"], "no overlay was found", "layout"),
@@ -246,6 +379,15 @@ fn continuous_integration_names_both_sides() {
     let pull_request = format!(r#"{{"pull_request": {{"base": {{"sha": "{main}"}}, "head": {{"sha": "{change}"}}}}}}"#);
     let ran = run_with(pull_request, &github);
     assert_eq!((ran.code, sides(&ran)), (1, expected.clone()));
+    // Another merge that happens to be checked out is not this request's.
+    let other = made.commit("other", &base, "Forge", 1_700_000_300, &[main, main]);
+    fs::write(made.path().join(".git/HEAD"), "ref: refs/heads/other\n").unwrap();
+    let ran = run_with(
+        format!(r#"{{"pull_request": {{"base": {{"sha": "{main}"}}, "head": {{"sha": "{change}"}}}}}}"#),
+        &github,
+    );
+    assert_eq!((ran.code, sides(&ran)), (1, expected.clone()), "{other}");
+    fs::write(made.path().join(".git/HEAD"), "ref: refs/heads/merge\n").unwrap();
     let queue = format!(r#"{{"merge_group": {{"base_sha": "{main}", "head_sha": "{merge}"}}}}"#);
     let ran = run_with(queue, &github);
     assert_eq!((ran.code, sides(&ran)), (1, (main.to_string(), merge.to_string())));
