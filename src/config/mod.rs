@@ -116,16 +116,18 @@ impl Config {
     }
 }
 
-/// Whether a name matches a pattern in which `*` stands for any text and `?` for one character.
+/// Whether a name matches a pattern in which `*` stands for any text and `?` for one character; a backslash takes the
+/// meaning from the character after it.
 #[must_use]
 pub fn glob_matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<Glob>, Vec<char>) = (Glob::parse(pattern), name.chars().collect());
     let (mut at, mut in_name) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while in_name < name.len() {
-        if at < pattern.len() && (pattern[at] == '?' || pattern[at] == name[in_name] && pattern[at] != '*') {
+        let step = pattern.get(at);
+        if step.is_some_and(|step| matches!(step, Glob::AnyOne) || *step == Glob::Exactly(name[in_name])) {
             (at, in_name) = (at + 1, in_name + 1);
-        } else if at < pattern.len() && pattern[at] == '*' {
+        } else if step == Some(&Glob::Anything) {
             star = Some((at, in_name));
             at += 1;
         } else if let Some((star_at, star_name)) = star {
@@ -135,7 +137,30 @@ pub fn glob_matches(pattern: &str, name: &str) -> bool {
             return false;
         }
     }
-    pattern[at..].iter().all(|character| *character == '*')
+    pattern[at..].iter().all(|step| *step == Glob::Anything)
+}
+
+#[derive(PartialEq)]
+enum Glob {
+    Anything,
+    AnyOne,
+    Exactly(char),
+}
+
+impl Glob {
+    fn parse(pattern: &str) -> Vec<Self> {
+        let mut characters = pattern.chars();
+        let mut steps = Vec::new();
+        while let Some(character) = characters.next() {
+            steps.push(match character {
+                '*' => Self::Anything,
+                '?' => Self::AnyOne,
+                '\\' => Self::Exactly(characters.next().unwrap_or('\\')),
+                other => Self::Exactly(other),
+            });
+        }
+        steps
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +171,8 @@ mod tests {
     fn globs_match_whole_names() {
         for (pattern, name, expected) in [
             ("prod-*", "prod-eu", true),
+            ("prod-\\*", "prod-*", true),
+            ("prod-\\*", "prod-eu", false),
             ("prod-*", "prod", false),
             ("*-prod", "eu-prod", true),
             ("p*d", "prod", true),

@@ -1,5 +1,5 @@
 //! CODEOWNERS by GitHub's rules: the last matching line counts, patterns are case-sensitive and work much like
-//! `.gitignore` without `!`, `[ ]` and `\#`; a line with a syntax error is skipped.
+//! `.gitignore` without `!` and `\#`, brackets stand for themselves; a line with a syntax error is skipped.
 
 use crate::kustomize::Parsed;
 use crate::sources::{RepoPath, Tree, TreeError};
@@ -68,11 +68,7 @@ impl OwnerRule {
     fn parse(line: &str, span: Span) -> Option<Self> {
         let mut words = words(line).into_iter();
         let pattern = words.next()?;
-        if pattern.starts_with('!')
-            || pattern.contains(['[', ']'])
-            || pattern.starts_with("\\#")
-            || pattern.contains("***")
-        {
+        if pattern.starts_with('!') || pattern.starts_with("\\#") || pattern.contains("***") {
             return None;
         }
         let owners: Vec<String> = words.collect();
@@ -82,8 +78,7 @@ impl OwnerRule {
         }
         let trimmed = pattern.strip_suffix('/').unwrap_or(&pattern);
         let is_anchored = trimmed.contains('/');
-        let mut segments: Vec<String> =
-            trimmed.split('/').filter(|part| !part.is_empty()).map(|part| part.replace("\\ ", " ")).collect();
+        let mut segments: Vec<String> = trimmed.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         if segments.is_empty() {
             return None;
         }
@@ -167,7 +162,7 @@ fn segments_match(pattern: &[String], path: &[&str], covers_below: bool) -> bool
     false
 }
 
-/// One segment; `*` stands for any text and `?` for one character.
+/// One segment; `*` stands for any text, `?` for one character, `\*` and `\?` for themselves.
 fn segment_matches(pattern: &str, name: &str) -> bool {
     crate::config::glob_matches(pattern, name)
 }
@@ -198,6 +193,10 @@ mod tests {
             ("**/logs", "build/logs/x", true),
             ("**/logs", "deep/down/logs", true),
             ("a/**/b", "a/b", true),
+            ("/app/[id]/f", "app/[id]/f", true),
+            ("/app/[id]/f", "app/i/f", false),
+            ("f\\*o", "f*o", true),
+            ("f\\*o", "foo", false),
             ("a/**/b", "a/x/y/b", true),
             ("a/**", "a/x/y", true),
             ("a/**", "a", false),
