@@ -2,6 +2,8 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
@@ -262,13 +264,18 @@ impl Builder<'_> {
         range: &std::ops::Range<usize>,
     ) -> Result<Scalar, YamlError> {
         let plain = style == ScalarStyle::Plain;
-        let kind = match tag.and_then(Tag::core_suffix) {
+        let tag_name = tag.and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
+        let text = if tag_name.as_deref() == Some("binary") { Cow::from(self.binary(&text, range)?) } else { text };
+        let kind = match tag_name.as_deref() {
             None if tag.is_some() => Kind::String,
             // kustomize writes and reads every object once more; a colon in a flow collection is then put in quotes.
             None if plain && self.is_in_flow() && text.contains(':') => Kind::String,
             None if plain => resolve(&text),
-            None | Some("str" | "binary") => Kind::String,
-            Some(wanted) => {
+            Some("timestamp") => {
+                let message = "the tag `!!timestamp` is not supported; write the value without it";
+                return Err(self.error(range.clone(), message.to_owned()));
+            }
+            Some(wanted @ ("null" | "bool" | "int" | "float")) => {
                 let kind = resolve(&text);
                 let fits = matches!(
                     (wanted, kind),
@@ -276,13 +283,13 @@ impl Builder<'_> {
                         | ("bool", Kind::Bool(_))
                         | ("int", Kind::Int(_) | Kind::Uint(_))
                         | ("float", Kind::Float(_) | Kind::Int(_) | Kind::Uint(_))
-                        | ("timestamp", Kind::Timestamp)
                 );
                 if !fits {
                     return Err(self.error(range.clone(), format!("`{text}` is not what its tag `!!{wanted}` says")));
                 }
                 kind
             }
+            None | Some(_) => Kind::String,
         };
         let text: Arc<str> = match style {
             // The parser reports an empty value as `~`, which kustomize tells from a null that is written out.
@@ -291,6 +298,13 @@ impl Builder<'_> {
             _ => Arc::from(text),
         };
         Ok(Scalar { text, kind, plain })
+    }
+
+    /// What a `!!binary` value stands for, as go-yaml decodes it. Bytes that are no text cannot be rendered.
+    fn binary(&self, text: &str, range: &std::ops::Range<usize>) -> Result<String, YamlError> {
+        let refuse = |what: &str| self.error(range.clone(), format!("the `!!binary` value {what}"));
+        let bytes = STANDARD.decode(text.replace(['\r', '\n'], "")).map_err(|_| refuse("is not base64"))?;
+        String::from_utf8(bytes).map_err(|_| refuse("does not hold UTF-8 text"))
     }
 
     /// Puts a finished node where it belongs. `counts` is what it adds to the node count: for an alias all that it
@@ -436,6 +450,15 @@ mod tests {
     fn anchors_and_merge_keys_expand() {
         let text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\nc: *a\nd:\n  <<: [{x: 4}, *a]\n";
         assert_eq!(json(text), r#"{"a":{"x":1,"y":2},"b":{"x":1,"y":3},"c":{"x":1,"y":2},"d":{"x":4,"y":2}}"#);
+    }
+
+    #[test]
+    fn binary_values_are_decoded() {
+        assert_eq!(json("k: !!binary |\n  aGVs\n  bG8=\ne: !!binary \"\"\n"), r#"{"e":"","k":"hello"}"#);
+        for (value, expected) in [("aGVs bG8=", "is not base64"), ("aGVsbG8", "is not base64"), ("/w==", "UTF-8")] {
+            let error = read(&format!("k: !!binary {value}\n")).unwrap_err();
+            assert!(error.message.contains(expected), "{value}: {}", error.message);
+        }
     }
 
     #[test]
