@@ -38,6 +38,10 @@ pub enum Depth {
     Lasting(i64),
 }
 
+/// How many older commits are looked up at once: more and more, since what stood for long likely stood for longer.
+const FEWEST_AHEAD: usize = 8;
+const MOST_AHEAD: usize = 256;
+
 /// Why history does not answer.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum HistoryError {
@@ -192,17 +196,23 @@ impl<'a> History<'a> {
         let Some(newest) = Some(known.next).filter(|next| *next < self.line.len()) else { return Ok(false) };
         let tree = self.repository.tree(&self.line[newest]);
         let mut segment = self.segment(overlay, &tree, newest)?;
-        let mut next = newest + 1;
-        while let Some(commit) = self.line.get(next) {
-            let older = self.repository.tree(commit).snapshot(&segment.wanted, Some(&segment.snapshot))?;
-            if !older.is_same(&segment.snapshot) {
+        let mut ahead = FEWEST_AHEAD;
+        'older: loop {
+            let from = segment.oldest + 1;
+            let older = &self.line[from..(from + ahead).min(self.line.len())];
+            if older.is_empty() {
                 break;
             }
-            segment.snapshot = older;
-            segment.oldest = next;
-            next += 1;
+            let trees: Vec<CommitTree> = older.iter().map(|commit| self.repository.tree(commit)).collect();
+            for older in CommitTree::snapshots(&trees, &segment.wanted)? {
+                if !older.is_same(&segment.snapshot) {
+                    break 'older;
+                }
+                segment.oldest += 1;
+            }
+            ahead = (ahead * 2).min(MOST_AHEAD);
         }
-        known.next = next;
+        known.next = segment.oldest + 1;
         known.segments.push(segment);
         Ok(true)
     }
@@ -219,7 +229,7 @@ impl<'a> History<'a> {
             Err(failed) => (Vec::new(), failed.closure),
         };
         let wanted = Wanted::new(closure.paths());
-        let snapshot = tree.snapshot(&wanted, None)?;
+        let snapshot = tree.snapshot(&wanted)?;
         Ok(Segment { newest: at, oldest: at, images, wanted, snapshot })
     }
 }

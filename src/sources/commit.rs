@@ -179,7 +179,7 @@ impl Wanted {
 }
 
 /// The ids of wanted paths in one tree.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     id: Option<gix::ObjectId>,
     children: Vec<Snapshot>,
@@ -199,52 +199,86 @@ impl Snapshot {
 }
 
 impl CommitTree {
-    /// Looks the wanted paths up. A snapshot of a neighbour spares what is the same there.
+    /// Looks the wanted paths up.
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn snapshot(&self, wanted: &Wanted, near: Option<&Snapshot>) -> Result<Snapshot, TreeError> {
-        self.store.snapshot(Some(self.root), wanted, near).map_err(|why| self.error(&RepoPath::root(), why))
+    pub fn snapshot(&self, wanted: &Wanted) -> Result<Snapshot, TreeError> {
+        let mut snapshots = Self::snapshots(std::slice::from_ref(self), wanted)?;
+        Ok(snapshots.pop().unwrap_or_default())
+    }
+
+    /// Looks the wanted paths up in trees of neighbouring commits of one repository, in their order.
+    ///
+    /// # Errors
+    /// When one of the trees cannot be read.
+    pub fn snapshots(trees: &[Self], wanted: &Wanted) -> Result<Vec<Snapshot>, TreeError> {
+        let Some(first) = trees.first() else { return Ok(Vec::new()) };
+        let roots: Vec<_> = trees.iter().map(|tree| Some(tree.root)).collect();
+        first.store.snapshots(&roots, wanted).map_err(|why| first.error(&RepoPath::root(), why))
     }
 }
 
 impl Store {
-    fn snapshot(
-        &self,
-        id: Option<gix::ObjectId>,
-        wanted: &Wanted,
-        near: Option<&Snapshot>,
-    ) -> Result<Snapshot, String> {
-        if let Some(near) = near.filter(|near| near.id == id) {
-            return Ok(near.clone());
-        }
-        let Some(folder) = id.filter(|_| !wanted.children.is_empty()) else {
-            return Ok(Snapshot {
-                id,
-                children: vec![Snapshot { id: None, children: Vec::new() }; wanted.children.len()],
-            });
-        };
-        let mut found: Vec<Option<gix::ObjectId>> = vec![None; wanted.children.len()];
-        self.with(|repository| {
-            let Ok(object) = repository.find_object(folder) else { return Err(format!("object {folder} is missing")) };
-            if object.kind != gix::objs::Kind::Tree {
-                return Ok(());
+    fn snapshots(&self, ids: &[Option<gix::ObjectId>], wanted: &Wanted) -> Result<Vec<Snapshot>, String> {
+        let mut distinct: Vec<Option<gix::ObjectId>> = ids.to_vec();
+        distinct.dedup();
+        let mut snapshots: Vec<_> = distinct.iter().map(|id| Snapshot { id: *id, children: Vec::new() }).collect();
+        if !wanted.children.is_empty() {
+            let found = self.find_in_folders(&distinct, wanted)?;
+            for (at, (_, wanted)) in wanted.children.iter().enumerate() {
+                let below: Vec<_> = found.iter().map(|found| found[at]).collect();
+                for (snapshot, child) in snapshots.iter_mut().zip(self.snapshots(&below, wanted)?) {
+                    snapshot.children.push(child);
+                }
             }
-            for entry in gix::objs::TreeRefIter::from_bytes(&object.data, folder.kind()) {
-                let entry = entry.map_err(|error| error.to_string())?;
-                let name: &[u8] = entry.filename;
-                if let Ok(at) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
-                    found[at] = Some(entry.oid.to_owned());
+        }
+        let mut at = 0;
+        let expand = |id: &Option<gix::ObjectId>| {
+            at += usize::from(snapshots[at].id != *id);
+            snapshots[at].clone()
+        };
+        Ok(ids.iter().map(expand).collect())
+    }
+
+    /// For each folder, the ids of the wanted children, in their order.
+    ///
+    /// A pack stores versions of a folder as a chain of differences: onto the older version where it was pushed or
+    /// imported, onto the newer one after `git repack`. Read from the end that stands on its own, each further version
+    /// costs one difference; from the other end it costs the whole chain.
+    fn find_in_folders(
+        &self,
+        folders: &[Option<gix::ObjectId>],
+        wanted: &Wanted,
+    ) -> Result<Vec<Vec<Option<gix::ObjectId>>>, String> {
+        let mut found = vec![vec![None; wanted.children.len()]; folders.len()];
+        self.with(|repository| {
+            let differences = |at: usize| {
+                let id = folders.get(at).copied().flatten()?;
+                repository.find_header(id).ok()?.num_deltas()
+            };
+            let mut order: Vec<usize> = (0..folders.len()).collect();
+            if differences(0) > differences(1) {
+                order.reverse();
+            }
+            for at in order {
+                let Some(folder) = folders[at] else { continue };
+                let Ok(object) = repository.find_object(folder) else {
+                    return Err(format!("object {folder} is missing"));
+                };
+                if object.kind != gix::objs::Kind::Tree {
+                    continue;
+                }
+                for entry in gix::objs::TreeRefIter::from_bytes(&object.data, folder.kind()) {
+                    let entry = entry.map_err(|error| error.to_string())?;
+                    let name: &[u8] = entry.filename;
+                    if let Ok(child) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
+                        found[at][child] = Some(entry.oid.to_owned());
+                    }
                 }
             }
             Ok(())
         })?;
-        let children = wanted
-            .children
-            .iter()
-            .zip(found)
-            .enumerate()
-            .map(|(at, ((_, wanted), id))| self.snapshot(id, wanted, near.and_then(|near| near.children.get(at))));
-        Ok(Snapshot { id, children: children.collect::<Result<_, _>>()? })
+        Ok(found)
     }
 }
