@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
@@ -90,19 +91,27 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
             return Ok(Exit::Undecided);
         }
     }
+    writeln!(process.out, "\nThe repository is in {0}. Go on from there:\n\n  cd {0}", root.display())?;
+    if let Some(program) = program_off_the_path(process.variables) {
+        writeln!(process.out, "  alias tollgate='{}'", program.display())?;
+    }
     writeln!(
         process.out,
-        "\nThe repository is in {0}. Go on from there:\n\n  \
-         cd {0}\n  \
-         git log --graph --format='%h %an %ar: %s' main {BRANCH}    # what happened so far\n  \
+        "  git log --graph --format='%h %an %ar: %s' main {BRANCH}    # what happened so far\n  \
          git diff main {BRANCH}                                     # the change that was refused\n  \
          tollgate check                                             # judge it again; mend something first\n  \
          tollgate check --format json\n  \
          tollgate render apps/api/overlays/production               # what kustomize build prints\n  \
-         tollgate explain promotion/unproven                        # what a rule wants and why",
-        root.display()
+         tollgate explain promotion/unproven                        # what a rule wants and why"
     )?;
     Ok(Exit::Allowed)
+}
+
+/// This program, where a shell does not find it by its name.
+fn program_off_the_path(variables: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let folders = variables("PATH").unwrap_or_default();
+    let is_found = std::env::split_paths(&folders).any(|folder| folder.join("tollgate").is_file());
+    std::env::current_exe().ok().filter(|_| !is_found)
 }
 
 /// A digest that looks like one.

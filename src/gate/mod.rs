@@ -254,6 +254,8 @@ fn run(
     let trusted: &dyn Tree = if request.trusts_head { &*judged.head_tree } else { &judged.base_tree };
     let config = read_config(trusted, parsed)?;
     let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
+    // Once merged it judges every change; one that cannot be read would close the gate for all of them.
+    policy::settings(&read_config(&*judged.head_tree, parsed)?, rules).map_err(GateError::Config)?;
     check_filters(request, &config, rules)?;
     let head = judged.head.as_ref().map(|head| head.id.to_string());
     let review = request.review.map(|(path, text)| Review::read(path, text, head.as_deref())).transpose()?;

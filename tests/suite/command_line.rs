@@ -313,7 +313,9 @@ fn what_cannot_be_decided_says_why_and_never_passes() {
     let no_overlay = two_commits(&files(&[("a/kustomization.yaml", KUSTOMIZATION)]), &files(&[("a/x", "y")]));
     let broken = with(&base, &[("tollgate.yaml", "version: 1\nenvironmets: []\nlayout: apps/{app}\n")]);
     let broken = two_commits(&broken, &with(&broken, &[("README.md", "x")]));
+    let breaks = two_commits(&base, &with(&base, &[("tollgate.yaml", "version: 1\nfreezes: 3\n")]));
     for (folder, arguments, message, help) in [
+        (breaks.path(), vec!["check"], "`freezes`", "tollgate.yaml:2"),
         (empty_folder.path(), vec!["check"], "is not in a Git repository", "--repo"),
         (unborn.path(), vec!["check"], "has no commit yet", "commit something"),
         (good.path(), vec!["check", "--base", "nonsense"], "`nonsense` names no commit", "git fetch"),
