@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use tollgate::sources::{ContentId, RepoPath};
+use tollgate::span::Files;
+
 use crate::support::{files_in, root};
 
 /// The ids of all rules, by their files.
@@ -114,4 +117,23 @@ fn resolve<'a>(schema: &'a serde_json::Value, mut here: &'a serde_json::Value) -
 fn the_ratchet_is_a_number() {
     let floor = fs::read_to_string(root().join(".ci/conformance")).unwrap();
     assert!(floor.trim().parse::<usize>().unwrap() > 0);
+}
+
+#[test]
+fn what_others_read_is_yaml_and_what_the_readme_configures_is_accepted() {
+    for file in ["action.yml", ".pre-commit-hooks.yaml"] {
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let blocks: Vec<&str> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    for block in &blocks {
+        serde_yaml::from_str::<serde_yaml::Value>(block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    }
+    let configuration = blocks.iter().find(|block| block.starts_with("version: 1")).unwrap();
+    let files = Files::default();
+    let file =
+        files.add(&RepoPath::new("tollgate.yaml").unwrap(), ContentId::of(configuration.as_bytes()), configuration);
+    let config = tollgate::config::read(file, configuration).unwrap();
+    tollgate::policy::settings(&config, tollgate::policy::catalog().unwrap()).unwrap();
 }
