@@ -245,7 +245,7 @@ impl<'a> Documents<'a> {
             }
         }
         let message = format!("the overlay `{folder}` holds no text file");
-        Err(GateError::Nothing { message, help: "add its kustomization, or remove the folder".to_owned() })
+        Err(GateError::Unfit { message, help: "add its kustomization, or remove the folder".to_owned() })
     }
 
     fn changed_line(&self, path: &RepoPath) -> Result<Option<Span>, GateError> {

@@ -76,11 +76,11 @@ pub enum GateError {
     /// A snapshot, seen while rendering.
     #[error("{0}")]
     Unreadable(RenderError),
-    /// There is nothing to judge.
+    /// The repository holds nothing to judge, or not where it must be.
     #[error("{message}")]
     #[diagnostic(help("{help}"))]
-    Nothing {
-        /// What was looked for.
+    Unfit {
+        /// What is wrong with it.
         message: String,
         /// What to do.
         help: String,
@@ -441,7 +441,7 @@ fn read_config(tree: &dyn Tree, parsed: &Parsed) -> Result<Config, GateError> {
     for misspelt in ["tollgate.yml", ".tollgate.yaml", ".tollgate.yml"] {
         if RepoPath::new(misspelt).map(|path| tree.entry(&path)).transpose()?.flatten().is_some() {
             let help = format!("rename it to `{}`", config::FILE_NAME);
-            return Err(GateError::Nothing { message: format!("`{misspelt}` is not read"), help });
+            return Err(GateError::Unfit { message: format!("`{misspelt}` is not read"), help });
         }
     }
     match read_trusted(tree, config::FILE_NAME)? {
@@ -460,7 +460,7 @@ fn read_trusted(tree: &dyn Tree, name: &str) -> Result<Option<(RepoPath, Content
     match tree.entry(&path)? {
         None => Ok(None),
         Some(Entry::File(_)) => Ok(tree.read(&path)?.map(|content| (path, content))),
-        Some(_) => Err(GateError::Nothing {
+        Some(_) => Err(GateError::Unfit {
             message: format!("`{name}` is no file of its own"),
             help: "what judges a change is read from this very path; put the file there".to_owned(),
         }),
@@ -472,7 +472,7 @@ fn check_filters(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Resu
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
     for (what, wanted, known) in [("environment", request.environment, environments), ("rule", request.rule, ids)] {
         if let Some(wanted) = wanted.filter(|wanted| !known.contains(wanted)) {
-            return Err(GateError::Nothing {
+            return Err(GateError::Unfit {
                 message: format!("there is no {what} `{wanted}`"),
                 help: format!("there are: {}", known.join(", ")),
             });
@@ -487,7 +487,7 @@ fn no_match(request: &Request<'_>) -> GateError {
         request.environment.map(|name| format!("environment `{name}`")),
     ];
     let wanted: Vec<String> = wanted.into_iter().flatten().collect();
-    GateError::Nothing {
+    GateError::Unfit {
         message: format!("no overlay is of {}, so nothing was judged", wanted.join(" in ")),
         help: "`tollgate check` without `--app` and `--env` tells the names".to_owned(),
     }
@@ -504,7 +504,7 @@ fn nothing(config: &Config) -> GateError {
     } else {
         "no folder fits `layout` and names an environment of tollgate.yaml; correct one of the two".to_owned()
     };
-    GateError::Nothing { message: "no overlay was found, so nothing was judged".to_owned(), help }
+    GateError::Unfit { message: "no overlay was found, so nothing was judged".to_owned(), help }
 }
 
 /// Every overlay of either side; the head's view counts where both have it.
