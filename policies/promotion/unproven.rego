@@ -41,7 +41,7 @@ deny contains finding if {
 		"at": entry.at,
 		"message": sprintf("`%s` cannot be proven: %s has no overlay below %s", [entry.short, input.overlay.app, input.environment.name]),
 		"label": sprintf("%s would run this", [input.environment.name]),
-		"help": sprintf("add an overlay for %s, or set `promotion/unproven: {without_lower: allow}` under `rules`", [concat(" or ", entry.wanted)]),
+		"help": sprintf("add an overlay for %s, say with `layout` in tollgate.yaml which folders belong together, or set `promotion/unproven: {without_lower: allow}` under `rules`", [concat(" or ", entry.wanted)]),
 	}
 }
 

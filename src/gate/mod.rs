@@ -543,16 +543,16 @@ fn left_out(sides: &Sides<'_>, request: &Request<'_>, has_review: bool, rules: &
             left_out.push(format!("anything but {what} `{wanted}` (as asked)"));
         }
     }
-    let unrecognised = &sides.head.unrecognised;
-    if !unrecognised.is_empty() {
-        let some: Vec<String> = unrecognised.iter().take(3).map(|path| format!("`{path}`")).collect();
-        let more = unrecognised.len() - some.len();
-        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-        left_out.push(format!(
-            "{} kustomization(s) that belong to no known environment: {}{rest}",
-            unrecognised.len(),
-            some.join(", ")
-        ));
+    for (what, folders) in [
+        ("kustomization(s) that belong to no known environment", &sides.head.unrecognised),
+        ("folder(s) of manifests without a kustomization that name an environment", &sides.head.plain),
+    ] {
+        if !folders.is_empty() {
+            let some: Vec<String> = folders.iter().take(3).map(|path| format!("`{path}`")).collect();
+            let more = folders.len() - some.len();
+            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+            left_out.push(format!("{} {what}: {}{rest}", folders.len(), some.join(", ")));
+        }
     }
     left_out
 }

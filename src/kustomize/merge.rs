@@ -264,6 +264,9 @@ fn merge_items(
         let from = dest.iter().copied().find(|at| has_keys(&items.nodes[*at], &valid_keys, &wanted));
         let patch = added.iter().find(|item| has_keys(item, &valid_keys, &wanted));
         let merged = walk(from.map(|at| items.nodes[at].clone()), patch, schema)?;
+        // What replaces an item is a node of its own; the item it was meant for is put over it further below.
+        let replaces = patch.map(directive).transpose()?.flatten() == Some(Directive::Replace);
+        let from = from.filter(|_| !replaces);
         let Some(mut merged) = merged.filter(|merged| !is_nothing(merged)) else {
             items.set(&mut dest, None, &valid_keys, &wanted);
             continue;

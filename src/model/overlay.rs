@@ -17,6 +17,9 @@ pub struct Overlay {
     pub environment: usize,
     /// The cluster or the part of the app; empty where there is none.
     pub part: String,
+    /// The folders below the one that names the environment, where no layout says what they are. They may be another
+    /// app: in `clusters/production/api` and `clusters/staging/web` they are.
+    below: String,
 }
 
 /// The overlays of one tree.
@@ -26,6 +29,9 @@ pub struct Overlays {
     pub all: Vec<Overlay>,
     /// Kustomizations that are no overlay and that no overlay uses, in path order: nobody judges them.
     pub unrecognised: Vec<RepoPath>,
+    /// Folders of manifests that name an environment, but have no kustomization, and that no kustomization reads, in path
+    /// order; only without a layout, which makes overlays of them.
+    pub plain: Vec<RepoPath>,
     /// The folders that all apps are in, which their names leave out.
     common: Vec<String>,
 }
@@ -37,12 +43,24 @@ impl Overlays {
         self.all.iter().find(|overlay| overlay.path == *path)
     }
 
-    /// The overlays of the same app in another environment: those of the same part where there are any.
+    /// The overlays of the same app in another environment: those of the same part where there are any. What stands
+    /// below the environment's folder must be the same, or be all of it.
     pub fn counterparts<'a>(&'a self, overlay: &Overlay, environment: usize) -> Vec<&'a Overlay> {
-        let of_app: Vec<&Overlay> =
-            self.all.iter().filter(|other| other.environment == environment && other.app == overlay.app).collect();
-        let same_part: Vec<&Overlay> = of_app.iter().copied().filter(|other| other.part == overlay.part).collect();
-        if same_part.is_empty() { of_app } else { same_part }
+        let is_of_app = |other: &&Overlay| {
+            other.environment == environment
+                && other.app == overlay.app
+                && (other.below == overlay.below || other.below.is_empty())
+        };
+        let of_app: Vec<&Overlay> = self.all.iter().filter(is_of_app).collect();
+        let closest = |other: &&Overlay| other.part == overlay.part;
+        let close = |other: &&Overlay| other.below == overlay.below;
+        for is_closer in [&closest as &dyn Fn(&&Overlay) -> bool, &close] {
+            let closer: Vec<&Overlay> = of_app.iter().copied().filter(is_closer).collect();
+            if !closer.is_empty() {
+                return closer;
+            }
+        }
+        of_app
     }
 }
 
@@ -85,7 +103,36 @@ pub fn discover(
     }
     found.sort();
     let unrecognised = unrecognised(&folders, &found, scanner)?;
-    Ok(Overlays { all: found, unrecognised, common })
+    let plain = if config.layouts.is_empty() { plain(config, listing, &folders, scanner)? } else { Vec::new() };
+    Ok(Overlays { all: found, unrecognised, plain, common })
+}
+
+fn is_manifest(path: &RepoPath) -> bool {
+    let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending);
+    matches!(ending, Some("yaml" | "yml" | "json"))
+}
+
+fn plain(
+    config: &Config,
+    listing: &Listing,
+    kustomizations: &BTreeSet<RepoPath>,
+    scanner: &Scanner<'_>,
+) -> Result<Vec<RepoPath>, RenderError> {
+    let names_environment = |path: &&RepoPath| {
+        let folder = path.parent().filter(|folder| !kustomizations.contains(folder));
+        is_manifest(path) && folder.is_some_and(|folder| recognise(config, &folder).is_some())
+    };
+    let mut unread: BTreeSet<&RepoPath> = listing.files.iter().filter(names_environment).collect();
+    for kustomization in kustomizations {
+        if unread.is_empty() {
+            break;
+        }
+        for path in scanner.reach(kustomization)?.closure.paths() {
+            unread.remove(path);
+        }
+    }
+    let folders: BTreeSet<RepoPath> = unread.into_iter().filter_map(RepoPath::parent).collect();
+    Ok(folders.into_iter().collect())
 }
 
 /// Folders that may be overlays: those with a kustomization, with a layout also those with manifests, and whatever a
@@ -94,9 +141,7 @@ fn candidates(config: &Config, listing: &Listing, scanner: &Scanner<'_>) -> Resu
     let mut folders = BTreeSet::new();
     for path in listing.files.iter().chain(&listing.others) {
         let Some(folder) = path.parent() else { continue };
-        let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending);
-        let is_manifest = matches!(ending, Some("yaml" | "yml" | "json"));
-        if FILE_NAMES.contains(&path.file_name()) || is_manifest && !config.layouts.is_empty() {
+        if FILE_NAMES.contains(&path.file_name()) || is_manifest(path) && !config.layouts.is_empty() {
             folders.insert(folder);
         }
     }
@@ -132,14 +177,19 @@ fn unrecognised(
 }
 
 fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
-    let overlay =
-        |app: String, environment: usize, part: String| Overlay { path: path.clone(), app, environment, part };
+    let overlay = |app: String, environment: usize, part: String, below: String| Overlay {
+        path: path.clone(),
+        app,
+        environment,
+        part,
+        below,
+    };
     if !config.layouts.is_empty() {
         let matched = config.layouts.iter().find_map(|layout| {
             let matched = layout.matches(path)?;
             Some((config.environment_of(&matched.environment)?, matched))
         });
-        return matched.map(|(environment, matched)| overlay(matched.app, environment, matched.cluster));
+        return matched.map(|(environment, matched)| overlay(matched.app, environment, matched.cluster, String::new()));
     }
     let segments: Vec<&str> = path.segments().collect();
     let (at, environment, rest) = segments.iter().enumerate().rev().find_map(|(at, segment)| {
@@ -148,9 +198,9 @@ fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     })?;
     let before: Vec<&str> =
         segments[..at].iter().copied().filter(|segment| !matches!(*segment, "overlays" | "overlay")).collect();
-    let mut part: Vec<String> = Some(rest).filter(|rest| !rest.is_empty()).into_iter().collect();
-    part.extend(segments[at + 1..].iter().map(|segment| (*segment).to_owned()));
-    Some(overlay(before.join("/"), environment, part.join("/")))
+    let below = segments[at + 1..].join("/");
+    let part: Vec<&str> = [rest.as_str(), &below].into_iter().filter(|part| !part.is_empty()).collect();
+    Some(overlay(before.join("/"), environment, part.join("/"), below.clone()))
 }
 
 /// The environment that a segment names, wholly or between `-`, `_` and `.`, and what is left of the segment.
@@ -240,6 +290,26 @@ mod tests {
                 row("apps/web/overlays/production/monitoring", "web", "production", "monitoring"),
             ]
         );
+    }
+
+    #[test]
+    fn another_app_below_an_environment_is_no_counterpart() {
+        let kustomization = "resources: [x.yaml]\n";
+        let files = ["staging/web", "prod/web", "prod/api", "us/prod-1", "us/staging-2"]
+            .map(|folder| (format!("clusters/{folder}/kustomization.yaml"), kustomization));
+        let plain = [("clusters/prod/plain/x.yaml".to_owned(), "a: b\n")];
+        let tree = MemoryTree::new(files.iter().chain(&plain).map(|(path, text)| (path.as_str(), *text)));
+        let (config, parsed) = (Config::default(), Parsed::default());
+        let overlays = discover(&config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree), None).unwrap();
+        let staging = config.environment("staging").unwrap();
+        let below = |path: &str| {
+            let overlay = overlays.at(&RepoPath::new(path).unwrap()).unwrap();
+            overlays.counterparts(overlay, staging).iter().map(|other| other.path.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(below("clusters/prod/web"), ["clusters/staging/web"]);
+        assert!(below("clusters/prod/api").is_empty());
+        assert_eq!(below("clusters/us/prod-1"), ["clusters/us/staging-2"]);
+        assert_eq!(overlays.plain, [RepoPath::new("clusters/prod/plain").unwrap()]);
     }
 
     #[test]
