@@ -108,7 +108,7 @@ fn json(
         if remembers {
             resource.remember_id();
         }
-        jsonpatch::apply(&mut resource.node, operations)?;
+        resource.with_annotations(|node| jsonpatch::apply(node, operations))?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::id::{Gvk, ResourceId};
-use crate::yaml::{Node, Scalar};
+use crate::yaml::{Mapping, Node, Origin, Scalar, Step, Value};
 
 /// One object on its way through the build, with what kustomize remembers about its earlier names.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ struct Previous {
     namespace: String,
     name: String,
     kind: String,
+}
+
+fn metadata(node: &mut Node) -> Option<&mut Mapping> {
+    node.as_mapping_mut()?.get_mut("metadata")?.as_mapping_mut()
 }
 
 /// What a generator does where an object with its name exists.
@@ -118,6 +122,30 @@ impl Resource {
         let id = self.id();
         let namespace = id.effective_namespace().to_owned();
         self.previous.push(Previous { namespace, name: id.name, kind: id.gvk.kind });
+    }
+
+    /// Does work on an object that has `metadata.annotations`. kustomize keeps earlier identities there, so that a JSON
+    /// patch finds the field on every object with a past.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn with_annotations<E>(&mut self, work: impl FnOnce(&mut Node) -> Result<(), E>) -> Result<(), E> {
+        let span = self.node.origin.span;
+        let lent = metadata(&mut self.node)
+            .filter(|metadata| !self.previous.is_empty() && metadata.get("annotations").is_none());
+        let is_lent = lent.is_some();
+        if let Some(metadata) = lent {
+            let value = Value::Mapping(Arc::default());
+            metadata.set("annotations", Node { value, origin: Origin::new(span, Step::JsonPatch) });
+        }
+        work(&mut self.node)?;
+        if is_lent && let Some(metadata) = metadata(&mut self.node) {
+            let is_unused = |node: &Node| node.as_mapping().is_some_and(Mapping::is_empty);
+            if metadata.get("annotations").is_some_and(is_unused) {
+                metadata.remove("annotations");
+            }
+        }
+        Ok(())
     }
 
     /// Takes over the past of the object that this one replaces.

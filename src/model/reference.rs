@@ -115,8 +115,21 @@ pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mu
         if let Some(config_map) = volume.get("configMap") {
             found.volume("ConfigMap", config_map, "name", &format!("{path}/configMap"));
         }
-        if let Some(reference) = volume.find(&["csi", "nodePublishSecretRef"]) {
-            found.add("Secret", reference, "name", None, format!("{path}/csi/nodePublishSecretRef/name"));
+        for (driver, field) in [
+            ("csi", "nodePublishSecretRef"),
+            ("cephfs", "secretRef"),
+            ("flexVolume", "secretRef"),
+            ("iscsi", "secretRef"),
+            ("rbd", "secretRef"),
+            ("scaleIO", "secretRef"),
+            ("storageos", "secretRef"),
+        ] {
+            if let Some(reference) = volume.find(&[driver, field]) {
+                found.add("Secret", reference, "name", None, format!("{path}/{driver}/{field}/name"));
+            }
+        }
+        if let Some(share) = volume.get("azureFile") {
+            found.add("Secret", share, "secretName", None, format!("{path}/azureFile/secretName"));
         }
         let sources = volume.find(&["projected", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
         for (at, source) in sources.iter().enumerate() {
@@ -172,9 +185,26 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
         })
     };
     let list = |path: &[&str]| node.find(path).and_then(Node::as_sequence).unwrap_or_default();
+    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    // Another group's kind of the same name makes nothing.
+    let is_foreign = match object.kind.as_str() {
+        "Secret" | "ConfigMap" => !group.is_empty(),
+        "ExternalSecret" => !matches!(group, "external-secrets.io" | "kubernetes-client.io"),
+        "SealedSecret" => group != "bitnami.com",
+        "Certificate" | "Issuer" | "ClusterIssuer" => !matches!(group, "cert-manager.io" | "certmanager.k8s.io"),
+        _ => false,
+    };
+    if is_foreign {
+        return Vec::new();
+    }
     let found = match object.kind.as_str() {
         "Secret" => make("Secret", None, Some(keys_of(&[&["data"], &["stringData"]]))),
         "ConfigMap" => make("ConfigMap", None, Some(keys_of(&[&["data"], &["binaryData"]]))),
+        "ExternalSecret"
+            if node.find(&["spec", "target", "creationPolicy"]).and_then(Node::as_text) == Some("None") =>
+        {
+            None
+        }
         "ExternalSecret" => {
             let mut keys: Vec<String> = list(&["spec", "data"]).iter().map(|datum| text(datum, "secretKey")).collect();
             let template = keys_of(&[&["spec", "target", "template", "data"]]);

@@ -74,7 +74,7 @@ impl State {
         let mut state = Self::default();
         for node in objects {
             let object = describe(node);
-            if object.kind == "CustomResourceDefinition" {
+            if object.kind == "CustomResourceDefinition" && object.api_version.starts_with("apiextensions.k8s.io/") {
                 continue;
             }
             state.provided.extend(reference::provided(node, &object));
@@ -189,7 +189,8 @@ impl State {
             // A default limit is also the default request where none is given.
             for (field, names) in [("default", &["limits", "requests"][..]), ("defaultRequest", &["requests"][..])] {
                 let amounts = limit.get(field).and_then(Node::as_mapping);
-                for (key, _) in amounts.into_iter().flat_map(Mapping::iter) {
+                let amounts = amounts.into_iter().flat_map(Mapping::iter);
+                for (key, _) in amounts.filter(|(_, amount)| amount.as_scalar().is_some_and(|it| is_amount(&it.text))) {
                     resources.extend(names.iter().map(|name| format!("{name}.{}", key.text)));
                 }
             }
@@ -198,10 +199,17 @@ impl State {
     }
 }
 
-/// Whether a text is a quantity above zero. Zero means no limit, and anything else none that Kubernetes would take.
+/// Whether a text is a quantity above zero (`k8s.io/apimachinery/pkg/api/resource`). Zero means no limit.
 fn is_amount(text: &str) -> bool {
-    let number = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
-    text[..number].parse::<f64>().is_ok_and(|amount| amount > 0.0)
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let end = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let is_exponent = |exponent: &str| exponent.parse::<i8>().is_ok();
+    let is_suffix = match suffix {
+        "" | "n" | "u" | "m" | "k" | "M" | "G" | "T" | "P" | "E" | "Ki" | "Mi" | "Gi" | "Ti" | "Pi" | "Ei" => true,
+        other => other.strip_prefix(['e', 'E']).is_some_and(is_exponent),
+    };
+    is_suffix && number.parse::<f64>().is_ok_and(|amount| amount > 0.0)
 }
 
 /// What an object says it is.
@@ -214,4 +222,19 @@ pub(super) fn describe(node: &Node) -> Object {
 /// A scalar's text; empty where there is none.
 pub(super) fn text(node: &Node, key: &str) -> String {
     node.get(key).and_then(Node::as_text).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_quantities_above_zero() {
+        for amount in ["1", "0.5", ".5", "+2", "100m", "1Gi", "12e6", "1E3", "2."] {
+            assert!(is_amount(amount), "{amount}");
+        }
+        for amount in ["", "0", "0m", "-1", "1banana", "1.2.", "1 Gi", "null", "1e", "1gi"] {
+            assert!(!is_amount(amount), "{amount}");
+        }
+    }
 }
