@@ -110,8 +110,9 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
 /// This program, where a shell does not find it by its name.
 fn program_off_the_path(variables: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let folders = variables("PATH").unwrap_or_default();
-    let is_found = std::env::split_paths(&folders).any(|folder| folder.join("tollgate").is_file());
-    std::env::current_exe().ok().filter(|_| !is_found)
+    let program = std::env::current_exe().ok()?;
+    let is_found = std::env::split_paths(&folders).any(|folder| program.parent() == Some(&*folder));
+    (!is_found).then_some(program)
 }
 
 /// A digest that looks like one.

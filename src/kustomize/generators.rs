@@ -88,6 +88,7 @@ pub(super) fn generate(
         object.set("immutable", Node { value: Value::Scalar(value), origin: Origin::new(span, Step::Generator) });
     }
     let mut resource = Resource::new(mapping_node(object, generator.span));
+    resource.is_generated = true;
     resource.needs_hash = !options.disable_name_suffix_hash;
     resource.behavior = match generator.behavior.as_ref().map(|behavior| behavior.value.as_str()) {
         Some("replace") => Behavior::Replace,

@@ -14,6 +14,8 @@ pub struct Resource {
     pub prefixes: Vec<Arc<str>>,
     /// Name suffixes that were added, oldest first.
     pub suffixes: Vec<Arc<str>>,
+    /// Whether a generator made it.
+    pub is_generated: bool,
     /// Whether the name gets a hash of the content.
     pub needs_hash: bool,
     /// What a generator asked for when an object with its name exists.
@@ -27,7 +29,7 @@ struct Previous {
     kind: String,
 }
 
-fn metadata(node: &mut Node) -> Option<&mut Mapping> {
+fn metadata_of(node: &mut Node) -> Option<&mut Mapping> {
     node.as_mapping_mut()?.get_mut("metadata")?.as_mapping_mut()
 }
 
@@ -52,6 +54,7 @@ impl Resource {
             previous: Vec::new(),
             prefixes: Vec::new(),
             suffixes: Vec::new(),
+            is_generated: false,
             needs_hash: false,
             behavior: Behavior::Create,
         }
@@ -124,26 +127,24 @@ impl Resource {
         self.previous.push(Previous { namespace, name: id.name, kind: id.gvk.kind });
     }
 
-    /// Does work on an object that has `metadata.annotations`. kustomize keeps earlier identities there, so that a JSON
-    /// patch finds the field on every object with a past.
+    /// Does work on an object that has `metadata.annotations`. kustomize keeps earlier identities there and what
+    /// a generator asked for, so that a JSON patch finds the field on every object with a past.
     ///
     /// # Errors
     /// Those of the work.
     pub fn with_annotations<E>(&mut self, work: impl FnOnce(&mut Node) -> Result<(), E>) -> Result<(), E> {
         let span = self.node.origin.span;
-        let lent = metadata(&mut self.node)
-            .filter(|metadata| !self.previous.is_empty() && metadata.get("annotations").is_none());
-        let is_lent = lent.is_some();
-        if let Some(metadata) = lent {
-            let value = Value::Mapping(Arc::default());
-            metadata.set("annotations", Node { value, origin: Origin::new(span, Step::JsonPatch) });
-        }
+        let has_past = self.is_generated || !self.previous.is_empty();
+        let lacking = metadata_of(&mut self.node).filter(|metadata| metadata.get("annotations").is_none());
+        let Some(metadata) = lacking.filter(|_| has_past) else { return work(&mut self.node) };
+        let value = Value::Mapping(Arc::default());
+        metadata.set("annotations", Node { value, origin: Origin::new(span, Step::JsonPatch) });
         work(&mut self.node)?;
-        if is_lent && let Some(metadata) = metadata(&mut self.node) {
-            let is_unused = |node: &Node| node.as_mapping().is_some_and(Mapping::is_empty);
-            if metadata.get("annotations").is_some_and(is_unused) {
-                metadata.remove("annotations");
-            }
+        let is_unused = |node: &Node| node.as_mapping().is_some_and(Mapping::is_empty);
+        if let Some(metadata) = metadata_of(&mut self.node)
+            && metadata.get("annotations").is_some_and(is_unused)
+        {
+            metadata.remove("annotations");
         }
         Ok(())
     }
