@@ -218,7 +218,7 @@ impl<'a> History<'a> {
     }
 
     fn segment(&self, overlay: &RepoPath, tree: &CommitTree, at: usize) -> Result<Segment, HistoryError> {
-        let renderer = Renderer::new(self.parsed, tree, self.options);
+        let renderer = Renderer::new(self.parsed, tree, self.options.clone());
         // An overlay that does not render at some commit runs nothing that could be proven.
         let (images, closure) = match renderer.render_any(overlay) {
             Ok(rendering) => {

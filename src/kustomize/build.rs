@@ -3,24 +3,33 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::accumulator::{Accumulator, id_key};
+use super::build_metadata::{self, Configured};
 use super::error::RenderError;
+use super::fields::{Pair, Text};
+use super::fieldspec::FieldSpec;
 use super::generators::{Product, generate};
-use super::id::Gvk;
-use super::kustomization::{Kustomization, Order, Pair};
+use super::kustomization::{BuildMetadata, Kustomization, Order};
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
-use super::resource::{Behavior, Resource};
-use super::{hash, images, labels, nameref, names, namespace, order, patches, replicas, specs};
+use super::objects::objects;
+use super::order::KindOrder;
+use super::plugins::{self, Plugin};
+use super::resource::Resource;
+use super::schema::Schemas;
+use super::transformer_config::TransformerConfig;
+use super::vars::Vars;
+use super::{crds, hash, labels, nameref, order, specs, transform, vars};
 use crate::sources::{RepoPath, Tree};
-use crate::span::Span;
-use crate::yaml::{Mapping, Node, Step, Value, emit_document, through_json};
+use crate::span::{FileId, Span};
+use crate::yaml::{Dialect, Node, Source, Step, Value, emit_document, parse};
 
 /// How many kustomizations may stand on the way from an overlay to one base.
 const DEEPEST: usize = 64;
 
-/// How many objects one overlay may render to.
-const MOST_OBJECTS: usize = 20_000;
-/// How many bytes of data the generators of one overlay may make.
-const MOST_GENERATED: usize = 64 << 20;
+/// How many values the objects of one overlay may hold together.
+const MOST_VALUES: usize = 5_000_000;
+/// How many bytes of text the objects of one overlay may hold together.
+const MOST_TEXT: usize = 256 << 20;
 
 /// What an overlay renders to.
 #[derive(Clone, Debug)]
@@ -64,7 +73,7 @@ impl Rendering {
 }
 
 /// How to render, as the flags of `kustomize build` have it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Which files kustomizations may read.
     pub restrictor: LoadRestrictor,
@@ -79,17 +88,48 @@ pub struct Renderer<'a> {
     parsed: &'a Parsed,
     tree: &'a dyn Tree,
     options: Options,
-    built: Mutex<HashMap<RepoPath, Arc<Built>>>,
+    built: Mutex<HashMap<BuiltKey, Arc<Built>>>,
+}
+
+/// What the built form of a folder depends on besides the tree.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct BuiltKey {
+    root: RepoPath,
+    /// The file of the schema that was set before.
+    schema: Option<FileId>,
+    /// The path by which `buildMetadata` knows it.
+    origin: Option<String>,
 }
 
 /// A kustomization's objects behind its own transformers.
-#[derive(Clone, Debug)]
 struct Built {
     resources: Vec<Resource>,
-    order: Option<Order>,
+    config: Arc<TransformerConfig>,
+    vars: Vars,
     closure: Closure,
     /// Folders of this and of every kustomization below.
     roots: BTreeSet<RepoPath>,
+    /// What is known of kinds from then on.
+    schema: Option<FileId>,
+    schemas: Schemas,
+}
+
+/// What goes along through one build.
+#[derive(Default)]
+struct Run {
+    /// The kustomizations on the way to the present one.
+    chain: Vec<RepoPath>,
+    /// The file of the schema that is set.
+    schema: Option<FileId>,
+    schemas: Schemas,
+}
+
+/// What a root's kustomization says about the whole.
+struct Finish {
+    config: Arc<TransformerConfig>,
+    vars: Vars,
+    order: Option<Order>,
+    metadata: BuildMetadata,
 }
 
 impl<'a> Renderer<'a> {
@@ -110,14 +150,15 @@ impl<'a> Renderer<'a> {
     }
 
     fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<Vec<Node>, RenderError> {
-        let (resources, order) = self.root(root, closure)?;
-        self.finish(resources, order)
+        let (resources, finish) = self.root(root, closure)?;
+        self.finish(resources, &finish)
     }
 
-    /// What happens once, at the root: hashes, references, local objects, order.
-    fn finish(&self, mut resources: Vec<Resource>, order: Option<Order>) -> Result<Vec<Node>, RenderError> {
+    /// What happens once, at the root: hashes, references, vars, local objects, order (`api/krusty/kustomizer.go`).
+    fn finish(&self, mut resources: Vec<Resource>, finish: &Finish) -> Result<Vec<Node>, RenderError> {
         hash::add(&mut resources)?;
-        nameref::fix(&mut resources)?;
+        nameref::fix(&mut resources, &finish.config.name_references)?;
+        vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
         resources.retain(|resource| !is_local(&resource.node));
         let mut seen = HashSet::new();
         for resource in &resources {
@@ -127,22 +168,31 @@ impl<'a> Renderer<'a> {
                 return Err(error.help("rename or remove one of the two"));
             }
         }
-        if order.or(self.options.order) != Some(Order::Fifo) {
-            order::legacy(&mut resources);
+        match finish.order.as_ref().or(self.options.order.as_ref()) {
+            Some(Order::Fifo) => {}
+            Some(Order::Legacy(kinds)) => order::legacy(&mut resources, kinds),
+            None => order::legacy(&mut resources, &KindOrder::default()),
         }
-        if self.options.managed_by_label {
+        let metadata = finish.metadata;
+        if self.options.managed_by_label || metadata.managed_by_label.is_some() {
             for resource in &mut resources {
                 let (key, value) = ("app.kubernetes.io/managed-by".to_owned(), "kustomize-(devel)".to_owned());
-                let pair = Pair { key, value, span: resource.node.origin.span };
-                labels::set(std::slice::from_mut(resource), &[pair], &specs::PLAIN_LABELS, Step::Label)?;
+                let span = metadata.managed_by_label.unwrap_or(resource.node.origin.span);
+                let specs = [FieldSpec::parse(specs::PLAIN_LABELS)];
+                let pair = Pair { key, value, span };
+                labels::set(std::slice::from_mut(resource), &[pair], &specs, Step::BuildMetadata)?;
             }
         }
-        resources.iter_mut().for_each(Resource::settle_annotations);
+        for resource in &mut resources {
+            build_metadata::clean(resource, metadata.origin_annotations, metadata.transformer_annotations);
+            resource.settle_annotations();
+        }
+        refuse_excess(&resources)?;
         Ok(resources.into_iter().map(|resource| resource.node).collect())
     }
 
-    fn root(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Resource>, Option<Order>), RenderError> {
-        let mut loader = self.loader(root, closure);
+    fn root(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Resource>, Finish), RenderError> {
+        let mut loader = self.loader(root, closure, &Schemas::BuiltIn);
         loader.enter()?;
         let root = &loader.root.clone();
         match loader.kustomization(None)? {
@@ -153,8 +203,11 @@ impl<'a> Renderer<'a> {
             }
             Some(read) => {
                 let kustomization = (*read).as_ref().map_err(Clone::clone)?;
-                let built = self.build(root, kustomization, &mut Vec::new(), closure)?;
-                Ok((built.resources.clone(), built.order))
+                let metadata = kustomization.build_metadata;
+                let origin = metadata.is_set.then(String::new);
+                let built = self.build(root, kustomization, &mut Run::default(), closure, origin)?;
+                let (config, vars) = (Arc::clone(&built.config), built.vars.clone());
+                Ok((built.resources.clone(), Finish { config, vars, order: kustomization.order.clone(), metadata }))
             }
         }
     }
@@ -165,7 +218,7 @@ impl<'a> Renderer<'a> {
     /// When it does not render, or holds neither.
     pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
-        let mut loader = self.loader(root, &mut closure);
+        let mut loader = self.loader(root, &mut closure, &Schemas::BuiltIn);
         match loader.enter().and_then(|()| loader.kustomization(None)) {
             Ok(None) => self.render_manifests(root).map(|mut rendering| {
                 rendering.closure.extend(&closure);
@@ -181,19 +234,27 @@ impl<'a> Renderer<'a> {
     /// When a manifest cannot be read.
     pub fn render_manifests(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
-        let mut loader = self.loader(root, &mut closure);
+        let mut loader = self.loader(root, &mut closure, &Schemas::BuiltIn);
         let documents = loader.enter().and_then(|()| loader.manifests());
-        let rendered = documents.and_then(objects).and_then(|resources| self.finish(resources, None));
+        let resources = documents.and_then(|documents| objects(documents, &Schemas::BuiltIn));
+        let plain = Finish {
+            config: TransformerConfig::standard(),
+            vars: Vars::default(),
+            order: None,
+            metadata: BuildMetadata::default(),
+        };
+        let rendered = resources.and_then(|resources| self.finish(resources, &plain));
         rendered.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
     }
 
-    fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure) -> Loader<'b> {
+    fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure, schemas: &Schemas) -> Loader<'b> {
         Loader {
             tree: self.tree,
             parsed: self.parsed,
             restrictor: self.options.restrictor,
             root: root.clone(),
             closure,
+            schemas: schemas.clone(),
         }
     }
 
@@ -202,25 +263,37 @@ impl<'a> Renderer<'a> {
         &self,
         root: &RepoPath,
         kustomization: &Kustomization,
-        chain: &mut Vec<RepoPath>,
+        run: &mut Run,
         closure: &mut Closure,
+        origin: Option<String>,
     ) -> Result<Arc<Built>, RenderError> {
-        let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(root).cloned();
-        if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, chain))) {
+        let key = BuiltKey { root: root.clone(), schema: run.schema, origin };
+        let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
+            (run.schema, run.schemas) = (known.schema, known.schemas.clone());
             return Ok(known);
         }
         let mut own = Closure::default();
         let mut accumulator = Accumulator::default();
-        let mut roots = BTreeSet::new();
-        let result = self.accumulate(root, kustomization, &mut accumulator, chain, &mut roots, &mut own);
+        let mut visit = Visit { run, roots: BTreeSet::new(), closure: &mut own };
+        let result = self.accumulate(root, kustomization, &mut accumulator, &mut visit, key.origin.as_deref());
+        let roots = visit.roots;
         // The file itself was found by whoever asked.
-        self.loader(root, &mut own).kustomization(None)?;
+        self.loader(root, &mut own, &run.schemas).kustomization(None)?;
         closure.extend(&own);
         result?;
-        let built = Built { resources: accumulator.resources, order: kustomization.order, closure: own, roots };
+        let built = Built {
+            config: accumulator.config(),
+            resources: accumulator.resources,
+            vars: accumulator.vars,
+            closure: own,
+            roots,
+            schema: run.schema,
+            schemas: run.schemas.clone(),
+        };
         let built = Arc::new(built);
-        self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(root.clone(), Arc::clone(&built));
+        self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
         Ok(built)
     }
 
@@ -230,65 +303,208 @@ impl<'a> Renderer<'a> {
         root: &RepoPath,
         kustomization: &Kustomization,
         accumulator: &mut Accumulator,
-        chain: &mut Vec<RepoPath>,
-        roots: &mut BTreeSet<RepoPath>,
-        closure: &mut Closure,
+        visit: &mut Visit<'_>,
+        origin: Option<&str>,
     ) -> Result<(), RenderError> {
         if let Some(refused) = &kustomization.refused {
             return Err(refused.clone());
         }
-        roots.insert(root.clone());
-        chain.push(root.clone());
-        for entry in &kustomization.resources {
+        visit.roots.insert(root.clone());
+        visit.run.chain.push(root.clone());
+        self.set_schema(root, kustomization, visit)?;
+        let file = origin.map(|origin| build_metadata::join(origin, self.file_name(kustomization)));
+        let file = file.as_deref();
+        self.add_listed(root, &kustomization.resources, accumulator, visit, origin)?;
+        self.configure(root, kustomization, accumulator, visit)?;
+        for (generators, product, kind) in [
+            (&kustomization.config_maps, Product::ConfigMap, "ConfigMapGenerator"),
+            (&kustomization.secrets, Product::Secret, "SecretGenerator"),
+        ] {
+            for generator in generators {
+                let options = &kustomization.generator_options;
+                let mut generated = generate(generator, options, product, &mut self.visitor(root, visit))?;
+                if let Some(file) = file {
+                    build_metadata::was_generated(&mut generated, &Configured::built_in(file, kind));
+                }
+                accumulator.absorb(generated, generator.name.span)?;
+            }
+        }
+        for plugin in self.plugins(root, &kustomization.generators, file, visit, origin)? {
+            plugins::run_generator(&plugin, accumulator, &mut self.visitor(root, visit))?;
+        }
+        for entry in &kustomization.components {
+            self.add_component(root, entry, accumulator, visit, origin)?;
+        }
+        visit.run.chain.pop();
+        transform::run(accumulator, kustomization, &mut self.visitor(root, visit), file)?;
+        for plugin in self.plugins(root, &kustomization.transformers, file, visit, origin)? {
+            let mut loader = self.visitor(root, visit);
+            plugins::run_transformer(&plugin, &mut accumulator.resources, &mut loader, "transformers")?;
+        }
+        for plugin in self.plugins(root, &kustomization.validators, file, visit, origin)? {
+            plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor(root, visit))?;
+        }
+        accumulator.forget_ids();
+        vars::add(&mut accumulator.vars, &kustomization.vars, &mut accumulator.resources)
+    }
+
+    fn visitor<'b>(&'b self, root: &RepoPath, visit: &'b mut Visit<'_>) -> Loader<'b> {
+        let schemas = visit.run.schemas.clone();
+        self.loader(root, visit.closure, &schemas)
+    }
+
+    fn file_name(&self, kustomization: &Kustomization) -> &'static str {
+        let path = &self.parsed.files.get(kustomization.file).path;
+        let known = super::kustomization::FILE_NAMES.into_iter().find(|name| path.file_name() == *name);
+        known.unwrap_or(super::kustomization::FILE_NAMES[0])
+    }
+
+    /// The first kustomization that has `openapi` sets the schema for all that is built after it.
+    fn set_schema(
+        &self,
+        root: &RepoPath,
+        kustomization: &Kustomization,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), RenderError> {
+        let openapi = &kustomization.openapi;
+        if let Some(version) = openapi.version.as_ref().filter(|version| !version.value.is_empty()) {
+            if let Some(path) = &openapi.path {
+                return Err(RenderError::at(path.span, "`openapi` has both `path` and `version`")
+                    .help("keep one of the two")
+                    .related(version.span, "the version"));
+            }
+            if version.value != KUBERNETES {
+                let message = format!("kustomize does not describe Kubernetes `{}`", version.value);
+                return Err(RenderError::at(version.span, message).help(format!("write `{KUBERNETES}`")));
+            }
+        }
+        if let (Some(path), None) = (&openapi.path, visit.run.schema) {
+            let (file, definitions) = self.visitor(root, visit).definitions(path)?;
+            (visit.run.schema, visit.run.schemas) = (Some(file), Schemas::Custom(definitions));
+        }
+        Ok(())
+    }
+
+    /// Adds the objects of files and folders.
+    fn add_listed(
+        &self,
+        root: &RepoPath,
+        entries: &[Text],
+        accumulator: &mut Accumulator,
+        visit: &mut Visit<'_>,
+        origin: Option<&str>,
+    ) -> Result<(), RenderError> {
+        for entry in entries {
             let span = entry.span;
-            match self.loader(root, closure).entry_of(entry)? {
+            let origin = origin.map(|origin| build_metadata::join(origin, &entry.value));
+            match self.visitor(root, visit).entry_of(entry)? {
                 Listed::File => {
-                    let documents = self.loader(root, closure).documents(&entry.value, span, Step::File)?;
-                    let found = objects(documents).map_err(|error| error.through(span, "listed here"))?;
+                    let documents = self.visitor(root, visit).documents(&entry.value, span, Step::File)?;
+                    let found = objects(documents, &visit.run.schemas);
+                    let mut found = found.map_err(|error| error.through(span, "listed here"))?;
+                    if let Some(origin) = origin {
+                        found.iter_mut().for_each(|resource| build_metadata::came_from(resource, &origin));
+                    }
                     accumulator.append(found, span)?;
                 }
                 Listed::Folder(folder) => {
-                    let base = self.open(&folder, span, chain, closure)?;
+                    let base = self.open(&folder, span, visit)?;
                     let base = (*base).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
                     if base.is_component {
                         return Err(RenderError::at(span, format!("`{folder}` is a component"))
                             .help("list it under `components`"));
                     }
                     let built = self
-                        .build(&folder, base, chain, closure)
+                        .build(&folder, base, visit.run, visit.closure, origin)
                         .map_err(|error| error.through(span, "listed here"))?;
-                    roots.extend(built.roots.iter().cloned());
+                    visit.roots.extend(built.roots.iter().cloned());
                     accumulator.append(built.resources.clone(), span)?;
+                    accumulator.merge_config(&built.config)?;
+                    vars::merge(&mut accumulator.vars, &built.vars)?;
                 }
             }
         }
-        for (generators, product) in
-            [(&kustomization.config_maps, Product::ConfigMap), (&kustomization.secrets, Product::Secret)]
-        {
-            for generator in generators {
-                let options = &kustomization.generator_options;
-                let generated = generate(generator, options, product, &mut self.loader(root, closure))?;
-                accumulator.absorb(generated, generator.name.span)?;
-            }
-        }
-        for entry in &kustomization.components {
-            let span = entry.span;
-            let Listed::Folder(folder) = self.loader(root, closure).entry_of(entry)? else {
-                return Err(RenderError::at(span, format!("`{}` is a file, a component is a folder", entry.value)));
-            };
-            let component = self.open(&folder, span, chain, closure)?;
-            let component = (*component).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
-            if !component.is_component {
-                let error = RenderError::at(span, format!("`{folder}` is no component"));
-                return Err(error.help("list it under `resources`, or write `kind: Component` in it"));
-            }
-            self.accumulate(&folder, component, accumulator, chain, roots, closure)
-                .map_err(|error| error.through(span, "listed here"))?;
-        }
-        chain.pop();
-        transform(&mut accumulator.resources, kustomization, &mut self.loader(root, closure))?;
-        accumulator.forget_ids();
         Ok(())
+    }
+
+    /// Adds the fields that `configurations` and `crds` name to those that transformers change.
+    fn configure(
+        &self,
+        root: &RepoPath,
+        kustomization: &Kustomization,
+        accumulator: &mut Accumulator,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), RenderError> {
+        if kustomization.configurations.is_empty() && kustomization.crds.is_empty() {
+            return accumulator.merge_config(&TransformerConfig::standard());
+        }
+        let mut loader = self.visitor(root, visit);
+        let mut own = TransformerConfig::default();
+        for path in &kustomization.configurations {
+            own.merge(loader.configuration(path)?)?;
+        }
+        let mut config = TransformerConfig::clone(&TransformerConfig::standard());
+        config.merge(own)?;
+        accumulator.merge_config(&Arc::new(config))?;
+        for path in &kustomization.crds {
+            let documents = loader.instructions(path, Dialect::Kustomization)?;
+            if let Some(document) = documents.first() {
+                accumulator.merge_config(&Arc::new(crds::config(document)?))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects that configure plugins: written in the kustomization itself, in files, or built by folders.
+    fn plugins(
+        &self,
+        root: &RepoPath,
+        entries: &[Text],
+        file: Option<&str>,
+        visit: &mut Visit<'_>,
+        origin: Option<&str>,
+    ) -> Result<Vec<Plugin>, RenderError> {
+        let mut accumulator = Accumulator::default();
+        let mut paths = Vec::new();
+        for entry in entries {
+            let holder = self.parsed.files.get(entry.span.file);
+            let inline = parse(&Source::embedded(&entry.value, entry.span, &holder), Step::File, Dialect::Resource);
+            match inline.ok().and_then(|documents| objects(documents, &visit.run.schemas).ok()) {
+                Some(mut found) => {
+                    if let Some(file) = file {
+                        found.iter_mut().for_each(|resource| build_metadata::came_from(resource, file));
+                    }
+                    accumulator.append(found, entry.span)?;
+                }
+                None => paths.push(entry.clone()),
+            }
+        }
+        self.add_listed(root, &paths, &mut accumulator, visit, origin)?;
+        let plugin = |resource: Resource| Plugin { file: build_metadata::path_of(&resource), resource };
+        Ok(accumulator.resources.into_iter().map(plugin).collect())
+    }
+
+    fn add_component(
+        &self,
+        root: &RepoPath,
+        entry: &Text,
+        accumulator: &mut Accumulator,
+        visit: &mut Visit<'_>,
+        origin: Option<&str>,
+    ) -> Result<(), RenderError> {
+        let span = entry.span;
+        let Listed::Folder(folder) = self.visitor(root, visit).entry_of(entry)? else {
+            return Err(RenderError::at(span, format!("`{}` is a file, a component is a folder", entry.value)));
+        };
+        let component = self.open(&folder, span, visit)?;
+        let component = (*component).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
+        if !component.is_component {
+            let error = RenderError::at(span, format!("`{folder}` is no component"));
+            return Err(error.help("list it under `resources`, or write `kind: Component` in it"));
+        }
+        let origin = origin.map(|origin| build_metadata::join(origin, &entry.value));
+        self.accumulate(&folder, component, accumulator, visit, origin.as_deref())
+            .map_err(|error| error.through(span, "listed here"))
     }
 
     /// Finds the kustomization of a listed folder, and refuses cycles.
@@ -296,9 +512,9 @@ impl<'a> Renderer<'a> {
         &self,
         folder: &RepoPath,
         span: Span,
-        chain: &[RepoPath],
-        closure: &mut Closure,
+        visit: &mut Visit<'_>,
     ) -> Result<Arc<Result<Kustomization, RenderError>>, RenderError> {
+        let chain = &visit.run.chain;
         if closes_cycle(folder, chain) {
             let way: Vec<String> = chain.iter().chain([folder]).map(|root| format!("`{root}`")).collect();
             return Err(RenderError::at(span, format!("a cycle: {}", way.join(" → ")))
@@ -307,7 +523,7 @@ impl<'a> Renderer<'a> {
         if chain.len() >= DEEPEST {
             return Err(RenderError::at(span, format!("more than {DEEPEST} kustomizations deep")));
         }
-        let found = self.loader(folder, closure).kustomization(Some(span))?;
+        let found = self.visitor(folder, visit).kustomization(Some(span))?;
         found.ok_or_else(|| {
             RenderError::at(span, format!("`{folder}` is a folder without a kustomization"))
                 .help("add a `kustomization.yaml` to it, or list its files one by one")
@@ -320,229 +536,35 @@ fn closes_cycle(folder: &RepoPath, chain: &[RepoPath]) -> bool {
     chain.iter().any(|root| root.is_within(folder))
 }
 
-/// The objects of a file's documents: empty documents dropped, lists split into their items.
-///
-/// # Errors
-/// When a document is no object, or lacks a kind or a name.
-pub(super) fn objects(documents: Vec<Node>) -> Result<Vec<Resource>, RenderError> {
-    let alone = documents.len() == 1;
-    let mut queue: std::collections::VecDeque<Node> = std::collections::VecDeque::new();
-    for document in documents {
-        let is_list =
-            document.get("kind").and_then(Node::as_text).is_some_and(|kind| matches!(kind, "List" | "ResourceList"));
-        // A file that is one `List` hands out its items as they are written; other lists pass through JSON.
-        match document.get("items").and_then(Node::as_sequence).filter(|_| is_list && alone) {
-            Some(items) => queue.extend(items.iter().cloned()),
-            None => queue.push_back(document),
-        }
-    }
-    let mut found = Vec::new();
-    while let Some(node) = queue.pop_front() {
-        let is_empty =
-            node.as_mapping().is_some_and(Mapping::is_empty) || node.as_sequence().is_some_and(<[Node]>::is_empty);
-        if node.is_null() || is_empty {
-            continue;
-        }
-        let kind = check_object(&node)?;
-        if !kind.ends_with("List") {
-            found.push(Resource::new(node));
-            continue;
-        }
-        match node.get("items").map(|items| (&items.value, items)) {
-            None => found.push(Resource::new(node)),
-            Some((Value::Sequence(items), _)) => {
-                for item in items.iter() {
-                    let mut item = item.clone();
-                    through_json(&mut item, false);
-                    queue.push_back(item);
-                }
+/// One kustomization's turn in a build.
+struct Visit<'b> {
+    run: &'b mut Run,
+    /// Folders of all kustomizations below it.
+    roots: BTreeSet<RepoPath>,
+    /// What it looks for.
+    closure: &'b mut Closure,
+}
+
+/// The version of Kubernetes that kustomize describes.
+const KUBERNETES: &str = "v1.21.2";
+
+/// Values that are shared inside cost nothing until they are written out.
+fn refuse_excess(resources: &[Resource]) -> Result<(), RenderError> {
+    let (mut values, mut text) = (0usize, 0usize);
+    for resource in resources {
+        let mut pending = vec![&resource.node];
+        while let Some(node) = pending.pop() {
+            values += 1;
+            match &node.value {
+                Value::Scalar(scalar) => text += scalar.text.len(),
+                Value::Sequence(items) => pending.extend(items.iter()),
+                Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, node)| node)),
             }
-            Some((_, items)) if items.is_null() => {}
-            Some((_, items)) => {
-                return Err(RenderError::at(
-                    items.origin.span,
-                    format!("`items` is a list, but this is {}", items.shape()),
-                ));
+            if values > MOST_VALUES || text > MOST_TEXT {
+                let message = format!("this overlay holds more than {MOST_VALUES} values or {MOST_TEXT} bytes");
+                return Err(RenderError::at(resource.node.origin.span, message).help("split the overlay"));
             }
         }
-    }
-    Ok(found)
-}
-
-/// Checks that a document is an object with a kind and a name; says its kind.
-fn check_object(node: &Node) -> Result<&str, RenderError> {
-    let span = node.origin.span;
-    if node.as_mapping().is_none() {
-        return Err(RenderError::at(span, format!("an object belongs here, but this is {}", node.shape()))
-            .help("a Kubernetes object has `apiVersion`, `kind` and `metadata`"));
-    }
-    let Some(kind) = node.get("kind").and_then(Node::as_text).filter(|kind| !kind.is_empty()) else {
-        return Err(RenderError::at(span, "this object has no `kind`")
-            .help("a Kubernetes object has `apiVersion`, `kind` and `metadata`"));
-    };
-    let name = node.find(&["metadata", "name"]).and_then(Node::as_text);
-    if !kind.ends_with("List") && name.is_none_or(str::is_empty) {
-        return Err(RenderError::at(span, format!("this {kind} has no `metadata.name`")).help("name it"));
-    }
-    Ok(kind)
-}
-
-/// The objects so far, and their identities as long as nothing renames them.
-#[derive(Default)]
-struct Accumulator {
-    resources: Vec<Resource>,
-    ids: HashMap<(Gvk, String, String), Span>,
-    knows_ids: bool,
-    /// Bytes of generated data so far.
-    generated: usize,
-}
-
-/// The bytes of all values under `data` and `binaryData`.
-fn data_size(node: &Node) -> usize {
-    let values = ["data", "binaryData"].iter().filter_map(|field| node.get(field).and_then(Node::as_mapping));
-    values.flat_map(Mapping::iter).filter_map(|(_, node)| node.as_text()).map(str::len).sum()
-}
-
-fn id_key(resource: &Resource) -> (Gvk, String, String) {
-    let id = resource.id();
-    let namespace = id.effective_namespace().to_owned();
-    (id.gvk, id.name, namespace)
-}
-
-impl Accumulator {
-    fn forget_ids(&mut self) {
-        self.ids.clear();
-        self.knows_ids = false;
-    }
-
-    fn append(&mut self, added: Vec<Resource>, span: Span) -> Result<(), RenderError> {
-        if !self.knows_ids {
-            self.ids = self.resources.iter().map(|resource| (id_key(resource), resource.node.origin.span)).collect();
-            self.knows_ids = true;
-        }
-        if self.resources.len() + added.len() > MOST_OBJECTS {
-            return Err(RenderError::at(span, format!("more than {MOST_OBJECTS} objects in one overlay"))
-                .help("split the overlay"));
-        }
-        for resource in added {
-            let place = resource.node.origin.span;
-            if let Some(first) = self.ids.insert(id_key(&resource), place) {
-                return Err(RenderError::at(span, format!("{} is there already", resource.id()))
-                    .help("list it once, or rename one of the two")
-                    .related(first, "the first one")
-                    .related(place, "the second one"));
-            }
-            self.resources.push(resource);
-        }
-        Ok(())
-    }
-
-    /// Adds what a generator made, or merges it into the object that it names.
-    fn absorb(&mut self, mut generated: Resource, span: Span) -> Result<(), RenderError> {
-        self.generated += data_size(&generated.node);
-        if self.generated > MOST_GENERATED {
-            let message = format!("the generators of one overlay make more than {MOST_GENERATED} bytes");
-            return Err(RenderError::at(span, message).help("a ConfigMap or Secret may hold one megabyte"));
-        }
-        let id = generated.id();
-        let mut found =
-            self.resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|other| other.matches(&id)));
-        let (first, second) = (found.next().map(|(at, _)| at), found.next());
-        if second.is_some() {
-            return Err(RenderError::at(span, format!("several objects could take what is generated for {id}")));
-        }
-        match (first, generated.behavior) {
-            (None, Behavior::Create) => self.append(vec![generated], span),
-            (None, _) => Err(RenderError::at(span, format!("there is no {id} to merge into or to replace"))
-                .help("leave `behavior` out to create it, or correct the name")),
-            (Some(at), Behavior::Create) => Err(RenderError::at(span, format!("{id} is there already"))
-                .help("say `behavior: merge` or `behavior: replace`, or choose another name")
-                .related(self.resources[at].node.origin.span, "the first one")),
-            (Some(at), behavior) => {
-                let old = &self.resources[at];
-                combine(&mut generated, old, behavior);
-                self.resources[at] = generated;
-                self.forget_ids();
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Lets a generated object take the place of an older one: its name, namespace, past, and what it does not set itself.
-fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
-    new.inherit(old);
-    let merges: &[&[&str]] = match behavior {
-        Behavior::Merge => &[&["metadata", "labels"], &["metadata", "annotations"], &["data"], &["binaryData"]],
-        _ => &[&["metadata", "labels"], &["metadata", "annotations"]],
-    };
-    for path in merges {
-        let Some(older) = old.node.find(path).and_then(Node::as_mapping).filter(|older| !older.is_empty()) else {
-            continue;
-        };
-        let (Some((last, above)), span) = (path.split_last(), new.node.origin.span) else { continue };
-        let holder = above.iter().try_fold(&mut new.node, |node, key| node.as_mapping_mut()?.get_mut(key));
-        let Some(holder) = holder.and_then(Node::as_mapping_mut) else { continue };
-        if holder.get(last).is_none() {
-            holder.set(last, Node::mapping(span, Step::Generator));
-        }
-        let Some(mapping) = holder.get_mut(last).and_then(Node::as_mapping_mut) else { continue };
-        for (key, node) in older.iter() {
-            match mapping.get_mut(&key.text) {
-                None => mapping.push(key.clone(), node.clone()),
-                Some(found) => found.remember(node.clone()),
-            }
-        }
-    }
-    let Some(metadata) = new.node.as_mapping_mut().and_then(|object| object.get_mut("metadata")) else { return };
-    let Some(metadata) = metadata.as_mapping_mut() else { return };
-    for field in ["name", "namespace"] {
-        match old.node.find(&["metadata", field]) {
-            Some(value) => metadata.set(field, value.clone()),
-            None => {
-                metadata.remove(field);
-            }
-        }
-    }
-}
-
-/// Applies a kustomization's own transformers in kustomize's order.
-fn transform(
-    resources: &mut Vec<Resource>,
-    kustomization: &Kustomization,
-    loader: &mut Loader<'_>,
-) -> Result<(), RenderError> {
-    patches::strategic_merge(resources, &kustomization.patches_strategic_merge, loader)?;
-    for patch in &kustomization.patches {
-        patches::apply(resources, patch, loader)?;
-    }
-    if let Some(text) = kustomization.namespace.as_ref().filter(|text| !text.value.is_empty()) {
-        namespace::set(resources, &text.value, text.span)?;
-    }
-    if let Some(prefix) = kustomization.name_prefix.as_ref().filter(|text| !text.value.is_empty()) {
-        names::add_prefix(resources, &prefix.value, prefix.span)?;
-    }
-    if let Some(suffix) = kustomization.name_suffix.as_ref().filter(|text| !text.value.is_empty()) {
-        names::add_suffix(resources, &suffix.value, suffix.span)?;
-    }
-    for entry in &kustomization.labels {
-        let specs = match (entry.include_selectors, entry.include_templates) {
-            (true, _) => &specs::COMMON_LABELS,
-            (false, true) => &specs::TEMPLATE_LABELS,
-            (false, false) => &specs::PLAIN_LABELS,
-        };
-        labels::set(resources, &entry.pairs, specs, Step::Label)?;
-    }
-    labels::set(resources, &kustomization.common_labels, &specs::COMMON_LABELS, Step::Label)?;
-    labels::set(resources, &kustomization.common_annotations, &specs::ANNOTATIONS, Step::Annotation)?;
-    for patch in &kustomization.patches_json6902 {
-        patches::apply_json6902(resources, patch, loader)?;
-    }
-    for replica in &kustomization.replicas {
-        replicas::set(resources, replica)?;
-    }
-    for image in &kustomization.images {
-        images::set(resources, image)?;
     }
     Ok(())
 }

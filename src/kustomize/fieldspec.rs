@@ -1,25 +1,73 @@
 //! Field specs: which fields of which kinds a transformer changes (`api/types/fieldspec.go`, `api/filters/fieldspec`).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::error::RenderError;
+use super::fields::{Fields, Others};
 use super::id::Gvk;
 use crate::span::Span;
 use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
 
-/// One field of one kind of object. Empty group, version and kind match all.
+/// One field of one kind of object.
 #[derive(Clone, Debug)]
-pub(super) struct FieldSpec {
-    /// The API group, or empty.
-    pub group: &'static str,
-    /// The API version, or empty.
-    pub version: &'static str,
-    /// The kind, or empty.
-    pub kind: &'static str,
+pub struct FieldSpec {
+    /// Which objects.
+    pub kind: KindPattern,
     /// Keys from the object's root; lists on the way are entered, `[]` behind a key says that it must be one.
     pub path: Vec<String>,
     /// Whether missing objects on the way are created.
     pub create: bool,
+    /// Where a user wrote it; `None` for kustomize's own.
+    pub at: Option<Span>,
+}
+
+/// Group, version and kind of the objects that something speaks of. What is empty matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KindPattern {
+    /// The API group, or empty.
+    pub group: Cow<'static, str>,
+    /// The API version, or empty.
+    pub version: Cow<'static, str>,
+    /// The kind, or empty.
+    pub kind: Cow<'static, str>,
+}
+
+impl KindPattern {
+    /// Parses `KIND[.VERSION][@GROUP]`, where `*` stands for any kind.
+    fn parse(text: &'static str) -> Self {
+        let (what, group) = text.split_once('@').unwrap_or((text, ""));
+        let (kind, version) = what.split_once('.').unwrap_or((what, ""));
+        let kind = if kind == "*" { "" } else { kind };
+        Self { group: group.into(), version: version.into(), kind: kind.into() }
+    }
+
+    /// Reads `group`, `version` and `kind`.
+    ///
+    /// # Errors
+    /// When one of them is no string.
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, RenderError> {
+        let text = |name| Ok(fields.text(name)?.map(|text| text.value).unwrap_or_default().into());
+        Ok(Self { group: text("group")?, version: text("version")?, kind: text("kind")? })
+    }
+
+    /// Whether the pattern speaks of this kind of object.
+    #[must_use]
+    pub(super) fn selects(&self, gvk: &Gvk) -> bool {
+        self.covers(&gvk.group, &gvk.version, &gvk.kind)
+    }
+
+    /// Whether the pattern speaks of all that another one speaks of.
+    #[must_use]
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        self.covers(&other.group, &other.version, &other.kind)
+    }
+
+    fn covers(&self, group: &str, version: &str, kind: &str) -> bool {
+        (self.group.is_empty() || self.group == group)
+            && (self.version.is_empty() || self.version == version)
+            && (self.kind.is_empty() || self.kind == kind)
+    }
 }
 
 impl FieldSpec {
@@ -27,30 +75,42 @@ impl FieldSpec {
     pub(super) fn parse(line: &'static str) -> Self {
         let mut words = line.split_whitespace();
         let (what, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let (what, group) = what.split_once('@').unwrap_or((what, ""));
-        let (kind, version) = what.split_once('.').unwrap_or((what, ""));
-        Self {
-            group,
-            version,
-            kind: if kind == "*" { "" } else { kind },
-            path: split_path(path),
-            create: words.next() == Some("create"),
-        }
+        let create = words.next() == Some("create");
+        Self { kind: KindPattern::parse(what), path: split_path(path), create, at: None }
+    }
+
+    /// Reads an entry of a list of field specs.
+    ///
+    /// # Errors
+    /// When it is no field spec.
+    pub(super) fn read(node: &Node, others: Others) -> Result<Self, RenderError> {
+        let known = ["group", "version", "kind", "path", "create"];
+        let fields = Fields::read(node, &known, others, "a field spec")?;
+        let path = fields.filled("path")?.ok_or_else(|| {
+            RenderError::at(fields.span(), "this field spec has no `path`").help("write it as `spec/template/metadata`")
+        })?;
+        let at = Some(path.span);
+        let path = split_path(&path.value);
+        Ok(Self { kind: KindPattern::read(&fields)?, path, create: fields.flag("create")?.is_some(), at })
     }
 
     /// Whether the spec speaks of this kind of object.
     #[must_use]
     pub(super) fn selects(&self, gvk: &Gvk) -> bool {
-        (self.group.is_empty() || self.group == gvk.group)
-            && (self.version.is_empty() || self.version == gvk.version)
-            && (self.kind.is_empty() || self.kind == gvk.kind)
+        self.kind.selects(gvk)
+    }
+
+    /// Whether the path is this one.
+    #[must_use]
+    pub(super) fn is_at(&self, path: &[&str]) -> bool {
+        self.path.iter().map(String::as_str).eq(path.iter().copied())
     }
 }
 
-/// Splits at `/`; `\/` stands for a slash inside a key.
+/// Splits at `/`; `\/` stands for a slash inside a key, and one at the start is passed over.
 pub(super) fn split_path(path: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
-    let mut characters = path.chars().peekable();
+    let mut characters = path.strip_prefix('/').unwrap_or(path).chars().peekable();
     while let Some(character) = characters.next() {
         match character {
             '\\' if characters.peek() == Some(&'/') => {

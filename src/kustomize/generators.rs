@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::RenderError;
-use super::kustomization::{Generator, GeneratorOptions, Text};
+use super::fields::{Pair, Text};
+use super::kustomization::{Generator, GeneratorOptions};
 use super::loader::Loader;
 use super::resource::{Behavior, Resource};
 use crate::span::{Span, offset};
@@ -53,7 +54,7 @@ pub(super) fn generate(
     }
     for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         if !pairs.is_empty() {
-            let entry = |pair: &super::kustomization::Pair| {
+            let entry = |pair: &Pair| {
                 let key = Key { text: Arc::from(pair.key.as_str()), span: pair.span, is_string: true };
                 (key, text(&pair.value, pair.span))
             };
@@ -87,7 +88,7 @@ pub(super) fn generate(
         let value = Scalar { text: Arc::from("true"), kind: Kind::Bool(true), plain: true };
         object.set("immutable", Node { value: Value::Scalar(value), origin: Origin::new(span, Step::Generator) });
     }
-    let mut resource = Resource::new(mapping_node(object, generator.span));
+    let mut resource = Resource::new(mapping_node(object, generator.span), &loader.schemas);
     resource.is_generated = true;
     resource.needs_hash = !options.disable_name_suffix_hash;
     resource.behavior = match generator.behavior.as_ref().map(|behavior| behavior.value.as_str()) {

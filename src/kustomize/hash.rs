@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::RenderError;
 use super::names::set_name;
 use super::resource::Resource;
-use crate::yaml::{Node, Step, Value, to_json};
+use crate::yaml::{Node, Step, Value, go_json, to_json};
 
 /// Adds the hash to every name that wants one.
 ///
@@ -46,10 +46,7 @@ fn hash(resource: &Resource) -> String {
     if let Some(value @ Json::Object(_)) = node.get(optional).map(to_json) {
         add(optional, value);
     }
-    // serde_json keeps keys sorted, as Go does, and escapes like Go but for the three characters below.
-    let text =
-        Json::Object(content).to_string().replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-    let text = text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029");
+    let text = go_json(&Json::Object(content), false);
     let digest = Sha256::digest(text.as_bytes());
     let hex = digest.iter().take(5).fold(String::new(), |mut hex, byte| {
         let written = write!(hex, "{byte:02x}");

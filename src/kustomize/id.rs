@@ -23,6 +23,8 @@ pub struct ResourceId {
     pub name: String,
     /// The namespace; empty where none is written.
     pub namespace: String,
+    /// Whether the kind is known to stand outside of namespaces.
+    pub is_cluster_scoped: bool,
 }
 
 /// What kustomize puts in the place of a namespace for kinds that have none.
@@ -60,7 +62,7 @@ impl ResourceId {
     /// The namespace as kustomize compares it: `default` where none is written.
     #[must_use]
     pub fn effective_namespace(&self) -> &str {
-        if self.gvk.is_cluster_scoped() {
+        if self.is_cluster_scoped {
             NO_NAMESPACE
         } else if self.namespace.is_empty() {
             "default"

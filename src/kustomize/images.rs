@@ -3,10 +3,10 @@
 use regex::Regex;
 
 use super::error::RenderError;
-use super::fieldspec::{Visit, visit};
+use super::fields::Text;
+use super::fieldspec::{FieldSpec, Visit, visit};
 use super::kustomization::Image;
 use super::resource::Resource;
-use super::specs;
 use crate::yaml::{Node, Scalar, Step};
 
 /// An image reference in parts: `name[:tag][@digest]`.
@@ -70,11 +70,11 @@ impl Matcher {
     }
 }
 
-/// Rewrites every image that an entry names, in any `containers` and `initContainers` list and at the usual paths.
+/// Rewrites every image that an entry names, in any `containers` and `initContainers` list and where the specs say.
 ///
 /// # Errors
 /// When an image is not a scalar.
-pub(super) fn set(resources: &mut [Resource], image: &Image) -> Result<(), RenderError> {
+pub(super) fn set(resources: &mut [Resource], image: &Image, specs: &[FieldSpec]) -> Result<(), RenderError> {
     let matcher = Matcher::new(&image.name);
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         if resource.kind() == "CustomResourceDefinition" {
@@ -84,7 +84,8 @@ pub(super) fn set(resources: &mut [Resource], image: &Image) -> Result<(), Rende
         if holds_containers(&resource.node) {
             in_containers(&mut resource.node, &mut change)?;
         }
-        for spec in specs::IMAGES.iter() {
+        let gvk = resource.gvk();
+        for spec in specs.iter().filter(|spec| spec.selects(&gvk)) {
             let how = Visit { create: None, span: image.span, step: Step::Image };
             visit(&mut resource.node, &spec.path, how, &mut change)?;
         }
@@ -138,7 +139,7 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), Rend
     let old = split(&scalar.text);
     let name = image.new_name.as_ref().map_or(old.name, |name| &name.value);
     let set =
-        |value: &Option<super::kustomization::Text>| value.as_ref().map_or("", |text| text.value.as_str()).to_owned();
+        |value: &Option<Text>| value.as_ref().map_or("", |text| text.value.as_str()).to_owned();
     let (tag, digest) = match (&image.new_tag, &image.digest, &image.tag_suffix) {
         (None, None, None) => (old.tag.to_owned(), old.digest.to_owned()),
         (None, None, Some(suffix)) => (format!("{}{}", old.tag, suffix.value), String::new()),

@@ -62,6 +62,12 @@ fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
     })
 }
 
+/// Whether a kind is known.
+#[must_use]
+pub(super) fn is_known(group: &str, version: &str, kind: &str) -> bool {
+    find(group, version, kind).is_some()
+}
+
 /// Whether a kind is known to stand outside of namespaces; kinds that the schema lacks are not.
 #[must_use]
 pub(super) fn is_cluster_scoped(group: &str, version: &str, kind: &str) -> bool {
@@ -70,20 +76,20 @@ pub(super) fn is_cluster_scoped(group: &str, version: &str, kind: &str) -> bool 
 
 /// How the fields of an object merge, as far as they do not simply merge or replace.
 #[derive(Debug)]
-pub(super) struct Schema {
+pub(super) struct MergeRules {
     fields: &'static [(&'static str, Field)],
 }
 
-/// One field of a [`Schema`].
+/// One field of a [`MergeRules`].
 #[derive(Debug)]
 pub(super) struct Field {
     /// The keys by which the items of a list are matched; empty for lists of scalars. `None` where it is no merged list.
     pub merge_keys: Option<&'static [&'static str]>,
     /// How the field's value, or each item of the list, merges in turn.
-    pub schema: Option<&'static Schema>,
+    pub rules: Option<&'static MergeRules>,
 }
 
-impl Schema {
+impl MergeRules {
     /// The field with this name, where it is special.
     #[must_use]
     pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
@@ -91,20 +97,20 @@ impl Schema {
     }
 }
 
-const fn object(schema: &'static Schema) -> Field {
-    Field { merge_keys: None, schema: Some(schema) }
+const fn object(rules: &'static MergeRules) -> Field {
+    Field { merge_keys: None, rules: Some(rules) }
 }
 
 const fn list(keys: &'static [&'static str]) -> Field {
-    Field { merge_keys: Some(keys), schema: None }
+    Field { merge_keys: Some(keys), rules: None }
 }
 
-const fn list_of(keys: &'static [&'static str], schema: &'static Schema) -> Field {
-    Field { merge_keys: Some(keys), schema: Some(schema) }
+const fn list_of(keys: &'static [&'static str], rules: &'static MergeRules) -> Field {
+    Field { merge_keys: Some(keys), rules: Some(rules) }
 }
 
-static OBJECT_META: Schema = Schema { fields: &[("finalizers", list(&[])), ("ownerReferences", list(&["uid"]))] };
-static CONTAINER: Schema = Schema {
+static OBJECT_META: MergeRules = MergeRules { fields: &[("finalizers", list(&[])), ("ownerReferences", list(&["uid"]))] };
+static CONTAINER: MergeRules = MergeRules {
     fields: &[
         ("env", list(&["name"])),
         ("ports", list(&["containerPort", "protocol"])),
@@ -112,14 +118,14 @@ static CONTAINER: Schema = Schema {
         ("volumeMounts", list(&["mountPath"])),
     ],
 };
-static EPHEMERAL_CONTAINER: Schema = Schema {
+static EPHEMERAL_CONTAINER: MergeRules = MergeRules {
     fields: &[
         ("env", list(&["name"])),
         ("volumeDevices", list(&["devicePath"])),
         ("volumeMounts", list(&["mountPath"])),
     ],
 };
-static POD_SPEC: Schema = Schema {
+static POD_SPEC: MergeRules = MergeRules {
     fields: &[
         ("containers", list_of(&["name"], &CONTAINER)),
         ("ephemeralContainers", list_of(&["name"], &EPHEMERAL_CONTAINER)),
@@ -130,35 +136,35 @@ static POD_SPEC: Schema = Schema {
         ("volumes", list(&["name"])),
     ],
 };
-static STATUS: Schema =
-    Schema { fields: &[("addresses", list(&["type"])), ("conditions", list(&["type"])), ("podIPs", list(&["ip"]))] };
-static POD_TEMPLATE: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC))] };
-static WORKLOAD_SPEC: Schema = Schema { fields: &[("template", object(&POD_TEMPLATE))] };
-static WORKLOAD: Schema = Schema {
+static STATUS: MergeRules =
+    MergeRules { fields: &[("addresses", list(&["type"])), ("conditions", list(&["type"])), ("podIPs", list(&["ip"]))] };
+static POD_TEMPLATE: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC))] };
+static WORKLOAD_SPEC: MergeRules = MergeRules { fields: &[("template", object(&POD_TEMPLATE))] };
+static WORKLOAD: MergeRules = MergeRules {
     fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&WORKLOAD_SPEC)), ("status", object(&STATUS))],
 };
-static CRON_JOB_SPEC: Schema = Schema { fields: &[("jobTemplate", object(&WORKLOAD))] };
-static CRON_JOB: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CRON_JOB_SPEC))] };
-static POD: Schema =
-    Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))] };
-static POD_TEMPLATE_OBJECT: Schema =
-    Schema { fields: &[("metadata", object(&OBJECT_META)), ("template", object(&POD_TEMPLATE))] };
-static SERVICE_SPEC: Schema = Schema { fields: &[("ports", list(&["port", "protocol"]))] };
-static SERVICE: Schema = Schema {
+static CRON_JOB_SPEC: MergeRules = MergeRules { fields: &[("jobTemplate", object(&WORKLOAD))] };
+static CRON_JOB: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CRON_JOB_SPEC))] };
+static POD: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))] };
+static POD_TEMPLATE_OBJECT: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("template", object(&POD_TEMPLATE))] };
+static SERVICE_SPEC: MergeRules = MergeRules { fields: &[("ports", list(&["port", "protocol"]))] };
+static SERVICE: MergeRules = MergeRules {
     fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&SERVICE_SPEC)), ("status", object(&STATUS))],
 };
-static SERVICE_ACCOUNT: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
-static WEBHOOKS: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("webhooks", list(&["name"]))] };
-static NODE_SPEC: Schema = Schema { fields: &[("podCIDRs", list(&[]))] };
-static NODE: Schema =
-    Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))] };
-static CSI_NODE_SPEC: Schema = Schema { fields: &[("drivers", list(&["name"]))] };
-static CSI_NODE: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CSI_NODE_SPEC))] };
-static OTHER: Schema = Schema { fields: &[("metadata", object(&OBJECT_META)), ("status", object(&STATUS))] };
+static SERVICE_ACCOUNT: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
+static WEBHOOKS: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("webhooks", list(&["name"]))] };
+static NODE_SPEC: MergeRules = MergeRules { fields: &[("podCIDRs", list(&[]))] };
+static NODE: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))] };
+static CSI_NODE_SPEC: MergeRules = MergeRules { fields: &[("drivers", list(&["name"]))] };
+static CSI_NODE: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CSI_NODE_SPEC))] };
+static OTHER: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("status", object(&STATUS))] };
 
 /// How objects of a kind merge; `None` for kinds that the schema lacks, whose lists are replaced whole.
 #[must_use]
-pub(super) fn schema(gvk: &Gvk) -> Option<&'static Schema> {
+pub(super) fn merge_rules(gvk: &Gvk) -> Option<&'static MergeRules> {
     find(&gvk.group, &gvk.version, &gvk.kind)?;
     Some(match gvk.kind.as_str() {
         "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" | "ReplicationController" => &WORKLOAD,

@@ -1,14 +1,19 @@
 //! The kustomization file (`api/types/kustomization.go`), read strictly: a field that is not known here is refused.
 
-use super::error::{RenderError, nearest};
-use super::selector::{Pattern, Requirement, Selector};
+use super::error::RenderError;
+use super::fields::{Fields, Others, Pair, Text, is_empty};
+use super::fieldspec::FieldSpec;
+use super::order::KindOrder;
+use super::replacements::ReplacementEntry;
+use super::selector::Selector;
+use super::vars::Var;
 use crate::span::{FileId, Span};
-use crate::yaml::{Kind, Mapping, Node, resolve_yaml11};
+use crate::yaml::Node;
 
 /// The names under which kustomize looks for the file, in its order.
 pub const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// Fields that this version renders.
+/// Fields that are rendered.
 const KNOWN: &[&str] = &[
     "apiVersion",
     "kind",
@@ -32,43 +37,19 @@ const KNOWN: &[&str] = &[
     "secretGenerator",
     "generatorOptions",
     "sortOptions",
+    "buildMetadata",
+    "configurations",
+    "crds",
+    "generators",
+    "openapi",
+    "replacements",
+    "transformers",
+    "validators",
+    "vars",
 ];
 
-/// Fields of kustomize that this version refuses, and the way out where there is one.
-const REFUSED: &[(&str, &str)] = &[
-    ("buildMetadata", "leave it out: it only adds annotations and labels about the build"),
-    ("configurations", "transformer configurations are not rendered yet"),
-    ("crds", "CRD field definitions are not rendered yet"),
-    ("generators", "generator plugins are not rendered yet"),
-    ("helmChartInflationGenerator", "render the chart ahead of time and commit the result"),
-    ("helmCharts", "render the chart ahead of time and commit the result"),
-    ("helmGlobals", "render the chart ahead of time and commit the result"),
-    ("openapi", "custom schemas are not rendered yet"),
-    ("replacements", "replacements are not rendered yet"),
-    ("transformers", "transformer plugins are not rendered yet"),
-    ("validators", "validator plugins are not rendered yet"),
-    ("vars", "vars are not rendered yet"),
-];
-
-/// A string and where it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
-    /// The string.
-    pub value: String,
-    /// Where it is written.
-    pub span: Span,
-}
-
-/// A label or an annotation and where its value is written.
-#[derive(Clone, Debug)]
-pub struct Pair {
-    /// The key.
-    pub key: String,
-    /// The value.
-    pub value: String,
-    /// Where the value is written.
-    pub span: Span,
-}
+/// Fields that need a program outside of this one.
+const HELM: &[&str] = &["helmChartInflationGenerator", "helmCharts", "helmGlobals"];
 
 /// An entry of `labels`.
 #[derive(Clone, Debug)]
@@ -79,6 +60,8 @@ pub struct Labels {
     pub include_selectors: bool,
     /// Whether pod templates get them too.
     pub include_templates: bool,
+    /// Where else they go.
+    pub fields: Vec<FieldSpec>,
 }
 
 /// An entry of `patches` or `patchesJson6902`.
@@ -165,12 +148,34 @@ pub struct Generator {
 }
 
 /// What `sortOptions` asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// As accumulated.
     Fifo,
     /// By kind.
-    Legacy,
+    Legacy(KindOrder),
+}
+
+/// `openapi`.
+#[derive(Clone, Debug, Default)]
+pub struct OpenApi {
+    /// A file that describes the kinds, instead of kustomize's own description.
+    pub path: Option<Text>,
+    /// Which of kustomize's own descriptions.
+    pub version: Option<Text>,
+}
+
+/// What `buildMetadata` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BuildMetadata {
+    /// Whether the field says anything at all.
+    pub is_set: bool,
+    /// The label `app.kubernetes.io/managed-by`.
+    pub managed_by_label: Option<Span>,
+    /// The annotation `config.kubernetes.io/origin`.
+    pub origin_annotations: bool,
+    /// The annotation `alpha.config.kubernetes.io/transformations`.
+    pub transformer_annotations: bool,
 }
 
 /// A kustomization or a component.
@@ -180,10 +185,8 @@ pub struct Kustomization {
     pub file: FileId,
     /// Whether it is a component.
     pub is_component: bool,
-    /// Why it cannot be rendered: a field of kustomize that is not supported.
+    /// Why it cannot be rendered: a field that needs a program outside of this one.
     pub refused: Option<RenderError>,
-    /// Every text in such fields: some of them are files.
-    pub mentioned: Vec<Text>,
     /// Files and folders, `bases` behind them.
     pub resources: Vec<Text>,
     /// Folders of components.
@@ -218,6 +221,24 @@ pub struct Kustomization {
     pub generator_options: GeneratorOptions,
     /// `sortOptions`.
     pub order: Option<Order>,
+    /// Files of transformer configurations.
+    pub configurations: Vec<Text>,
+    /// Files that describe custom kinds.
+    pub crds: Vec<Text>,
+    /// `openapi`.
+    pub openapi: OpenApi,
+    /// `replacements`.
+    pub replacements: Vec<ReplacementEntry>,
+    /// `vars`.
+    pub vars: Vec<Var>,
+    /// Configurations of generators: files, folders or texts.
+    pub generators: Vec<Text>,
+    /// Configurations of transformers: files, folders or texts.
+    pub transformers: Vec<Text>,
+    /// Configurations of validators: files, folders or texts.
+    pub validators: Vec<Text>,
+    /// `buildMetadata`.
+    pub build_metadata: BuildMetadata,
 }
 
 impl Kustomization {
@@ -231,22 +252,19 @@ impl Kustomization {
                 .help("list something under `resources`, or remove the file")
         };
         let node = document.filter(|node| !node.is_null()).ok_or_else(empty)?;
-        let known: Vec<&str> = KNOWN.iter().chain(REFUSED.iter().map(|(name, _)| name)).copied().collect();
-        let fields = Fields::read(node, &known, "kustomization")?;
-        let (mut refused, mut mentioned) = (None, Vec::new());
-        for (name, way_out) in REFUSED {
-            if let Some((key, value)) = fields.entry(name).filter(|(_, value)| !is_empty(value)) {
-                let error = RenderError::at(key, format!("`{name}` is not supported")).help(*way_out);
-                refused.get_or_insert(error);
-                collect_texts(value, &mut mentioned);
-            }
-        }
-        let says_nothing = |name: &str| {
+        let known = [KNOWN, HELM].concat();
+        let fields = Fields::read(node, &known, Others::Refused, "a kustomization")?;
+        let helm = HELM.iter().filter_map(|name| fields.entry(name));
+        let refused = helm.filter(|(_, value)| !is_empty(value)).map(|(key, _)| {
+            RenderError::at(key, "Helm charts are not rendered: that needs another program, and mostly the network")
+                .help("render the chart ahead of time and commit the result")
+        });
+        let refused = refused.min_by_key(|error| error.span);
+        let says_nothing = |name: &&str| {
             let value = fields.get(name);
             value.is_none_or(|node| node.is_null() || node.as_scalar().is_some_and(|scalar| scalar.text.is_empty()))
         };
-        let told = KNOWN.iter().filter(|name| !matches!(**name, "apiVersion" | "kind"));
-        if refused.is_none() && told.copied().all(says_nothing) {
+        if refused.is_none() && KNOWN.iter().filter(|name| !matches!(**name, "apiVersion" | "kind")).all(says_nothing) {
             return Err(empty());
         }
         let is_component = check_type(&fields)?;
@@ -258,7 +276,6 @@ impl Kustomization {
             file,
             is_component,
             refused,
-            mentioned,
             resources,
             components: fields.texts("components")?,
             namespace: fields.text("namespace")?,
@@ -272,32 +289,21 @@ impl Kustomization {
             patches_json6902: fields.list("patchesJson6902", Patch::read)?,
             images,
             replicas: fields.list("replicas", Replica::read)?,
-            config_maps: fields.list("configMapGenerator", |node| Generator::read(node, false))?,
-            secrets: fields.list("secretGenerator", |node| Generator::read(node, true))?,
-            generator_options: fields
-                .get("generatorOptions")
-                .map_or(Ok(GeneratorOptions::default()), GeneratorOptions::read)?,
-            order: fields.get("sortOptions").map(read_order).transpose()?.flatten(),
+            config_maps: fields.list("configMapGenerator", |node| Generator::read(node, false, Others::Refused))?,
+            secrets: fields.list("secretGenerator", |node| Generator::read(node, true, Others::Refused))?,
+            generator_options: GeneratorOptions::read(&fields, "generatorOptions")?,
+            order: read_order(&fields)?,
+            configurations: fields.texts("configurations")?,
+            crds: fields.texts("crds")?,
+            openapi: OpenApi::read(&fields)?,
+            replacements: fields.list("replacements", |node| ReplacementEntry::read(node, Others::Refused))?,
+            vars: fields.list("vars", Var::read)?,
+            generators: fields.texts("generators")?,
+            transformers: fields.texts("transformers")?,
+            validators: fields.texts("validators")?,
+            build_metadata: BuildMetadata::read(&fields)?,
         })
     }
-}
-
-fn collect_texts(node: &Node, texts: &mut Vec<Text>) {
-    for item in node.as_sequence().unwrap_or_default() {
-        collect_texts(item, texts);
-    }
-    for (_, value) in node.as_mapping().into_iter().flat_map(Mapping::iter) {
-        collect_texts(value, texts);
-    }
-    if let Some(text) = node.as_text() {
-        texts.push(Text { value: text.to_owned(), span: node.origin.span });
-    }
-}
-
-fn is_empty(node: &Node) -> bool {
-    node.is_null()
-        || node.as_sequence().is_some_and(<[Node]>::is_empty)
-        || node.as_mapping().is_some_and(Mapping::is_empty)
 }
 
 /// Checks `apiVersion` and `kind`; says whether this is a component.
@@ -325,127 +331,142 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, RenderError> {
     }
 }
 
-fn read_order(node: &Node) -> Result<Option<Order>, RenderError> {
-    let fields = Fields::read(node, &["order", "legacySortOptions"], "`sortOptions`")?;
-    if let Some((key, _)) = fields.entry("legacySortOptions").filter(|(_, value)| !is_empty(value)) {
-        return Err(
-            RenderError::at(key, "`legacySortOptions` is not supported").help("leave it out for kustomize's own order")
-        );
-    }
-    match fields.text("order")? {
-        Some(order) if order.value == "fifo" => Ok(Some(Order::Fifo)),
-        Some(order) if order.value == "legacy" => Ok(Some(Order::Legacy)),
-        None if node.is_null() => Ok(None),
-        other => {
-            let span = other.map_or(node.origin.span, |text| text.span);
+fn read_order(fields: &Fields<'_>) -> Result<Option<Order>, RenderError> {
+    let Some(options) = fields.inner("sortOptions", &["order", "legacySortOptions"])? else { return Ok(None) };
+    let kinds = options.inner("legacySortOptions", &["orderFirst", "orderLast"])?;
+    let order = options.text("order")?;
+    match (order.as_ref().map(|order| order.value.as_str()), kinds) {
+        (Some("fifo"), None) => Ok(Some(Order::Fifo)),
+        (Some("fifo"), Some(kinds)) => {
+            Err(RenderError::at(kinds.span(), "`legacySortOptions` goes with `order: legacy` only")
+                .help("remove it, or write `order: legacy`"))
+        }
+        (Some("legacy"), None) => Ok(Some(Order::Legacy(KindOrder::default()))),
+        (Some("legacy"), Some(kinds)) => {
+            let list = |name| Ok(kinds.texts(name)?.into_iter().map(|text| text.value).collect());
+            Ok(Some(Order::Legacy(KindOrder { first: list("orderFirst")?, last: list("orderLast")? })))
+        }
+        _ => {
+            let span = order.map_or(options.span(), |order| order.span);
             Err(RenderError::at(span, "`order` takes `legacy` or `fifo`"))
         }
+    }
+}
+
+impl OpenApi {
+    fn read(fields: &Fields<'_>) -> Result<Self, RenderError> {
+        let pairs = fields.pairs("openapi")?;
+        let find = |key: &str| {
+            let pair = pairs.iter().find(|pair| pair.key == key);
+            pair.map(|pair| Text { value: pair.value.clone(), span: pair.span })
+        };
+        Ok(Self { path: find("path"), version: find("version") })
+    }
+}
+
+impl BuildMetadata {
+    fn read(fields: &Fields<'_>) -> Result<Self, RenderError> {
+        let options = fields.texts("buildMetadata")?;
+        let find = |name: &str| options.iter().find(|option| option.value == name).map(|option| option.span);
+        Ok(Self {
+            is_set: !options.is_empty(),
+            managed_by_label: find("managedByLabel"),
+            origin_annotations: find("originAnnotations").is_some(),
+            transformer_annotations: find("transformerAnnotations").is_some(),
+        })
     }
 }
 
 impl Labels {
     fn read(node: &Node) -> Result<Self, RenderError> {
         let known = ["pairs", "includeSelectors", "includeTemplates", "fields"];
-        let fields = Fields::read(node, &known, "an entry of `labels`")?;
-        if let Some((key, _)) = fields.entry("fields").filter(|(_, value)| !is_empty(value)) {
-            return Err(
-                RenderError::at(key, "`fields` is not supported").help("custom label fields are not rendered yet")
-            );
-        }
+        let fields = Fields::read(node, &known, Others::Refused, "an entry of `labels`")?;
         Ok(Self {
             pairs: fields.pairs("pairs")?,
             include_selectors: fields.flag("includeSelectors")?.is_some(),
             include_templates: fields.flag("includeTemplates")?.is_some(),
+            fields: fields.list("fields", |node| FieldSpec::read(node, Others::Refused))?,
         })
     }
 }
 
 impl Patch {
     fn read(node: &Node) -> Result<Self, RenderError> {
-        let fields = Fields::read(node, &["path", "patch", "target", "options"], "a patch")?;
-        let options = fields.get("options").filter(|node| !node.is_null());
-        let options =
-            options.map(|node| Fields::read(node, &["allowNameChange", "allowKindChange"], "`options` of a patch"));
-        let options = options.transpose()?;
+        let known = ["path", "patch", "target", "options"];
+        Self::of(&Fields::read(node, &known, Others::Refused, "a patch")?, "patch")
+    }
+
+    /// Reads the fields of a patch; its own text stands under `inline`.
+    ///
+    /// # Errors
+    /// When one of them has another shape.
+    pub(super) fn of(fields: &Fields<'_>, inline: &str) -> Result<Self, RenderError> {
+        let options = fields.inner("options", &["allowNameChange", "allowKindChange"])?;
         let flag = |name| options.as_ref().map_or(Ok(None), |options| options.flag(name));
         Ok(Self {
-            path: fields.text("path")?.filter(|path| !path.value.is_empty()),
-            inline: fields.text("patch")?.filter(|patch| !patch.value.trim().is_empty()),
-            target: fields.get("target").filter(|node| !node.is_null()).map(Selector::read).transpose()?,
+            path: fields.filled("path")?,
+            inline: fields.text(inline)?.filter(|patch| !patch.value.trim().is_empty()),
+            target: fields.inner("target", &Selector::FIELDS)?.map(|target| Selector::read(&target)).transpose()?,
             allow_name_change: flag("allowNameChange")?.is_some(),
             allow_kind_change: flag("allowKindChange")?.is_some(),
-            span: node.origin.span,
-        })
-    }
-}
-
-impl Selector {
-    fn read(node: &Node) -> Result<Self, RenderError> {
-        let known = ["group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"];
-        let fields = Fields::read(node, &known, "a patch's `target`")?;
-        let pattern = |name| {
-            let text = fields.text(name)?;
-            text.map_or(Ok(Pattern::Any), |text| Pattern::new(&text.value, text.span))
-        };
-        let requirements = |name| {
-            let text = fields.text(name)?;
-            text.map_or(Ok(Vec::new()), |text| Requirement::parse_all(&text.value, text.span))
-        };
-        Ok(Self {
-            group: pattern("group")?,
-            version: pattern("version")?,
-            kind: pattern("kind")?,
-            name: pattern("name")?,
-            namespace: pattern("namespace")?,
-            labels: requirements("labelSelector")?,
-            annotations: requirements("annotationSelector")?,
+            span: fields.span(),
         })
     }
 }
 
 impl Image {
+    /// The fields of an entry.
+    pub(super) const FIELDS: [&'static str; 5] = ["name", "newName", "newTag", "tagSuffix", "digest"];
+
     fn read(node: &Node) -> Result<Self, RenderError> {
-        let fields = Fields::read(node, &["name", "newName", "newTag", "tagSuffix", "digest"], "an entry of `images`")?;
-        let set = |name| fields.text(name).map(|text| text.filter(|text| !text.value.is_empty()));
+        Self::of(&Fields::read(node, &Self::FIELDS, Others::Refused, "an entry of `images`")?)
+    }
+
+    /// Reads the fields of an entry.
+    ///
+    /// # Errors
+    /// When one of them is no string.
+    pub(super) fn of(fields: &Fields<'_>) -> Result<Self, RenderError> {
         Ok(Self {
             name: fields.text("name")?.map_or_else(String::new, |name| name.value),
-            new_name: set("newName")?,
-            new_tag: set("newTag")?,
-            tag_suffix: set("tagSuffix")?,
-            digest: set("digest")?,
-            span: node.origin.span,
+            new_name: fields.filled("newName")?,
+            new_tag: fields.filled("newTag")?,
+            tag_suffix: fields.filled("tagSuffix")?,
+            digest: fields.filled("digest")?,
+            span: fields.span(),
         })
     }
 }
 
 impl Replica {
+    /// The fields of an entry.
+    pub(super) const FIELDS: [&'static str; 2] = ["name", "count"];
+
     fn read(node: &Node) -> Result<Self, RenderError> {
-        let fields = Fields::read(node, &["name", "count"], "an entry of `replicas`")?;
+        Self::of(&Fields::read(node, &Self::FIELDS, Others::Refused, "an entry of `replicas`")?)
+    }
+
+    /// Reads the fields of an entry.
+    ///
+    /// # Errors
+    /// When the name is no string or the count no number.
+    pub(super) fn of(fields: &Fields<'_>) -> Result<Self, RenderError> {
         let name = fields.text("name")?;
-        let (count, count_span) = match fields.get("count").filter(|node| !node.is_null()) {
-            None => (0, node.origin.span),
-            Some(count) => {
-                let kind = count.as_scalar().filter(|scalar| scalar.plain).map(|scalar| resolve_yaml11(&scalar.text));
-                let Some(Kind::Int(value)) = kind else {
-                    return Err(RenderError::at(count.origin.span, "a count is a whole number without quotes"));
-                };
-                (value, count.origin.span)
-            }
-        };
-        let name_span = name.as_ref().map_or(node.origin.span, |name| name.span);
+        let (count, count_span) = fields.number("count")?.unwrap_or((0, fields.span()));
+        let name_span = name.as_ref().map_or(fields.span(), |name| name.span);
         Ok(Self { name: name.map_or_else(String::new, |name| name.value), name_span, count, count_span })
     }
 }
 
 impl GeneratorOptions {
-    fn read(node: &Node) -> Result<Self, RenderError> {
+    fn read(fields: &Fields<'_>, name: &str) -> Result<Self, RenderError> {
         let known = ["labels", "annotations", "disableNameSuffixHash", "immutable"];
-        let fields = Fields::read(node, &known, "generator options")?;
+        let Some(options) = fields.inner(name, &known)? else { return Ok(Self::default()) };
         Ok(Self {
-            labels: fields.pairs("labels")?,
-            annotations: fields.pairs("annotations")?,
-            disable_name_suffix_hash: fields.flag("disableNameSuffixHash")?.is_some(),
-            immutable: fields.flag("immutable")?,
+            labels: options.pairs("labels")?,
+            annotations: options.pairs("annotations")?,
+            disable_name_suffix_hash: options.flag("disableNameSuffixHash")?.is_some(),
+            immutable: options.flag("immutable")?,
         })
     }
 
@@ -466,128 +487,37 @@ impl GeneratorOptions {
 }
 
 impl Generator {
-    fn read(node: &Node, is_secret: bool) -> Result<Self, RenderError> {
+    /// Reads an entry, or the configuration of a plugin, whose `metadata` may hold name and namespace.
+    ///
+    /// # Errors
+    /// When a field has another shape, or there is no name.
+    pub(super) fn read(node: &Node, is_secret: bool, others: Others) -> Result<Self, RenderError> {
         let mut known = vec!["name", "namespace", "behavior", "literals", "files", "envs", "env", "options"];
         if is_secret {
             known.push("type");
         }
-        let fields = Fields::read(node, &known, "a generator")?;
-        let name = fields.text("name")?.filter(|name| !name.value.is_empty());
+        if others == Others::Ignored {
+            known.push("metadata");
+        }
+        let fields = Fields::read(node, &known, others, "a generator")?;
+        let metadata = fields.inner("metadata", &["name", "namespace"])?;
+        let text = |name| match (fields.filled(name)?, &metadata) {
+            (None, Some(metadata)) => metadata.filled(name),
+            (found, _) => Ok(found),
+        };
+        let name = text("name")?;
         let mut envs = fields.texts("envs")?;
-        envs.extend(fields.text("env")?.filter(|path| !path.value.is_empty()));
+        envs.extend(fields.filled("env")?);
         Ok(Self {
             name: name.ok_or_else(|| RenderError::at(node.origin.span, "this generator has no `name`"))?,
-            namespace: fields.text("namespace")?.filter(|namespace| !namespace.value.is_empty()),
+            namespace: text("namespace")?,
             behavior: fields.text("behavior")?,
             literals: fields.texts("literals")?,
             files: fields.texts("files")?,
             envs,
-            options: fields.get("options").map_or(Ok(GeneratorOptions::default()), GeneratorOptions::read)?,
-            secret_type: fields.text("type")?.filter(|text| !text.value.is_empty()),
+            options: GeneratorOptions::read(&fields, "options")?,
+            secret_type: fields.filled("type")?,
             span: node.origin.span,
         })
-    }
-}
-
-/// The fields of one mapping, found whatever their case, as Go's JSON decoder finds them.
-struct Fields<'a> {
-    entries: Vec<(&'static str, Span, &'a Node)>,
-}
-
-impl<'a> Fields<'a> {
-    fn read(node: &'a Node, known: &[&'static str], what: &str) -> Result<Self, RenderError> {
-        if node.is_null() {
-            return Ok(Self { entries: Vec::new() });
-        }
-        let Some(mapping) = node.as_mapping() else {
-            return Err(RenderError::at(
-                node.origin.span,
-                format!("{what} is a mapping, but this is {}", node.shape()),
-            ));
-        };
-        let mut entries: Vec<(&'static str, Span, &Node)> = Vec::new();
-        for (key, value) in mapping.iter() {
-            let exact = known.iter().find(|name| ***name == *key.text);
-            let Some(name) = exact.or_else(|| known.iter().find(|name| name.eq_ignore_ascii_case(&key.text))) else {
-                let error = RenderError::at(key.span, format!("`{}` is no field of {what}", key.text));
-                return Err(match nearest(&key.text, known) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("it has: {}", known.join(", "))),
-                });
-            };
-            entries.retain(|(known, ..)| known != name);
-            entries.push((name, key.span, value));
-        }
-        Ok(Self { entries })
-    }
-
-    fn entry(&self, name: &str) -> Option<(Span, &'a Node)> {
-        self.entries.iter().find(|(known, ..)| *known == name).map(|(_, key, value)| (*key, *value))
-    }
-
-    fn get(&self, name: &str) -> Option<&'a Node> {
-        self.entry(name).map(|(_, value)| value)
-    }
-
-    fn text(&self, name: &str) -> Result<Option<Text>, RenderError> {
-        self.get(name).map_or(Ok(None), |node| text_of(node, name))
-    }
-
-    fn flag(&self, name: &str) -> Result<Option<Span>, RenderError> {
-        let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
-        match node.as_scalar().filter(|scalar| scalar.plain).map(|scalar| resolve_yaml11(&scalar.text)) {
-            Some(Kind::Bool(value)) => Ok(value.then_some(node.origin.span)),
-            _ => Err(RenderError::at(node.origin.span, format!("`{name}` is true or false, without quotes"))),
-        }
-    }
-
-    fn list<T>(&self, name: &str, read: impl Fn(&'a Node) -> Result<T, RenderError>) -> Result<Vec<T>, RenderError> {
-        let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
-        let Some(items) = node.as_sequence() else {
-            return Err(RenderError::at(node.origin.span, format!("`{name}` is a list, but this is {}", node.shape())));
-        };
-        items.iter().map(read).collect()
-    }
-
-    fn texts(&self, name: &str) -> Result<Vec<Text>, RenderError> {
-        let text = |node: &Node| {
-            let empty = Text { value: String::new(), span: node.origin.span };
-            Ok(text_of(node, name)?.unwrap_or(empty))
-        };
-        self.list(name, text)
-    }
-
-    fn pairs(&self, name: &str) -> Result<Vec<Pair>, RenderError> {
-        let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
-        let Some(mapping) = node.as_mapping() else {
-            return Err(RenderError::at(
-                node.origin.span,
-                format!("`{name}` is a mapping, but this is {}", node.shape()),
-            ));
-        };
-        let pair = |(key, node): (&crate::yaml::Key, &Node)| {
-            let value = text_of(node, &key.text)?.map_or_else(String::new, |text| text.value);
-            Ok(Pair { key: key.text.to_string(), value, span: node.origin.span })
-        };
-        mapping.iter().map(pair).collect()
-    }
-}
-
-/// A string field. What YAML 1.1 reads as something else is refused, as kustomize refuses it.
-fn text_of(node: &Node, name: &str) -> Result<Option<Text>, RenderError> {
-    let span = node.origin.span;
-    let Some(scalar) = node.as_scalar() else {
-        return Err(RenderError::at(span, format!("`{name}` is a string, but this is {}", node.shape())));
-    };
-    let kind = if scalar.plain { resolve_yaml11(&scalar.text) } else { Kind::String };
-    match kind {
-        Kind::Null => Ok(None),
-        Kind::String | Kind::Timestamp => Ok(Some(Text { value: scalar.text.to_string(), span })),
-        Kind::Bool(_) => {
-            Err(RenderError::at(span, format!("`{name}` is a string, but `{}` is read as a bool", scalar.text))
-                .help(format!("write it in quotes: \"{}\"", scalar.text)))
-        }
-        _ => Err(RenderError::at(span, format!("`{name}` is a string, but `{}` is read as a number", scalar.text))
-            .help(format!("write it in quotes: \"{}\"", scalar.text))),
     }
 }

@@ -1,8 +1,8 @@
 //! `labels`, `commonLabels` and `commonAnnotations` (`api/filters/labels`, `api/filters/annotations`).
 
 use super::error::RenderError;
+use super::fields::Pair;
 use super::fieldspec::{FieldSpec, Leaf, Visit, visit};
-use super::kustomization::Pair;
 use super::resource::Resource;
 use crate::yaml::{Node, Step};
 

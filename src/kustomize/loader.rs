@@ -4,7 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
-use super::kustomization::{FILE_NAMES, Kustomization, Text};
+use super::fields::Text;
+use super::kustomization::{FILE_NAMES, Kustomization};
+use super::schema::{Definitions, Schemas};
+use super::transformer_config::TransformerConfig;
 use crate::sources::{ContentId, Entry, RepoPath, Tree};
 use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
@@ -56,6 +59,22 @@ pub struct Parsed {
     pub files: Files,
     documents: Mutex<HashMap<(FileId, bool), Documents>>,
     kustomizations: Mutex<HashMap<FileId, Arc<Result<Kustomization, RenderError>>>>,
+    configurations: Mutex<HashMap<FileId, Arc<Result<TransformerConfig, RenderError>>>>,
+    definitions: Mutex<HashMap<FileId, Arc<Result<Arc<Definitions>, RenderError>>>>,
+}
+
+/// What was made of a file, made at most once.
+fn once<T>(
+    known: &Mutex<HashMap<FileId, Arc<Result<T, RenderError>>>>,
+    file: FileId,
+    make: impl FnOnce() -> Result<T, RenderError>,
+) -> Arc<Result<T, RenderError>> {
+    if let Some(known) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&file) {
+        return Arc::clone(known);
+    }
+    let made = Arc::new(make());
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::clone(&made));
+    made
 }
 
 type Documents = Arc<Result<Vec<Node>, RenderError>>;
@@ -75,16 +94,16 @@ impl Parsed {
     }
 
     fn kustomization(&self, file: FileId) -> Arc<Result<Kustomization, RenderError>> {
-        if let Some(known) = self.kustomizations.lock().unwrap_or_else(PoisonError::into_inner).get(&file) {
-            return Arc::clone(known);
-        }
+        once(&self.kustomizations, file, || {
+            let documents = self.instructions(file, Dialect::Kustomization)?;
+            Kustomization::read(file, documents.first())
+        })
+    }
+
+    fn instructions(&self, file: FileId, dialect: Dialect) -> Result<Vec<Node>, RenderError> {
         let source = self.files.get(file);
-        let documents = parse(&Source::file(file, &source.text), Step::File, Dialect::Kustomization);
-        let documents = documents.map_err(|error| RenderError::at(error.span, error.message));
-        let read = documents.and_then(|documents| Kustomization::read(file, documents.first()));
-        let read = Arc::new(read);
-        self.kustomizations.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::clone(&read));
-        read
+        let documents = parse(&Source::file(file, &source.text), Step::File, dialect);
+        documents.map_err(|error| RenderError::at(error.span, error.message))
     }
 }
 
@@ -105,6 +124,8 @@ pub(super) struct Loader<'a> {
     pub(super) restrictor: LoadRestrictor,
     pub(super) root: RepoPath,
     pub(super) closure: &'a mut Closure,
+    /// What kinds are known to the build.
+    pub(super) schemas: Schemas,
 }
 
 /// Links that may be followed on the way to one file.
@@ -209,15 +230,51 @@ impl Loader<'_> {
 
     /// The documents of a text file that the kustomization names.
     pub(super) fn documents(&mut self, relative: &str, span: Span, step: Step) -> Result<Vec<Node>, RenderError> {
-        let (_, file) = self.content(relative, span)?;
-        let file = file.ok_or_else(|| {
-            RenderError::at(span, format!("`{relative}` is not UTF-8"))
-                .help("YAML is written in UTF-8; convert the file")
-        })?;
+        let file = self.text_file(&Text { value: relative.to_owned(), span })?;
         match &*self.parsed.documents(file, step) {
             Ok(documents) => Ok(documents.clone()),
             Err(error) => Err(error.clone().related(span, "listed here")),
         }
+    }
+
+    fn text_file(&mut self, path: &Text) -> Result<FileId, RenderError> {
+        let (_, file) = self.content(&path.value, path.span)?;
+        file.ok_or_else(|| {
+            RenderError::at(path.span, format!("`{}` is not UTF-8", path.value))
+                .help("YAML is written in UTF-8; convert the file")
+        })
+    }
+
+    /// The documents of a file of instructions, such as replacements.
+    pub(super) fn instructions(&mut self, path: &Text, dialect: Dialect) -> Result<Vec<Node>, RenderError> {
+        let file = self.text_file(path)?;
+        self.parsed.instructions(file, dialect).map_err(|error| error.related(path.span, "listed here"))
+    }
+
+    /// A file of `configurations`.
+    pub(super) fn configuration(&mut self, path: &Text) -> Result<TransformerConfig, RenderError> {
+        let file = self.text_file(path)?;
+        let read = once(&self.parsed.configurations, file, || {
+            let documents = self.parsed.instructions(file, Dialect::Configuration)?;
+            documents.first().map_or_else(|| Ok(TransformerConfig::default()), TransformerConfig::read)
+        });
+        (*read).clone().map_err(|error| error.related(path.span, "listed here"))
+    }
+
+    /// The file that `openapi` names.
+    pub(super) fn definitions(&mut self, path: &Text) -> Result<(FileId, Arc<Definitions>), RenderError> {
+        let file = self.text_file(path)?;
+        let read = once(&self.parsed.definitions, file, || {
+            let documents = self.parsed.instructions(file, Dialect::Kustomization)?;
+            let document = documents.first().filter(|document| document.as_mapping().is_some());
+            let document = document.ok_or_else(|| {
+                RenderError::at(Span::start_of(file), "this is no description of kinds")
+                    .help("an OpenAPI document is a mapping with `definitions`")
+            })?;
+            Ok(Arc::new(Definitions::read(document)))
+        });
+        let definitions = (*read).clone().map_err(|error| error.related(path.span, "listed here"))?;
+        Ok((file, definitions))
     }
 
     /// The kustomization in the loader's own folder; `None` where there is none.

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::error::RenderError;
-use super::fieldspec::{FieldSpec, Visit, visit};
-use super::id::{Gvk, ResourceId};
+use super::fieldspec::{FieldSpec, KindPattern, Visit, visit};
+use super::id::ResourceId;
 use super::resource::Resource;
-use super::specs::{self, NameReference};
+use super::transformer_config::NameReferences;
 use crate::span::Span;
 use crate::yaml::{Node, Scalar, Step};
 
@@ -15,7 +15,7 @@ use crate::yaml::{Node, Scalar, Step};
 ///
 /// # Errors
 /// When a reference could mean several objects with different names.
-pub(super) fn fix(resources: &mut [Resource]) -> Result<(), RenderError> {
+pub(super) fn fix(resources: &mut [Resource], references: &[NameReferences]) -> Result<(), RenderError> {
     let candidates: Vec<Candidate> =
         resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
     let renamed: HashSet<&str> =
@@ -26,10 +26,12 @@ pub(super) fn fix(resources: &mut [Resource]) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         let original = resource.original_id().gvk;
         let referrer = Referrer::of(resource);
-        for reference in specs::references_of(&original) {
-            let search = Search { referrer: &referrer, reference, candidates: &candidates };
-            let how = Visit { create: None, span: resource.node.origin.span, step: Step::NameReference };
-            visit(&mut resource.node, &reference.field.path, how, &mut |node| update(node, &search, &renamed))?;
+        let how = Visit { create: None, span: resource.node.origin.span, step: Step::NameReference };
+        for NameReferences { referent, fields } in references {
+            for field in fields.iter().filter(|field| field.selects(&original)) {
+                let search = Search { referrer: &referrer, referent, field, candidates: &candidates };
+                visit(&mut resource.node, &field.path, how, &mut |node| update(node, &search, &renamed))?;
+            }
         }
     }
     Ok(())
@@ -58,13 +60,8 @@ impl Candidate {
         }
     }
 
-    fn was(&self, group: &str, version: &str, kind: &str) -> bool {
-        let selects = |gvk: &Gvk| {
-            (group.is_empty() || group == gvk.group)
-                && (version.is_empty() || version == gvk.version)
-                && (kind.is_empty() || kind == gvk.kind)
-        };
-        self.previous.iter().any(|id| selects(&id.gvk))
+    fn was(&self, kind: &KindPattern) -> bool {
+        self.previous.iter().any(|id| kind.selects(&id.gvk))
     }
 }
 
@@ -72,8 +69,8 @@ struct Referrer {
     id: ResourceId,
     prefixes: Vec<Arc<str>>,
     suffixes: Vec<Arc<str>>,
-    /// Group and kind that `roleRef` names.
-    role: Option<(String, String)>,
+    /// What `roleRef` names.
+    role: Option<KindPattern>,
     /// Namespaces of the service accounts that a `RoleBinding` binds.
     bound_namespaces: HashSet<String>,
 }
@@ -89,7 +86,10 @@ impl Referrer {
             id: resource.id(),
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
-            role: role.and_then(|role| Some((text(role, "apiGroup")?, text(role, "kind")?))),
+            role: role.and_then(|role| {
+                let (group, kind) = (text(role, "apiGroup")?, text(role, "kind")?);
+                Some(KindPattern { group: group.into(), kind: kind.into(), ..KindPattern::default() })
+            }),
             bound_namespaces: accounts
                 .filter(|_| is_binding)
                 .filter_map(|subject| text(subject, "namespace"))
@@ -99,8 +99,8 @@ impl Referrer {
 
     /// Whether an object can be meant at all: same namespace, none, or that of a bound service account.
     fn may_mean(&self, candidate: &Candidate) -> bool {
-        self.id.gvk.is_cluster_scoped()
-            || candidate.id.gvk.is_cluster_scoped()
+        self.id.is_cluster_scoped
+            || candidate.id.is_cluster_scoped
             || candidate.id.effective_namespace() == self.id.effective_namespace()
             || self.bound_namespaces.contains(&candidate.id.namespace)
     }
@@ -108,7 +108,8 @@ impl Referrer {
 
 struct Search<'a> {
     referrer: &'a Referrer,
-    reference: &'a NameReference,
+    referent: &'a KindPattern,
+    field: &'a FieldSpec,
     candidates: &'a [Candidate],
 }
 
@@ -116,19 +117,14 @@ impl<'a> Search<'a> {
     /// The object that a name means; `None` where it means nothing that is built here.
     fn find(&self, name: &Node, namespace: Option<&str>) -> Result<Option<&'a Candidate>, RenderError> {
         let Some(text) = name.as_scalar().map(|scalar| &*scalar.text) else { return Ok(None) };
-        let FieldSpec { group, version, kind, .. } = &self.reference.referent;
-        let role = self
-            .referrer
-            .role
-            .as_ref()
-            .filter(|_| self.reference.field.path.ends_with(&["roleRef".into(), "name".into()]));
+        let role = self.referrer.role.as_ref().filter(|_| self.field.path.ends_with(&["roleRef".into(), "name".into()]));
         let mut found: Vec<&Candidate> = self
             .candidates
             .iter()
             .filter(|candidate| self.referrer.may_mean(candidate))
             .filter(|candidate| candidate.previous.iter().any(|id| id.name == text))
-            .filter(|candidate| candidate.was(group, version, kind))
-            .filter(|candidate| role.is_none_or(|(group, kind)| candidate.was(group, "", kind)))
+            .filter(|candidate| candidate.was(self.referent))
+            .filter(|candidate| role.is_none_or(|role| candidate.was(role)))
             .filter(|candidate| self.in_namespace(candidate))
             .collect();
         if let Some(namespace) = namespace {
@@ -167,8 +163,8 @@ impl<'a> Search<'a> {
     }
 
     fn in_namespace(&self, candidate: &Candidate) -> bool {
-        self.referrer.id.gvk.is_cluster_scoped()
-            || candidate.id.gvk.is_cluster_scoped()
+        self.referrer.id.is_cluster_scoped
+            || candidate.id.is_cluster_scoped
             || candidate.id.gvk.kind == "ServiceAccount"
             || candidate.id.effective_namespace() == self.referrer.id.effective_namespace()
     }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::error::RenderError;
+use super::fields::Text;
+use super::fieldspec::{FieldSpec, Leaf, Visit, visit};
 use super::resource::Resource;
+use super::specs;
 use crate::span::Span;
 use crate::yaml::{Node, Scalar, Step};
 
@@ -14,36 +17,59 @@ fn keeps_its_name(resource: &Resource) -> bool {
         || gvk.kind == "APIService" && gvk.group == "apiregistration.k8s.io"
 }
 
-/// Puts `prefix` before every name.
+/// On which side of a name something is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Before it.
+    Prefix,
+    /// Behind it.
+    Suffix,
+}
+
+/// Adds `text` to every name, and wherever else the specs say.
 ///
 /// # Errors
-/// When an object's name is not a scalar.
-pub(super) fn add_prefix(resources: &mut [Resource], prefix: &str, span: Span) -> Result<(), RenderError> {
-    for resource in resources.iter_mut().filter(|resource| !keeps_its_name(resource)) {
-        resource.prefixes.push(Arc::from(prefix));
-        rename(resource, span, |name| format!("{prefix}{name}"))?;
+/// When something other than a scalar stands where a name belongs.
+pub(super) fn add(
+    resources: &mut [Resource],
+    text: &Text,
+    side: Side,
+    specs: &[FieldSpec],
+) -> Result<(), RenderError> {
+    for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && !keeps_its_name(resource)) {
+        let original = resource.original_id().gvk;
+        for spec in specs.iter().filter(|spec| spec.selects(&original)) {
+            if spec.is_at(&specs::NAME) && !text.value.is_empty() {
+                let affixes = if side == Side::Prefix { &mut resource.prefixes } else { &mut resource.suffixes };
+                affixes.push(Arc::from(text.value.as_str()));
+                resource.remember_id();
+            }
+            if !spec.selects(&resource.gvk()) {
+                continue;
+            }
+            let how = Visit { create: spec.create.then_some(Leaf::Scalar), span: text.span, step: Step::Name };
+            let changed = |name: &str| match side {
+                Side::Prefix => format!("{}{name}", text.value),
+                Side::Suffix => format!("{name}{}", text.value),
+            };
+            visit(&mut resource.node, &spec.path, how, &mut |node| rename(node, how, changed))?;
+        }
     }
     Ok(())
 }
 
-/// Puts `suffix` behind every name.
-///
-/// # Errors
-/// When an object's name is not a scalar.
-pub(super) fn add_suffix(resources: &mut [Resource], suffix: &str, span: Span) -> Result<(), RenderError> {
-    for resource in resources.iter_mut().filter(|resource| !keeps_its_name(resource)) {
-        resource.suffixes.push(Arc::from(suffix));
-        rename(resource, span, |name| format!("{name}{suffix}"))?;
-    }
+fn rename(node: &mut Node, how: Visit, change: impl Fn(&str) -> String) -> Result<(), RenderError> {
+    let Some(text) = node.as_scalar().map(|scalar| change(&scalar.text)) else {
+        return Err(RenderError::at(node.origin.span, format!("a name belongs here, but this is {}", node.shape())));
+    };
+    node.replace_scalar(Scalar::string(&text), how.span, how.step);
     Ok(())
-}
-
-fn rename(resource: &mut Resource, span: Span, change: impl Fn(&str) -> String) -> Result<(), RenderError> {
-    resource.remember_id();
-    set_name(resource, span, Step::Name, change)
 }
 
 /// Changes `metadata.name` in the name of a step.
+///
+/// # Errors
+/// When there is none, or it is no scalar.
 pub(super) fn set_name(
     resource: &mut Resource,
     span: Span,
@@ -55,9 +81,5 @@ pub(super) fn set_name(
     let Some(name) = metadata.and_then(Node::as_mapping_mut).and_then(|metadata| metadata.get_mut("name")) else {
         return Err(RenderError::at(place, "this object has no name"));
     };
-    let Some(text) = name.as_scalar().map(|scalar| change(&scalar.text)) else {
-        return Err(RenderError::at(name.origin.span, format!("a name belongs here, but this is {}", name.shape())));
-    };
-    name.replace_scalar(Scalar::string(&text), span, step);
-    Ok(())
+    rename(name, Visit { create: None, span, step }, change)
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::build::objects;
 use super::error::{RenderError, nearest};
 use super::jsonpatch::{self, Operation};
-use super::kustomization::{Patch, Text};
+use super::fields::Text;
+use super::kustomization::Patch;
 use super::loader::Loader;
 use super::merge::merge;
+use super::objects::objects;
 use super::resource::Resource;
+use super::schema::Schemas;
 use crate::span::Span;
 use crate::yaml::{Dialect, Mapping, Node, Scalar, Source, Step, Value, YamlError, parse};
 
@@ -24,20 +26,30 @@ enum Content {
 /// When a patch cannot be read, matches nothing, or does not fit.
 pub(super) fn strategic_merge(
     resources: &mut Vec<Resource>,
-    patches: &[Text],
+    entries: &[Text],
+    text: Option<&Text>,
     loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
-    let mut found_patches = Vec::new();
-    for patch in patches {
+    let mut patches = Vec::new();
+    for entry in entries {
         // An entry is a path or the patch itself; what reads as objects is the latter.
-        let inline = embedded(&patch.value, patch.span, loader, Step::Patch).ok().and_then(|nodes| objects(nodes).ok());
+        let inline = embedded(&entry.value, entry.span, loader, Step::Patch).ok();
+        let inline = inline.and_then(|nodes| objects(nodes, &loader.schemas).ok());
         match inline.filter(|found| !found.is_empty()) {
-            Some(found) => found_patches.extend(found),
-            None => found_patches.extend(objects(loader.documents(&patch.value, patch.span, Step::Patch)?)?),
+            Some(found) => patches.extend(found),
+            None => {
+                let documents = loader.documents(&entry.value, entry.span, Step::Patch)?;
+                patches.extend(objects(documents, &loader.schemas)?);
+            }
         }
     }
-    for patch in &found_patches {
-        merge_into_its_object(resources, patch)?;
+    if let Some(text) = text {
+        let nodes = embedded(&text.value, text.span, loader, Step::Patch);
+        let nodes = nodes.map_err(|error| RenderError::at(error.span, error.message))?;
+        patches.extend(objects(nodes, &loader.schemas)?);
+    }
+    for patch in &patches {
+        merge_into_its_object(resources, patch, &loader.schemas)?;
     }
     resources.retain(|resource| !resource.is_deleted());
     Ok(())
@@ -53,7 +65,7 @@ pub(super) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
             let Some(target) = &patch.target else {
                 for content in &patches {
                     let at = merge_target(resources, content)?;
-                    merge_into(&mut resources[at], content, patch)?;
+                    merge_into(&mut resources[at], content, patch, &loader.schemas)?;
                 }
                 resources.retain(|resource| !resource.is_deleted());
                 return Ok(());
@@ -64,7 +76,7 @@ pub(super) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
             }
             let Some(content) = patches.pop() else { return Ok(()) };
             for resource in resources.iter_mut().filter(|resource| target.selects(resource)) {
-                merge_into(resource, &retargeted(&content, resource), patch)?;
+                merge_into(resource, &retargeted(&content, resource), patch, &loader.schemas)?;
             }
             resources.retain(|resource| !resource.is_deleted());
         }
@@ -141,7 +153,7 @@ fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> 
         }
         return jsonpatch::read(&nodes[0]).map(Content::Json);
     }
-    objects(found).map(Content::Merge)
+    objects(found, &loader.schemas).map(Content::Merge)
 }
 
 fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, RenderError> {
@@ -174,22 +186,31 @@ fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, Rende
     }
 }
 
-fn merge_into_its_object(resources: &mut [Resource], patch: &Resource) -> Result<(), RenderError> {
+fn merge_into_its_object(
+    resources: &mut [Resource],
+    patch: &Resource,
+    schemas: &Schemas,
+) -> Result<(), RenderError> {
     let at = merge_target(resources, patch)?;
     let retargeted = retargeted(patch, &resources[at]);
-    merge_keeping_identity(&mut resources[at], &retargeted, false, false)
+    merge_keeping_identity(&mut resources[at], &retargeted, (false, false), schemas)
 }
 
-fn merge_into(resource: &mut Resource, content: &Resource, patch: &Patch) -> Result<(), RenderError> {
-    merge_keeping_identity(resource, content, patch.allow_name_change, patch.allow_kind_change)
+fn merge_into(
+    resource: &mut Resource,
+    content: &Resource,
+    patch: &Patch,
+    schemas: &Schemas,
+) -> Result<(), RenderError> {
+    merge_keeping_identity(resource, content, (patch.allow_name_change, patch.allow_kind_change), schemas)
 }
 
 /// Merges, then puts name, namespace and kind back unless the patch may change them.
 fn merge_keeping_identity(
     resource: &mut Resource,
     patch: &Resource,
-    name_may_change: bool,
-    kind_may_change: bool,
+    (name_may_change, kind_may_change): (bool, bool),
+    schemas: &Schemas,
 ) -> Result<(), RenderError> {
     let field = |node: &Node, path: &[&str]| node.find(path).cloned();
     let kept = [
@@ -203,7 +224,7 @@ fn merge_keeping_identity(
     }
     let place = resource.node.origin.span;
     let old = resource.node.clone();
-    let merged = merge(old, &patch.node).map_err(|error| error.related(place, "the object that the patch is for"))?;
+    let merged = merge(old, &patch.node, schemas).map_err(|error| error.related(place, "the object that the patch is for"))?;
     let Some(merged) = merged else {
         resource.node.value = Value::Mapping(Arc::default());
         return Ok(());

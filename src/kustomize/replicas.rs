@@ -1,19 +1,18 @@
 //! `replicas` (`api/internal/builtins/ReplicaCountTransformer.go`).
 
 use super::error::RenderError;
-use super::fieldspec::{Leaf, Visit, visit};
+use super::fieldspec::{FieldSpec, Leaf, Visit, visit};
 use super::kustomization::Replica;
 use super::resource::Resource;
-use super::specs;
 use crate::yaml::{Scalar, Step};
 
 /// Sets the count on every object with the name.
 ///
 /// # Errors
 /// When no object that has replicas bears the name.
-pub(super) fn set(resources: &mut [Resource], replica: &Replica) -> Result<(), RenderError> {
+pub(super) fn set(resources: &mut [Resource], replica: &Replica, specs: &[FieldSpec]) -> Result<(), RenderError> {
     let mut found = false;
-    for spec in specs::REPLICAS.iter() {
+    for spec in specs {
         for resource in resources.iter_mut() {
             if !resource.any_id(|id| id.name == replica.name && spec.selects(&id.gvk)) {
                 continue;
@@ -22,7 +21,7 @@ pub(super) fn set(resources: &mut [Resource], replica: &Replica) -> Result<(), R
             if !spec.selects(&resource.gvk()) {
                 continue;
             }
-            let how = Visit { create: Some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
+            let how = Visit { create: spec.create.then_some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
             visit(&mut resource.node, &spec.path, how, &mut |node| {
                 if node.as_scalar().is_none() {
                     let message = format!("the replica count belongs here, but this is {}", node.shape());

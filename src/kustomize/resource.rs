@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::id::{Gvk, ResourceId};
+use super::schema::Schemas;
 use crate::yaml::{Mapping, Node, Origin, Scalar, Step, Value};
 
 /// One object on its way through the build, with what kustomize remembers about its earlier names.
@@ -20,6 +21,10 @@ pub struct Resource {
     pub needs_hash: bool,
     /// What a generator asked for when an object with its name exists.
     pub behavior: Behavior,
+    /// The vars that read from it.
+    pub vars: Vec<Arc<str>>,
+    /// Whether a schema of the user says that its kind stands outside of namespaces.
+    is_outside_by_schema: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +53,11 @@ pub enum Behavior {
 impl Resource {
     /// An object as a file or a generator has it.
     #[must_use]
-    pub fn new(node: Node) -> Self {
+    pub(super) fn new(node: Node, schemas: &Schemas) -> Self {
+        let is_outside_by_schema = schemas.is_cluster_scoped(&Gvk::of(&node));
         Self {
+            vars: Vec::new(),
+            is_outside_by_schema,
             node,
             previous: Vec::new(),
             prefixes: Vec::new(),
@@ -72,6 +80,10 @@ impl Resource {
         self.node.get("kind").and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)
     }
 
+    fn is_outside(&self, gvk: &Gvk) -> bool {
+        self.is_outside_by_schema || gvk.is_cluster_scoped()
+    }
+
     fn metadata(&self, field: &str) -> &str {
         self.node.find(&["metadata", field]).and_then(Node::as_text).unwrap_or_default()
     }
@@ -91,16 +103,20 @@ impl Resource {
     /// The identity at this point of the build.
     #[must_use]
     pub fn id(&self) -> ResourceId {
-        ResourceId { gvk: self.gvk(), name: self.name().to_owned(), namespace: self.namespace().to_owned() }
+        let gvk = self.gvk();
+        let is_cluster_scoped = self.is_outside(&gvk);
+        let (name, namespace) = (self.name().to_owned(), self.namespace().to_owned());
+        ResourceId { gvk, name, namespace, is_cluster_scoped }
     }
 
     /// The identities that it had, oldest first, without the present one.
     pub fn previous_ids(&self) -> impl Iterator<Item = ResourceId> + '_ {
         let gvk = self.gvk();
-        self.previous.iter().map(move |previous| ResourceId {
-            gvk: Gvk { kind: previous.kind.clone(), ..gvk.clone() },
-            name: previous.name.clone(),
-            namespace: previous.namespace.clone(),
+        self.previous.iter().map(move |previous| {
+            let gvk = Gvk { kind: previous.kind.clone(), ..gvk.clone() };
+            let is_cluster_scoped = self.is_outside(&gvk);
+            let (name, namespace) = (previous.name.clone(), previous.namespace.clone());
+            ResourceId { gvk, name, namespace, is_cluster_scoped }
         })
     }
 
@@ -156,6 +172,7 @@ impl Resource {
         self.suffixes.clone_from(&other.suffixes);
         self.needs_hash &= other.needs_hash;
         self.behavior = other.behavior;
+        self.vars.clone_from(&other.vars);
     }
 
     /// Whether a patch has deleted it.

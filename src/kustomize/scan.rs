@@ -4,10 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
-use super::kustomization::{Kustomization, Text};
+use super::fields::Text;
+use super::kustomization::Kustomization;
+use super::replacements::ReplacementEntry;
+use super::schema::Schemas;
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
 use crate::sources::{RepoPath, Tree};
 use crate::span::FileId;
+use crate::yaml::{Dialect, Mapping, Node, Source, Step, parse};
 
 /// What one folder reaches.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +119,7 @@ impl<'a> Scanner<'a> {
             restrictor: LoadRestrictor::None,
             root: folder.clone(),
             closure: &mut own.closure,
+            schemas: Schemas::BuiltIn,
         };
         let read = loader.enter().and_then(|()| loader.kustomization(None));
         match told(read)? {
@@ -161,7 +166,9 @@ fn told<T>(result: Result<T, RenderError>) -> Result<Option<T>, RenderError> {
 /// Looks up all that a kustomization names; hands back the folders among it.
 fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<RepoPath>, RenderError> {
     let mut folders = Vec::new();
-    for entry in kustomization.resources.iter().chain(&kustomization.components) {
+    let plugins = [&kustomization.generators, &kustomization.transformers, &kustomization.validators];
+    let listed = [&kustomization.resources, &kustomization.components];
+    for entry in listed.into_iter().chain(plugins).flatten() {
         if let Some(Listed::Folder(folder)) = told(loader.entry_of(entry))? {
             folders.push(folder);
         }
@@ -169,7 +176,34 @@ fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<
     for path in kustomization.files() {
         told(loader.entry(&path.value, path.span))?;
     }
+    for entry in plugins.into_iter().flatten() {
+        // What configures a plugin may name files in turn, and they count from here.
+        let root = loader.root.clone();
+        loader.closure.hold_folder(&root);
+        for text in texts_of_plugin(entry, loader) {
+            told(loader.entry(&text.value, text.span))?;
+        }
+    }
     Ok(folders)
+}
+
+fn texts_of_plugin(entry: &Text, loader: &mut Loader<'_>) -> Vec<Text> {
+    let holder = loader.parsed.files.get(entry.span.file);
+    let inline = parse(&Source::embedded(&entry.value, entry.span, &holder), Step::File, Dialect::Resource);
+    let inline = inline.ok().filter(|documents| documents.iter().any(|document| document.as_mapping().is_some()));
+    let documents = inline.or_else(|| loader.documents(&entry.value, entry.span, Step::File).ok()).unwrap_or_default();
+    let mut texts = Vec::new();
+    let mut pending: Vec<&Node> = documents.iter().collect();
+    while let Some(node) = pending.pop() {
+        pending.extend(node.as_sequence().unwrap_or_default());
+        pending.extend(node.as_mapping().into_iter().flat_map(Mapping::iter).map(|(_, node)| node));
+        if let Some(text) = node.as_text().filter(|text| !text.contains('\n')) {
+            // A file of a generator may stand behind its key.
+            let value = text.rsplit('=').next().unwrap_or_default().to_owned();
+            texts.push(Text { value, span: entry.span });
+        }
+    }
+    texts
 }
 
 impl Kustomization {
@@ -184,7 +218,12 @@ impl Kustomization {
             });
             generator.envs.iter().cloned().chain(files)
         });
-        let others = self.patches_strategic_merge.iter().chain(&self.mentioned).cloned();
+        let replacements = self.replacements.iter().filter_map(|entry| match entry {
+            ReplacementEntry::File(path) => Some(path),
+            ReplacementEntry::Inline(_) => None,
+        });
+        let configured = self.configurations.iter().chain(&self.crds).chain(&self.openapi.path);
+        let others = self.patches_strategic_merge.iter().chain(configured).chain(replacements).cloned();
         patches.chain(others).chain(generated)
     }
 }

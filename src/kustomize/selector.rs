@@ -3,6 +3,8 @@
 use regex::Regex;
 
 use super::error::RenderError;
+use super::fields::Fields;
+use super::id::{Gvk, ResourceId};
 use super::resource::Resource;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -69,21 +71,78 @@ pub struct Selector {
 }
 
 impl Selector {
+    /// The fields of a selector.
+    pub(super) const FIELDS: [&'static str; 7] =
+        ["group", "version", "kind", "name", "namespace", "labelSelector", "annotationSelector"];
+
+    /// Reads the fields of a selector.
+    ///
+    /// # Errors
+    /// When one of them is no string, no regular expression or no label selector.
+    pub(super) fn read(fields: &Fields<'_>) -> Result<Self, RenderError> {
+        let pattern = |name| {
+            let text = fields.text(name)?;
+            text.map_or(Ok(Pattern::Any), |text| Pattern::new(&text.value, text.span))
+        };
+        let requirements = |name| {
+            let text = fields.text(name)?;
+            text.map_or(Ok(Vec::new()), |text| Requirement::parse_all(&text.value, text.span))
+        };
+        Ok(Self {
+            group: pattern("group")?,
+            version: pattern("version")?,
+            kind: pattern("kind")?,
+            name: pattern("name")?,
+            namespace: pattern("namespace")?,
+            labels: requirements("labelSelector")?,
+            annotations: requirements("annotationSelector")?,
+        })
+    }
+
+    /// Whether it asks for an identity at all.
+    #[must_use]
+    pub(super) fn names_something(&self) -> bool {
+        let patterns = [&self.group, &self.version, &self.kind, &self.name, &self.namespace];
+        patterns.into_iter().any(|pattern| !matches!(pattern, Pattern::Any))
+    }
+
+    /// Whether it asks for labels or annotations.
+    #[must_use]
+    pub(super) fn asks_for_marks(&self) -> bool {
+        !self.labels.is_empty() || !self.annotations.is_empty()
+    }
+
+    /// Whether the labels and annotations of an object are what is asked for.
+    #[must_use]
+    pub(super) fn fits_marks(&self, object: &Node) -> bool {
+        let holds = |wanted: &[Requirement], field| {
+            let found = object.find(&["metadata", field]);
+            wanted.iter().all(|wanted| wanted.holds(found))
+        };
+        holds(&self.labels, "labels") && holds(&self.annotations, "annotations")
+    }
+
+    /// Whether one identity is what is asked for.
+    #[must_use]
+    pub(super) fn fits_id(&self, id: &ResourceId) -> bool {
+        self.fits_kind(&id.gvk) && self.name.matches(&id.name) && self.namespace.matches(&id.namespace)
+    }
+
+    fn fits_kind(&self, gvk: &Gvk) -> bool {
+        self.group.matches(&gvk.group) && self.version.matches(&gvk.version) && self.kind.matches(&gvk.kind)
+    }
+
     /// Whether the selector picks this object.
     #[must_use]
     pub fn selects(&self, resource: &Resource) -> bool {
-        let gvk = resource.gvk();
-        let by_kind =
-            self.group.matches(&gvk.group) && self.version.matches(&gvk.version) && self.kind.matches(&gvk.kind);
-        if !by_kind {
+        if !self.fits_kind(&resource.gvk()) {
             return false;
         }
         let (id, original) = (resource.id(), resource.original_id());
         let either = |pattern: &Pattern, one: &str, other: &str| pattern.matches(one) || pattern.matches(other);
         either(&self.namespace, original.effective_namespace(), id.effective_namespace())
             && either(&self.name, &original.name, &id.name)
-            && self.labels.iter().all(|wanted| wanted.holds(resource.node.find(&["metadata", "labels"])))
-            && self.annotations.iter().all(|wanted| wanted.holds(resource.node.find(&["metadata", "annotations"])))
+            && self.fits_marks(&resource.node)
     }
 }
 

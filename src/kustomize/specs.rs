@@ -3,17 +3,20 @@
 //! Source: `api/internal/konfig/builtinpluginconsts` of kustomize v5.8.1. A line is `KIND[.VERSION][@GROUP] PATH
 //! [create]`; `*` stands for any kind.
 
-use std::sync::LazyLock;
-
 use super::fieldspec::FieldSpec;
-use super::id::Gvk;
+use super::transformer_config::{NameReferences, TransformerConfig};
+
+/// The path of an object's name.
+pub(super) const NAME: [&str; 2] = ["metadata", "name"];
+/// The path of an object's namespace.
+pub(super) const NAMESPACE: [&str; 2] = ["metadata", "namespace"];
 
 fn parse(lines: &'static str) -> Vec<FieldSpec> {
     lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(FieldSpec::parse).collect()
 }
 
-/// Where labels go besides selectors.
-const METADATA_LABELS: &str = "
+/// `labels` with `includeTemplates`, and where `commonLabels` go besides selectors.
+const TEMPLATE_LABELS: &str = "
 * metadata/labels create
 ReplicationController.v1 spec/template/metadata/labels create
 Deployment spec/template/metadata/labels create
@@ -51,77 +54,74 @@ NetworkPolicy@networking.k8s.io spec/ingress/from/podSelector/matchLabels
 NetworkPolicy@networking.k8s.io spec/egress/to/podSelector/matchLabels
 ";
 
-/// `labels` without `includeSelectors`.
-pub(super) static PLAIN_LABELS: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| parse("* metadata/labels create"));
-
-/// `labels` with `includeTemplates`.
-pub(super) static TEMPLATE_LABELS: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| parse(METADATA_LABELS));
-
-/// `commonLabels`, and `labels` with `includeSelectors`.
-pub(super) static COMMON_LABELS: LazyLock<Vec<FieldSpec>> =
-    LazyLock::new(|| [parse(SELECTOR_LABELS), parse(METADATA_LABELS)].concat());
+/// `labels` always.
+pub(super) const PLAIN_LABELS: &str = "* metadata/labels create";
 
 /// `commonAnnotations`.
-pub(super) static ANNOTATIONS: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| {
-    parse(
-        "
-        * metadata/annotations create
-        ReplicationController.v1 spec/template/metadata/annotations create
-        Deployment spec/template/metadata/annotations create
-        ReplicaSet spec/template/metadata/annotations create
-        DaemonSet spec/template/metadata/annotations create
-        StatefulSet spec/template/metadata/annotations create
-        Job@batch spec/template/metadata/annotations create
-        CronJob@batch spec/jobTemplate/metadata/annotations create
-        CronJob@batch spec/jobTemplate/spec/template/metadata/annotations create
-        ",
-    )
-});
+const ANNOTATIONS: &str = "
+* metadata/annotations create
+ReplicationController.v1 spec/template/metadata/annotations create
+Deployment spec/template/metadata/annotations create
+ReplicaSet spec/template/metadata/annotations create
+DaemonSet spec/template/metadata/annotations create
+StatefulSet spec/template/metadata/annotations create
+Job@batch spec/template/metadata/annotations create
+CronJob@batch spec/jobTemplate/metadata/annotations create
+CronJob@batch spec/jobTemplate/spec/template/metadata/annotations create
+";
 
 /// `namespace`, besides `metadata/namespace` and the subjects of role bindings.
-pub(super) static NAMESPACE: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| {
-    parse(
-        "
-        Namespace metadata/name create
-        APIService@apiregistration.k8s.io spec/service/namespace create
-        CustomResourceDefinition@apiextensions.k8s.io spec/conversion/webhook/clientConfig/service/namespace
-        ",
-    )
-});
+const NAMESPACES: &str = "
+Namespace metadata/name create
+APIService@apiregistration.k8s.io spec/service/namespace create
+CustomResourceDefinition@apiextensions.k8s.io spec/conversion/webhook/clientConfig/service/namespace
+";
 
 /// `images`, besides every `containers` and `initContainers` at any depth.
-pub(super) static IMAGES: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| {
-    parse(
-        "
-        * spec/containers[]/image create
-        * spec/initContainers[]/image create
-        * spec/volumes[]/image/reference create
-        * spec/template/spec/containers[]/image create
-        * spec/template/spec/initContainers[]/image create
-        * spec/template/spec/volumes[]/image/reference create
-        ",
-    )
-});
+const IMAGES: &str = "
+* spec/containers[]/image create
+* spec/initContainers[]/image create
+* spec/volumes[]/image/reference create
+* spec/template/spec/containers[]/image create
+* spec/template/spec/initContainers[]/image create
+* spec/template/spec/volumes[]/image/reference create
+";
 
 /// `replicas`.
-pub(super) static REPLICAS: LazyLock<Vec<FieldSpec>> = LazyLock::new(|| {
-    parse(
-        "
-        Deployment spec/replicas create
-        ReplicationController spec/replicas create
-        ReplicaSet spec/replicas create
-        StatefulSet spec/replicas create
-        ",
-    )
-});
+const REPLICAS: &str = "
+Deployment spec/replicas create
+ReplicationController spec/replicas create
+ReplicaSet spec/replicas create
+StatefulSet spec/replicas create
+";
 
-/// A field that holds the name of another object.
-pub(super) struct NameReference {
-    /// What kind of object the name is of. Empty group and version match all.
-    pub(super) referent: FieldSpec,
-    /// Where the name stands.
-    pub(super) field: FieldSpec,
-}
+/// `vars`: the fields of containers, and in which kinds the containers stand where.
+const VARS_IN_CONTAINERS: [&str; 4] = ["args", "command", "env/value", "volumeMounts/mountPath"];
+const VARS_IN_PODS: [(&str, &str); 7] = [
+    ("CronJob", "spec/jobTemplate/spec/template/spec"),
+    ("DaemonSet", "spec/template/spec"),
+    ("Deployment", "spec/template/spec"),
+    ("Job", "spec/template/spec"),
+    ("Pod", "spec"),
+    ("ReplicaSet", "spec/template/spec"),
+    ("StatefulSet", "spec/template/spec"),
+];
+const VARS_ELSEWHERE: &str = "
+CronJob spec/jobTemplate/spec/template/volumes/nfs/server
+DaemonSet spec/template/spec/volumes/nfs/server
+Deployment spec/template/spec/volumes/nfs/server
+Deployment spec/template/metadata/annotations
+Ingress spec/rules/host
+Ingress spec/tls/hosts
+Ingress spec/tls/secretName
+Job spec/template/spec/volumes/nfs/server
+PersistentVolume spec/nfs/server
+Pod spec/volumes/nfs/server
+ReplicaSet spec/template/spec/volumes/nfs/server
+Service spec/ports/port
+Service spec/ports/targetPort
+StatefulSet spec/volumeClaimTemplates/spec/nfs/server
+";
 
 const PODS: &[(&str, &str)] = &[
     ("Pod.v1", "spec"),
@@ -271,26 +271,43 @@ const NAME_REFERENCES: &[Referent] = &[
     ),
 ];
 
-/// Every field that holds a name, in the order in which kustomize looks at them.
-pub(super) static REFERENCES: LazyLock<Vec<NameReference>> = LazyLock::new(|| {
-    let mut references = Vec::new();
-    for (referent, pods, pod_fields, others) in NAME_REFERENCES {
-        let referent = FieldSpec::parse(referent);
-        let in_pods = pods.iter().flat_map(|(kind, pod)| {
-            let spec = FieldSpec::parse(kind);
-            pod_fields.split_whitespace().map(move |field| {
-                let path = format!("{pod}/{field}");
-                FieldSpec { path: path.split('/').map(str::to_owned).collect(), ..spec.clone() }
-            })
-        });
-        for field in in_pods.chain(parse(others)) {
-            references.push(NameReference { referent: referent.clone(), field });
-        }
-    }
-    references
-});
+/// Where something stands in the pods of several kinds.
+fn in_pods(pods: &[(&'static str, &str)], fields: &str) -> Vec<FieldSpec> {
+    let at = |(kind, pod): &(&'static str, &str), field: &str| {
+        let path = super::fieldspec::split_path(&format!("{pod}/{field}"));
+        FieldSpec { path, ..FieldSpec::parse(kind) }
+    };
+    pods.iter().flat_map(|pod| fields.split_whitespace().map(move |field| at(pod, field))).collect()
+}
 
-/// Whether any reference may stand in objects of this kind.
-pub(super) fn references_of(gvk: &Gvk) -> impl Iterator<Item = &'static NameReference> {
-    REFERENCES.iter().filter(move |reference| reference.field.selects(gvk))
+fn name_references() -> Vec<NameReferences> {
+    let references = NAME_REFERENCES.iter().map(|(referent, pods, pod_fields, others)| NameReferences {
+        referent: FieldSpec::parse(referent).kind,
+        fields: [in_pods(pods, pod_fields), parse(others)].concat(),
+    });
+    references.collect()
+}
+
+fn var_references() -> Vec<FieldSpec> {
+    let field = |list, field| format!("{list}/{field}");
+    let fields = ["containers", "initContainers"].iter().flat_map(|list| VARS_IN_CONTAINERS.map(|name| field(list, name)));
+    let fields: Vec<String> = fields.collect();
+    [in_pods(&VARS_IN_PODS, &fields.join(" ")), parse(VARS_ELSEWHERE)].concat()
+}
+
+/// What a kustomization without `configurations` and `crds` works with.
+pub(super) fn default_config() -> TransformerConfig {
+    TransformerConfig {
+        name_prefix: parse("* metadata/name"),
+        name_suffix: parse("* metadata/name"),
+        namespace: parse(NAMESPACES),
+        common_labels: [parse(SELECTOR_LABELS), parse(TEMPLATE_LABELS)].concat(),
+        labels: Vec::new(),
+        template_labels: parse(TEMPLATE_LABELS),
+        common_annotations: parse(ANNOTATIONS),
+        name_references: name_references(),
+        var_references: var_references(),
+        images: parse(IMAGES),
+        replicas: parse(REPLICAS),
+    }
 }

@@ -29,6 +29,15 @@ pub fn to_json(node: &Node) -> Json {
     }
 }
 
+/// JSON as Go's `encoding/json` writes it: keys sorted, and what could end a script escaped.
+#[must_use]
+pub fn go_json(json: &Json, is_indented: bool) -> String {
+    let text = if is_indented { format!("{json:#}") } else { json.to_string() };
+    // serde_json keeps keys sorted, as Go does, and escapes like Go but for these five characters.
+    let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
+}
+
 /// The integer that a float is, where it is one that fits.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn whole(value: f64) -> Option<i64> {

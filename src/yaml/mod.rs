@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::span::Span;
 
 pub use emit::{Writer, emit_document, emit_noting, key_order};
-pub use json::{number_text, through_json, to_json};
+pub use json::{go_json, number_text, through_json, to_json};
 pub use parse::{Dialect, Source, YamlError, parse};
 pub use resolve::{Kind, resolve, resolve_yaml11};
 
@@ -90,6 +90,14 @@ pub enum Step {
     Replica,
     /// `images`.
     Image,
+    /// `replacements`.
+    Replacement,
+    /// `vars`.
+    Var,
+    /// The plugin `ValueAddTransformer`.
+    ValueAdd,
+    /// `buildMetadata`, or the flag that asks for the same.
+    BuildMetadata,
 }
 
 impl Step {
@@ -109,6 +117,10 @@ impl Step {
             Self::Annotation => "annotation",
             Self::Replica => "replica",
             Self::Image => "image",
+            Self::Replacement => "replacement",
+            Self::Var => "var",
+            Self::ValueAdd => "valueAdd",
+            Self::BuildMetadata => "buildMetadata",
         }
     }
 }

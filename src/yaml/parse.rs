@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
-use super::resolve::{Kind, resolve};
+use super::resolve::{Kind, resolve, resolve_yaml11};
 use super::{DEEPEST, Key, MOST_NODES, Mapping, Node, Origin, Scalar, Step, Value};
 use crate::span::{FileId, SourceFile, Span, offset};
 
@@ -19,8 +19,10 @@ const MOST_DOCUMENTS: usize = 20_000;
 pub enum Dialect {
     /// Resources and patches: a key that stands twice is refused, and folded blocks pass through [`folded_again`].
     Resource,
-    /// Kustomization files: the last one of equal keys counts.
+    /// Kustomization files: scalars mean what they mean in YAML 1.1, and the last one of equal keys counts.
     Kustomization,
+    /// Transformer configurations: as kustomization files, but a key that stands twice is refused.
+    Configuration,
 }
 
 /// A text that is not YAML, or that is past a limit. The user's file is at fault.
@@ -73,6 +75,12 @@ impl<'a> Source<'a> {
             None => Place::Whole(span),
         };
         Self { text: Cow::Borrowed(scalar), place }
+    }
+
+    /// A text that stands in no file as it is, such as one that was put together; all of it is placed at `span`.
+    #[must_use]
+    pub fn whole(text: &'a str, span: Span) -> Self {
+        Self { text: Cow::Borrowed(text), place: Place::Whole(span) }
     }
 
     /// The whole text, for messages about all of it.
@@ -269,6 +277,7 @@ impl Builder<'_> {
         let kind = match tag_name.as_deref() {
             None if tag.is_some() => Kind::String,
             // kustomize writes and reads every object once more; a colon in a flow collection is then put in quotes.
+            None if plain && self.dialect != Dialect::Resource => resolve_yaml11(&text),
             None if plain && self.is_in_flow() && text.contains(':') => Kind::String,
             None if plain => resolve(&text),
             Some("timestamp") => {
@@ -341,7 +350,7 @@ impl Builder<'_> {
         }
         match seen.insert(Arc::clone(&found.text), entries.len()) {
             None => {}
-            Some(_) if self.dialect == Dialect::Resource => {
+            Some(_) if self.dialect != Dialect::Kustomization => {
                 let message = format!("the key `{}` stands twice in one mapping", found.text);
                 return Err(YamlError { message, span: found.span });
             }

@@ -1,0 +1,105 @@
+//! A kustomization's own transformers, in kustomize's order (`api/internal/target/kusttarget_configplugin.go`).
+
+use super::accumulator::Accumulator;
+use super::build_metadata::{Configured, was_transformed};
+use super::error::RenderError;
+use super::fields::Text;
+use super::fieldspec::FieldSpec;
+use super::kustomization::{Kustomization, Labels};
+use super::loader::Loader;
+use super::namespace::{Namespace, Subjects};
+use super::names::Side;
+use super::resource::Resource;
+use super::transformer_config::{TransformerConfig, merge_all};
+use super::{images, labels, names, namespace, patches, replacements, replicas, specs};
+use crate::yaml::Step;
+
+/// Applies the transformers. `file` is the kustomization's path where `buildMetadata` notes what was applied.
+///
+/// # Errors
+/// When one of them cannot do what is asked for.
+pub(super) fn run(
+    accumulator: &mut Accumulator,
+    kustomization: &Kustomization,
+    loader: &mut Loader<'_>,
+    file: Option<&str>,
+) -> Result<(), RenderError> {
+    let config = accumulator.config();
+    let resources = &mut accumulator.resources;
+    let applied = |resources: &mut Vec<Resource>, kind: &str| {
+        if let Some(file) = file {
+            let configured = Configured::built_in(file, kind);
+            resources.iter_mut().for_each(|resource| was_transformed(resource, &configured));
+        }
+        resources.retain(|resource| !resource.is_deleted());
+    };
+    if !kustomization.patches_strategic_merge.is_empty() {
+        patches::strategic_merge(resources, &kustomization.patches_strategic_merge, None, loader)?;
+        applied(resources, "PatchStrategicMergeTransformer");
+    }
+    for patch in &kustomization.patches {
+        patches::apply(resources, patch, loader)?;
+        applied(resources, "PatchTransformer");
+    }
+    if let Some(name) = said(kustomization.namespace.as_ref()) {
+        let subjects = Subjects::NamedDefault;
+        namespace::set(resources, Namespace { name, specs: &config.namespace, only_unset: false, subjects })?;
+        applied(resources, "NamespaceTransformer");
+    }
+    if let Some(prefix) = said(kustomization.name_prefix.as_ref()) {
+        names::add(resources, prefix, Side::Prefix, &config.name_prefix)?;
+        applied(resources, "PrefixTransformer");
+    }
+    if let Some(suffix) = said(kustomization.name_suffix.as_ref()) {
+        names::add(resources, suffix, Side::Suffix, &config.name_suffix)?;
+        applied(resources, "SuffixTransformer");
+    }
+    for entry in &kustomization.labels {
+        labels::set(resources, &entry.pairs, &label_specs(entry, &config)?, Step::Label)?;
+        applied(resources, "LabelTransformer");
+    }
+    if !kustomization.labels.is_empty() || !kustomization.common_labels.is_empty() {
+        labels::set(resources, &kustomization.common_labels, &config.common_labels, Step::Label)?;
+        applied(resources, "LabelTransformer");
+    }
+    if !kustomization.common_annotations.is_empty() {
+        labels::set(resources, &kustomization.common_annotations, &config.common_annotations, Step::Annotation)?;
+        applied(resources, "AnnotationsTransformer");
+    }
+    for patch in &kustomization.patches_json6902 {
+        patches::apply_json6902(resources, patch, loader)?;
+        applied(resources, "PatchJson6902Transformer");
+    }
+    for replica in &kustomization.replicas {
+        replicas::set(resources, replica, &config.replicas)?;
+        applied(resources, "ReplicaCountTransformer");
+    }
+    for image in &kustomization.images {
+        images::set(resources, image, &config.images)?;
+        applied(resources, "ImageTagTransformer");
+    }
+    if !kustomization.replacements.is_empty() {
+        replacements::apply(resources, &kustomization.replacements, loader)?;
+        applied(resources, "ReplacementTransformer");
+    }
+    Ok(())
+}
+
+fn said(text: Option<&Text>) -> Option<&Text> {
+    text.filter(|text| !text.value.is_empty())
+}
+
+/// The fields of an entry of `labels`: its own, those of configurations, and what its flags add.
+fn label_specs(entry: &Labels, config: &TransformerConfig) -> Result<Vec<FieldSpec>, RenderError> {
+    let mut specs = entry.fields.clone();
+    merge_all(&mut specs, config.labels.clone())?;
+    if entry.include_selectors {
+        merge_all(&mut specs, config.common_labels.clone())?;
+        return Ok(specs);
+    }
+    if entry.include_templates {
+        merge_all(&mut specs, config.template_labels.clone())?;
+    }
+    merge_all(&mut specs, vec![FieldSpec::parse(specs::PLAIN_LABELS)])?;
+    Ok(specs)
+}
