@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::build_metadata;
 use super::error::RenderError;
 use super::id::Gvk;
 use super::resource::{Behavior, Resource};
@@ -54,10 +55,14 @@ impl Accumulator {
     /// # Errors
     /// When the two disagree.
     pub(super) fn merge_config(&mut self, added: &Arc<TransformerConfig>) -> Result<(), RenderError> {
+        let is_standard = Arc::ptr_eq(added, &TransformerConfig::standard());
         match &mut self.config {
-            None => self.config = Some(Arc::clone(added)),
-            Some(known) if Arc::ptr_eq(known, added) => {}
-            Some(known) => Arc::make_mut(known).merge(TransformerConfig::clone(added))?,
+            None if is_standard => self.config = Some(Arc::clone(added)),
+            Some(known) if is_standard && Arc::ptr_eq(known, added) => {}
+            known => {
+                // Also what is merged into nothing loses specs that overlap.
+                Arc::make_mut(known.get_or_insert_default()).merge(TransformerConfig::clone(added))?;
+            }
         }
         Ok(())
     }
@@ -132,6 +137,9 @@ impl Accumulator {
 /// Lets a generated object take the place of an older one: its name, namespace, past, and what it does not set itself.
 fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
     new.inherit(old);
+    if behavior == Behavior::Merge {
+        build_metadata::keep_origin(new, old);
+    }
     let merges: &[&[&str]] = match behavior {
         Behavior::Merge => &[&["metadata", "labels"], &["metadata", "annotations"], &["data"], &["binaryData"]],
         _ => &[&["metadata", "labels"], &["metadata", "annotations"]],

@@ -15,10 +15,10 @@ use super::objects::objects;
 use super::order::KindOrder;
 use super::plugins::{self, Plugin};
 use super::resource::Resource;
-use super::schema::Schemas;
+use super::schema::{Custom, Schemas};
 use super::transformer_config::TransformerConfig;
 use super::vars::Vars;
-use super::{crds, hash, labels, nameref, order, specs, transform, vars};
+use super::{crds, hash, kinds, labels, nameref, order, specs, transform, vars};
 use crate::sources::{RepoPath, Tree};
 use crate::span::{FileId, Span};
 use crate::yaml::{Dialect, Node, Source, Step, Value, emit_document, parse};
@@ -97,6 +97,8 @@ struct BuiltKey {
     root: RepoPath,
     /// The file of the schema that was set before.
     schema: Option<FileId>,
+    /// See [`Run::met_unknown_kind`].
+    met_unknown_kind: bool,
     /// The path by which `buildMetadata` knows it.
     origin: Option<String>,
 }
@@ -112,6 +114,7 @@ struct Built {
     /// What is known of kinds from then on.
     schema: Option<FileId>,
     schemas: Schemas,
+    met_unknown_kind: bool,
 }
 
 /// What goes along through one build.
@@ -122,6 +125,9 @@ struct Run {
     /// The file of the schema that is set.
     schema: Option<FileId>,
     schemas: Schemas,
+    /// Whether an object of a kind that kustomize does not know was read. From then on kustomize's own schema counts
+    /// besides one that is set later.
+    met_unknown_kind: bool,
 }
 
 /// What a root's kustomization says about the whole.
@@ -267,11 +273,13 @@ impl<'a> Renderer<'a> {
         closure: &mut Closure,
         origin: Option<String>,
     ) -> Result<Arc<Built>, RenderError> {
-        let key = BuiltKey { root: root.clone(), schema: run.schema, origin };
+        let met_unknown_kind = run.met_unknown_kind;
+        let key = BuiltKey { root: root.clone(), schema: run.schema, met_unknown_kind, origin };
         let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
             (run.schema, run.schemas) = (known.schema, known.schemas.clone());
+            run.met_unknown_kind |= known.met_unknown_kind;
             return Ok(known);
         }
         let mut own = Closure::default();
@@ -291,6 +299,7 @@ impl<'a> Renderer<'a> {
             roots,
             schema: run.schema,
             schemas: run.schemas.clone(),
+            met_unknown_kind: run.met_unknown_kind,
         };
         let built = Arc::new(built);
         self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
@@ -380,7 +389,8 @@ impl<'a> Renderer<'a> {
         }
         if let (Some(path), None) = (&openapi.path, visit.run.schema) {
             let (file, definitions) = self.visitor(root, visit).definitions(path)?;
-            (visit.run.schema, visit.run.schemas) = (Some(file), Schemas::Custom(definitions));
+            let custom = Custom { definitions, extends_built_in: visit.run.met_unknown_kind };
+            (visit.run.schema, visit.run.schemas) = (Some(file), Schemas::Custom(custom));
         }
         Ok(())
     }
@@ -402,6 +412,7 @@ impl<'a> Renderer<'a> {
                     let documents = self.visitor(root, visit).documents(&entry.value, span, Step::File)?;
                     let found = objects(documents, &visit.run.schemas);
                     let mut found = found.map_err(|error| error.through(span, "listed here"))?;
+                    visit.run.met_unknown_kind |= found.iter().any(|resource| !kinds::is_known(&resource.gvk()));
                     if let Some(origin) = origin {
                         found.iter_mut().for_each(|resource| build_metadata::came_from(resource, &origin));
                     }

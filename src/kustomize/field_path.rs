@@ -13,7 +13,7 @@ use crate::yaml::{DEEPEST, Dialect, Kind, Mapping, Node, Origin, Scalar, Source,
 
 /// A path in parts, and where it is written.
 #[derive(Clone, Debug)]
-pub struct FieldPath {
+pub(super) struct FieldPath {
     parts: Vec<String>,
     text: String,
     /// Where it is written.

@@ -3,7 +3,7 @@
 
 use super::error::{RenderError, nearest};
 use crate::span::Span;
-use crate::yaml::{Key, Kind, Mapping, Node, Scalar, Value, through_json};
+use crate::yaml::{Key, Kind, Mapping, Node, Scalar, Value, number_text, through_json};
 
 /// A string and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,19 +25,21 @@ pub struct Pair {
     pub span: Span,
 }
 
-/// What a mapping may hold besides the known fields.
+/// How strictly instructions are read. kustomize is not of one mind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Others {
-    /// Nothing.
-    Refused,
-    /// Anything, which is passed over.
-    Ignored,
+pub(super) enum Reading {
+    /// A kustomization: unknown fields are refused, and a number is no string.
+    Kustomization,
+    /// A transformer configuration: unknown fields are refused, but a number does for a string.
+    Configuration,
+    /// The configuration of a plugin: unknown fields are passed over, and a number does for a string.
+    Plugin,
 }
 
 /// The fields of one mapping, found whatever their case, as Go's JSON decoder finds them.
 pub(super) struct Fields<'a> {
     entries: Vec<(&'static str, Span, &'a Node)>,
-    others: Others,
+    reading: Reading,
     span: Span,
 }
 
@@ -45,15 +47,15 @@ impl<'a> Fields<'a> {
     /// Reads a mapping; null has no fields. `what` names it in messages.
     ///
     /// # Errors
-    /// When it is no mapping, or has a field that is not known and not ignored.
+    /// When it is no mapping, or has a field that is not known and not passed over.
     pub(super) fn read(
         node: &'a Node,
         known: &[&'static str],
-        others: Others,
+        reading: Reading,
         what: &str,
     ) -> Result<Self, RenderError> {
         let span = node.origin.span;
-        let mut fields = Self { entries: Vec::new(), others, span };
+        let mut fields = Self { entries: Vec::new(), reading, span };
         if node.is_null() {
             return Ok(fields);
         }
@@ -67,7 +69,7 @@ impl<'a> Fields<'a> {
                     fields.entries.retain(|(known, ..)| known != name);
                     fields.entries.push((name, key.span, value));
                 }
-                None if others == Others::Ignored => {}
+                None if reading == Reading::Plugin => {}
                 None => {
                     let error = RenderError::at(key.span, format!("`{}` is no field of {what}", key.text));
                     return Err(match nearest(&key.text, known) {
@@ -85,9 +87,9 @@ impl<'a> Fields<'a> {
         self.span
     }
 
-    /// What it may hold besides the known fields.
-    pub(super) fn others(&self) -> Others {
-        self.others
+    /// How strictly it is read.
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
     }
 
     /// A mapping under a field, read as strictly as this one; `None` where it is missing or null.
@@ -96,7 +98,7 @@ impl<'a> Fields<'a> {
     /// As [`Fields::read`].
     pub(super) fn inner(&self, name: &str, known: &[&'static str]) -> Result<Option<Self>, RenderError> {
         let node = self.get(name).filter(|node| !node.is_null());
-        node.map(|node| Self::read(node, known, self.others, &format!("`{name}`"))).transpose()
+        node.map(|node| Self::read(node, known, self.reading, &format!("`{name}`"))).transpose()
     }
 
     /// A field with the place of its key.
@@ -114,7 +116,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// When something else stands there.
     pub(super) fn text(&self, name: &str) -> Result<Option<Text>, RenderError> {
-        self.get(name).map_or(Ok(None), |node| text_of(node, name))
+        self.get(name).map_or(Ok(None), |node| text_of(node, name, self.reading))
     }
 
     /// A string that says something; empty ones count as missing.
@@ -172,7 +174,7 @@ impl<'a> Fields<'a> {
     pub(super) fn texts(&self, name: &str) -> Result<Vec<Text>, RenderError> {
         let text = |node: &Node| {
             let empty = Text { value: String::new(), span: node.origin.span };
-            Ok(text_of(node, name)?.unwrap_or(empty))
+            Ok(text_of(node, name, self.reading)?.unwrap_or(empty))
         };
         self.list(name, text)
     }
@@ -190,15 +192,15 @@ impl<'a> Fields<'a> {
             ));
         };
         let pair = |(key, node): (&Key, &Node)| {
-            let value = text_of(node, &key.text)?.map_or_else(String::new, |text| text.value);
+            let value = text_of(node, &key.text, self.reading)?.map_or_else(String::new, |text| text.value);
             Ok(Pair { key: key.text.to_string(), value, span: node.origin.span })
         };
         mapping.iter().map(pair).collect()
     }
 }
 
-/// A string field. What is read as something else is refused, as kustomize refuses it.
-fn text_of(node: &Node, name: &str) -> Result<Option<Text>, RenderError> {
+/// A string field.
+fn text_of(node: &Node, name: &str, reading: Reading) -> Result<Option<Text>, RenderError> {
     let span = node.origin.span;
     let Some(scalar) = node.as_scalar() else {
         return Err(RenderError::at(span, format!("`{name}` is a string, but this is {}", node.shape())));
@@ -210,6 +212,10 @@ fn text_of(node: &Node, name: &str) -> Result<Option<Text>, RenderError> {
     match scalar.kind {
         Kind::Null => Ok(None),
         Kind::String | Kind::Timestamp => Ok(Some(Text { value: scalar.text.to_string(), span })),
+        Kind::Bool(value) if reading != Reading::Kustomization => Ok(Some(Text { value: value.to_string(), span })),
+        kind if reading != Reading::Kustomization => {
+            Ok(Some(Text { value: number_text(kind).unwrap_or_else(|| scalar.text.to_string()), span }))
+        }
         Kind::Bool(_) => Err(is_read_as("a bool")),
         Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => Err(is_read_as("a number")),
     }

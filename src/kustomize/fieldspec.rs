@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::error::RenderError;
-use super::fields::{Fields, Others};
+use super::fields::{Fields, Reading};
 use super::id::Gvk;
 use crate::span::Span;
 use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
@@ -83,9 +83,9 @@ impl FieldSpec {
     ///
     /// # Errors
     /// When it is no field spec.
-    pub(super) fn read(node: &Node, others: Others) -> Result<Self, RenderError> {
+    pub(super) fn read(node: &Node, reading: Reading) -> Result<Self, RenderError> {
         let known = ["group", "version", "kind", "path", "create"];
-        let fields = Fields::read(node, &known, others, "a field spec")?;
+        let fields = Fields::read(node, &known, reading, "a field spec")?;
         let path = fields.filled("path")?.ok_or_else(|| {
             RenderError::at(fields.span(), "this field spec has no `path`").help("write it as `spec/template/metadata`")
         })?;
@@ -164,10 +164,12 @@ pub(super) fn visit(
     if node.as_sequence().is_some() {
         return node.as_sequence_mut().into_iter().flatten().try_for_each(|item| visit(item, path, how, change));
     }
-    let (name, is_list) = match field.strip_suffix("[]") {
-        Some(name) => (name, true),
-        None => (field.as_str(), false),
-    };
+    let (name, is_list) = list_name(field);
+    if node.as_mapping().is_some() && names_an_item(name) {
+        return Err(RenderError::at(how.span, format!("a field spec has `{name}` in its path, which names an item of a list"))
+            .help("lists on the way are entered whole: leave it out")
+            .related(node.origin.span, "what is changed"));
+    }
     let span = node.origin.span;
     let shape = node.shape();
     let Some(mapping) = node.as_mapping_mut() else {
@@ -179,9 +181,23 @@ pub(super) fn visit(
         create(mapping, name, leaf, how);
     }
     match mapping.get_mut(name) {
+        Some(found) if is_list && found.is_null() => {
+            found.value = Value::Sequence(Arc::default());
+            Ok(())
+        }
         Some(found) => visit(found, rest, how, change),
         None => Ok(()),
     }
+}
+
+/// A part of a path without its brackets, and whether it had them.
+fn list_name(field: &str) -> (&str, bool) {
+    field.strip_suffix("[]").map_or((field, false), |name| (name, true))
+}
+
+/// Whether kustomize takes a part of a path for an item of a list, which it then fails to find in a mapping.
+fn names_an_item(name: &str) -> bool {
+    name == "-" || name == "*" || name.parse::<i64>().is_ok() || name.starts_with('[') && name.ends_with(']')
 }
 
 /// Makes sure that a field is there; null counts as missing.
@@ -205,7 +221,9 @@ fn reaches(node: &Node, path: &[String]) -> bool {
     let Some((field, rest)) = path.split_first() else { return true };
     match &node.value {
         Value::Mapping(mapping) => {
-            mapping.get(field.strip_suffix("[]").unwrap_or(field)).is_some_and(|found| reaches(found, rest))
+            let (name, is_list) = list_name(field);
+            names_an_item(name)
+                || mapping.get(name).is_some_and(|found| is_list && found.is_null() || reaches(found, rest))
         }
         Value::Sequence(items) => items.iter().any(|item| reaches(item, path)),
         Value::Scalar(scalar) => scalar.kind != Kind::Null,

@@ -64,8 +64,8 @@ fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
 
 /// Whether a kind is known.
 #[must_use]
-pub(super) fn is_known(group: &str, version: &str, kind: &str) -> bool {
-    find(group, version, kind).is_some()
+pub(super) fn is_known(gvk: &Gvk) -> bool {
+    find(&gvk.group, &gvk.version, &gvk.kind).is_some()
 }
 
 /// Whether a kind is known to stand outside of namespaces; kinds that the schema lacks are not.
@@ -177,5 +177,27 @@ pub(super) fn merge_rules(gvk: &Gvk) -> Option<&'static MergeRules> {
         "Node" => &NODE,
         "CSINode" => &CSI_NODE,
         _ => &OTHER,
+    })
+}
+
+/// How values of one definition of Kubernetes' `OpenAPI` document merge; `None` for those that simply merge.
+#[must_use]
+pub(super) fn definition(name: &str) -> Option<&'static MergeRules> {
+    let (group, kind) = name.rsplit_once('.')?;
+    Some(match (group, kind) {
+        ("io.k8s.apimachinery.pkg.apis.meta.v1", "ObjectMeta") => &OBJECT_META,
+        ("io.k8s.api.core.v1", "Container") => &CONTAINER,
+        ("io.k8s.api.core.v1", "EphemeralContainer") => &EPHEMERAL_CONTAINER,
+        ("io.k8s.api.core.v1", "PodSpec") => &POD_SPEC,
+        ("io.k8s.api.core.v1", "PodTemplateSpec") => &POD_TEMPLATE,
+        ("io.k8s.api.core.v1", "ServiceSpec") => &SERVICE_SPEC,
+        ("io.k8s.api.batch.v1" | "io.k8s.api.batch.v1beta1", "JobTemplateSpec") => &WORKLOAD,
+        ("io.k8s.api.batch.v1" | "io.k8s.api.batch.v1beta1", "CronJobSpec") => &CRON_JOB_SPEC,
+        ("io.k8s.api.batch.v1", "JobSpec")
+        | ("io.k8s.api.core.v1", "ReplicationControllerSpec")
+        | ("io.k8s.api.apps.v1", "DaemonSetSpec" | "DeploymentSpec" | "ReplicaSetSpec" | "StatefulSetSpec") => {
+            &WORKLOAD_SPEC
+        }
+        _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! The kustomization file (`api/types/kustomization.go`), read strictly: a field that is not known here is refused.
 
 use super::error::RenderError;
-use super::fields::{Fields, Others, Pair, Text, is_empty};
+use super::fields::{Fields, Reading, Pair, Text, is_empty};
 use super::fieldspec::FieldSpec;
 use super::order::KindOrder;
 use super::replacements::ReplacementEntry;
@@ -253,7 +253,7 @@ impl Kustomization {
         };
         let node = document.filter(|node| !node.is_null()).ok_or_else(empty)?;
         let known = [KNOWN, HELM].concat();
-        let fields = Fields::read(node, &known, Others::Refused, "a kustomization")?;
+        let fields = Fields::read(node, &known, Reading::Kustomization, "a kustomization")?;
         let helm = HELM.iter().filter_map(|name| fields.entry(name));
         let refused = helm.filter(|(_, value)| !is_empty(value)).map(|(key, _)| {
             RenderError::at(key, "Helm charts are not rendered: that needs another program, and mostly the network")
@@ -289,14 +289,14 @@ impl Kustomization {
             patches_json6902: fields.list("patchesJson6902", Patch::read)?,
             images,
             replicas: fields.list("replicas", Replica::read)?,
-            config_maps: fields.list("configMapGenerator", |node| Generator::read(node, false, Others::Refused))?,
-            secrets: fields.list("secretGenerator", |node| Generator::read(node, true, Others::Refused))?,
+            config_maps: fields.list("configMapGenerator", |node| Generator::read(node, false, Reading::Kustomization))?,
+            secrets: fields.list("secretGenerator", |node| Generator::read(node, true, Reading::Kustomization))?,
             generator_options: GeneratorOptions::read(&fields, "generatorOptions")?,
             order: read_order(&fields)?,
             configurations: fields.texts("configurations")?,
             crds: fields.texts("crds")?,
             openapi: OpenApi::read(&fields)?,
-            replacements: fields.list("replacements", |node| ReplacementEntry::read(node, Others::Refused))?,
+            replacements: fields.list("replacements", |node| ReplacementEntry::read(node, Reading::Kustomization))?,
             vars: fields.list("vars", Var::read)?,
             generators: fields.texts("generators")?,
             transformers: fields.texts("transformers")?,
@@ -380,12 +380,12 @@ impl BuildMetadata {
 impl Labels {
     fn read(node: &Node) -> Result<Self, RenderError> {
         let known = ["pairs", "includeSelectors", "includeTemplates", "fields"];
-        let fields = Fields::read(node, &known, Others::Refused, "an entry of `labels`")?;
+        let fields = Fields::read(node, &known, Reading::Kustomization, "an entry of `labels`")?;
         Ok(Self {
             pairs: fields.pairs("pairs")?,
             include_selectors: fields.flag("includeSelectors")?.is_some(),
             include_templates: fields.flag("includeTemplates")?.is_some(),
-            fields: fields.list("fields", |node| FieldSpec::read(node, Others::Refused))?,
+            fields: fields.list("fields", |node| FieldSpec::read(node, Reading::Kustomization))?,
         })
     }
 }
@@ -393,7 +393,7 @@ impl Labels {
 impl Patch {
     fn read(node: &Node) -> Result<Self, RenderError> {
         let known = ["path", "patch", "target", "options"];
-        Self::of(&Fields::read(node, &known, Others::Refused, "a patch")?, "patch")
+        Self::of(&Fields::read(node, &known, Reading::Kustomization, "a patch")?, "patch")
     }
 
     /// Reads the fields of a patch; its own text stands under `inline`.
@@ -419,7 +419,7 @@ impl Image {
     pub(super) const FIELDS: [&'static str; 5] = ["name", "newName", "newTag", "tagSuffix", "digest"];
 
     fn read(node: &Node) -> Result<Self, RenderError> {
-        Self::of(&Fields::read(node, &Self::FIELDS, Others::Refused, "an entry of `images`")?)
+        Self::of(&Fields::read(node, &Self::FIELDS, Reading::Kustomization, "an entry of `images`")?)
     }
 
     /// Reads the fields of an entry.
@@ -443,7 +443,7 @@ impl Replica {
     pub(super) const FIELDS: [&'static str; 2] = ["name", "count"];
 
     fn read(node: &Node) -> Result<Self, RenderError> {
-        Self::of(&Fields::read(node, &Self::FIELDS, Others::Refused, "an entry of `replicas`")?)
+        Self::of(&Fields::read(node, &Self::FIELDS, Reading::Kustomization, "an entry of `replicas`")?)
     }
 
     /// Reads the fields of an entry.
@@ -491,15 +491,15 @@ impl Generator {
     ///
     /// # Errors
     /// When a field has another shape, or there is no name.
-    pub(super) fn read(node: &Node, is_secret: bool, others: Others) -> Result<Self, RenderError> {
+    pub(super) fn read(node: &Node, is_secret: bool, reading: Reading) -> Result<Self, RenderError> {
         let mut known = vec!["name", "namespace", "behavior", "literals", "files", "envs", "env", "options"];
         if is_secret {
             known.push("type");
         }
-        if others == Others::Ignored {
+        if reading == Reading::Plugin {
             known.push("metadata");
         }
-        let fields = Fields::read(node, &known, others, "a generator")?;
+        let fields = Fields::read(node, &known, reading, "a generator")?;
         let metadata = fields.inner("metadata", &["name", "namespace"])?;
         let text = |name| match (fields.filled(name)?, &metadata) {
             (None, Some(metadata)) => metadata.filled(name),

@@ -147,13 +147,16 @@ fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> 
     let found = nodes(patch, loader, Step::Patch)?;
     let is_json = found.first().is_some_and(|node| node.as_sequence().is_some());
     if is_json {
+        // kustomize reads the first document only.
         let nodes = nodes(patch, loader, Step::JsonPatch)?;
-        if nodes.len() > 1 {
-            return Err(RenderError::at(patch.span, "a JSON 6902 patch is one document"));
-        }
         return jsonpatch::read(&nodes[0]).map(Content::Json);
     }
-    objects(found, &loader.schemas).map(Content::Merge)
+    let patches = objects(found, &loader.schemas)?;
+    if patches.is_empty() {
+        return Err(RenderError::at(patch.path.as_ref().map_or(patch.span, |path| path.span), "this patch is empty")
+            .help("write it, or remove the entry: kustomize before 5.7 fails on it"));
+    }
+    Ok(Content::Merge(patches))
 }
 
 fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, RenderError> {

@@ -4,7 +4,7 @@
 use super::accumulator::Accumulator;
 use super::build_metadata::{Configured, was_generated, was_transformed};
 use super::error::{RenderError, nearest};
-use super::fields::{Fields, Others, Text, as_configuration};
+use super::fields::{Fields, Reading, Text, as_configuration};
 use super::fieldspec::FieldSpec;
 use super::generators::{Product, generate};
 use super::kustomization::{Generator, GeneratorOptions, Image, Patch, Replica};
@@ -88,7 +88,7 @@ pub(super) fn run_generator(
     let mut generated = match kind {
         "ConfigMapGenerator" | "SecretGenerator" => {
             let is_secret = kind == "SecretGenerator";
-            let generator = Generator::read(&configuration, is_secret, Others::Ignored)?;
+            let generator = Generator::read(&configuration, is_secret, Reading::Plugin)?;
             let product = if is_secret { Product::Secret } else { Product::ConfigMap };
             generate(&generator, &GeneratorOptions::default(), product, loader)?
         }
@@ -174,8 +174,8 @@ fn transform(
     resources: &mut Vec<Resource>,
     loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
-    let fields = Fields::read(configuration, known_fields(kind), Others::Ignored, &format!("a {kind}"))?;
-    let specs = || fields.list("fieldSpecs", |node| FieldSpec::read(node, Others::Ignored));
+    let fields = Fields::read(configuration, known_fields(kind), Reading::Plugin, &format!("a {kind}"))?;
+    let specs = || fields.list("fieldSpecs", |node| FieldSpec::read(node, Reading::Plugin));
     match kind {
         "AnnotationsTransformer" => labels::set(resources, &fields.pairs("annotations")?, &specs()?, Step::Annotation),
         "LabelTransformer" => labels::set(resources, &fields.pairs("labels")?, &specs()?, Step::Label),
@@ -202,7 +202,7 @@ fn transform(
         "PrefixTransformer" => add_to_names(&fields, "prefix", Side::Prefix, resources),
         "SuffixTransformer" => add_to_names(&fields, "suffix", Side::Suffix, resources),
         "ReplacementTransformer" => {
-            let entries = fields.list("replacements", |node| ReplacementEntry::read(node, Others::Ignored))?;
+            let entries = fields.list("replacements", |node| ReplacementEntry::read(node, Reading::Plugin))?;
             replacements::apply(resources, &entries, loader)
         }
         "ReplicaCountTransformer" => {
@@ -225,7 +225,7 @@ fn add_to_names(
         return Err(RenderError::at(fields.span(), "this transformer has no `fieldSpecs`")
             .help("write `fieldSpecs: [{path: metadata/name}]`"));
     }
-    let specs = fields.list("fieldSpecs", |node| FieldSpec::read(node, Others::Ignored))?;
+    let specs = fields.list("fieldSpecs", |node| FieldSpec::read(node, Reading::Plugin))?;
     let text = fields.text(name)?.unwrap_or(Text { value: String::new(), span: fields.span() });
     names::add(resources, &text, side, &specs)
 }
@@ -258,7 +258,7 @@ fn set_namespace(
 /// The plugin `IAMPolicyGenerator` (`api/filters/iampolicygenerator`): a service account that stands for one of Google's.
 fn service_account(configuration: &Node, loader: &Loader<'_>) -> Result<Resource, RenderError> {
     let known = ["cloud", "kubernetesService", "serviceAccount"];
-    let fields = Fields::read(configuration, &known, Others::Ignored, "an IAMPolicyGenerator")?;
+    let fields = Fields::read(configuration, &known, Reading::Plugin, "an IAMPolicyGenerator")?;
     let span = fields.span();
     let cloud = fields.text("cloud")?.unwrap_or(Text { value: String::new(), span });
     if cloud.value != "gke" {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::error::RenderError;
 use super::field_path::{FieldPath, Shape};
-use super::fields::{Fields, Others, Text};
+use super::fields::{Fields, Reading, Text};
 use super::fieldspec::KindPattern;
 use super::loader::Loader;
 use super::resource::Resource;
@@ -71,9 +71,9 @@ impl ReplacementEntry {
     ///
     /// # Errors
     /// When it has both a path and a text, or lacks something.
-    pub(super) fn read(node: &Node, others: Others) -> Result<Self, RenderError> {
+    pub(super) fn read(node: &Node, reading: Reading) -> Result<Self, RenderError> {
         let known = ["path", "source", "sourceValue", "targets"];
-        let fields = Fields::read(node, &known, others, "an entry of `replacements`")?;
+        let fields = Fields::read(node, &known, reading, "an entry of `replacements`")?;
         match fields.filled("path")? {
             Some(path) if fields.get("source").is_some() || fields.get("targets").is_some() => {
                 Err(RenderError::at(path.span, "this replacement has a `path` and stands here as well")
@@ -108,7 +108,7 @@ impl Replacement {
         }
         let target_fields = ["select", "reject", "fieldPaths", "options"];
         let target = |node: &Node| {
-            Target::of(&Fields::read(node, &target_fields, fields.others(), "a target of a replacement")?)
+            Target::of(&Fields::read(node, &target_fields, fields.reading(), "a target of a replacement")?)
         };
         Ok(Self { value, targets: fields.list("targets", target)?, span })
     }
@@ -137,7 +137,7 @@ impl Target {
             RenderError::at(span, "this target has no `select`").help("say which objects: `select: {kind, name}`")
         })?;
         let selector = |node: &Node| {
-            Selector::read(&Fields::read(node, &Selector::FIELDS, fields.others(), "an entry of `reject`")?)
+            Selector::read(&Fields::read(node, &Selector::FIELDS, fields.reading(), "an entry of `reject`")?)
         };
         let mut paths = fields.texts("fieldPaths")?;
         if paths.is_empty() {
@@ -214,7 +214,7 @@ pub(super) fn apply(
 fn read_file(path: &Text, loader: &mut Loader<'_>) -> Result<Vec<Replacement>, RenderError> {
     let documents = loader.instructions(path, Dialect::Kustomization)?;
     let known = ["source", "sourceValue", "targets"];
-    let read = |node: &Node| Replacement::of(&Fields::read(node, &known, Others::Ignored, "a replacement")?);
+    let read = |node: &Node| Replacement::of(&Fields::read(node, &known, Reading::Plugin, "a replacement")?);
     match documents.first() {
         Some(node) if node.as_mapping().is_some() => Ok(vec![read(node)?]),
         Some(node) if node.as_sequence().is_some() => node.as_sequence().unwrap_or_default().iter().map(read).collect(),

@@ -19,8 +19,17 @@ pub(super) enum Schemas {
     /// kustomize's own.
     #[default]
     BuiltIn,
-    /// A file's, which takes the place of kustomize's own.
-    Custom(Arc<Definitions>),
+    /// A file's.
+    Custom(Custom),
+}
+
+/// The description of a file. It takes the place of kustomize's own, unless kustomize has looked into that already.
+#[derive(Clone, Debug)]
+pub(super) struct Custom {
+    /// The file's definitions.
+    pub definitions: Arc<Definitions>,
+    /// Whether kustomize's own definitions count besides.
+    pub extends_built_in: bool,
 }
 
 /// The definitions of an `OpenAPI` document.
@@ -39,7 +48,7 @@ pub(super) enum Schema<'a> {
     /// By kustomize's own description.
     BuiltIn(&'static MergeRules),
     /// By a file's.
-    Custom(&'a Definitions, &'a Json),
+    Custom(&'a Custom, &'a Json),
 }
 
 /// How one field merges.
@@ -85,12 +94,21 @@ impl Definitions {
         }
         definitions
     }
+}
 
+impl Custom {
     /// Follows references to the definition itself.
-    fn resolved<'a>(&'a self, mut schema: &'a Json) -> Option<&'a Json> {
+    fn resolve<'a>(&'a self, mut schema: &'a Json) -> Option<Schema<'a>> {
         for _ in 0..MOST_REFERENCES {
-            let Some(reference) = schema.get("$ref").and_then(Json::as_str) else { return Some(schema) };
-            schema = self.by_name.get(reference.strip_prefix("#/definitions/")?)?;
+            let Some(reference) = schema.get("$ref").and_then(Json::as_str) else {
+                return Some(Schema::Custom(self, schema));
+            };
+            let name = reference.strip_prefix("#/definitions/")?;
+            match self.definitions.by_name.get(name) {
+                Some(found) => schema = found,
+                None if self.extends_built_in => return kinds::definition(name).map(Schema::BuiltIn),
+                None => return None,
+            }
         }
         None
     }
@@ -101,9 +119,13 @@ impl Schemas {
     pub(super) fn of(&self, gvk: &Gvk) -> Option<Schema<'_>> {
         match self {
             Self::BuiltIn => kinds::merge_rules(gvk).map(Schema::BuiltIn),
-            Self::Custom(definitions) => {
-                let name = definitions.names.get(&(gvk.api_version(), gvk.kind.clone()))?;
-                Some(Schema::Custom(definitions, definitions.by_name.get(name)?))
+            Self::Custom(custom) => {
+                let name = custom.definitions.names.get(&(gvk.api_version(), gvk.kind.clone()));
+                match name.and_then(|name| custom.definitions.by_name.get(name)) {
+                    Some(definition) => custom.resolve(definition),
+                    None if custom.extends_built_in => kinds::merge_rules(gvk).map(Schema::BuiltIn),
+                    None => None,
+                }
             }
         }
     }
@@ -112,9 +134,8 @@ impl Schemas {
     pub(super) fn is_cluster_scoped(&self, gvk: &Gvk) -> bool {
         match self {
             Self::BuiltIn => false,
-            Self::Custom(definitions) => {
-                let is_known = kinds::is_known(&gvk.group, &gvk.version, &gvk.kind);
-                !is_known && definitions.namespaced.get(&(gvk.api_version(), gvk.kind.clone())) == Some(&false)
+            Self::Custom(custom) => {
+                !kinds::is_known(gvk) && custom.definitions.namespaced.get(&(gvk.api_version(), gvk.kind.clone())) == Some(&false)
             }
         }
     }
@@ -129,17 +150,16 @@ impl<'a> Schema<'a> {
                 let merge_keys = field.merge_keys.map(<[&str]>::to_vec);
                 Some(Field { merge_keys, schema: field.rules.map(Schema::BuiltIn) })
             }
-            Self::Custom(definitions, schema) => {
+            Self::Custom(custom, schema) => {
                 let property = schema.get("properties").and_then(|properties| properties.get(name));
                 let property = property.or_else(|| schema.get("additionalProperties").filter(|any| any.is_object()));
-                let property = definitions.resolved(property?)?;
-                let items = property.get("items").filter(|_| is_list(property));
-                let inner = match items {
-                    Some(items) => definitions.resolved(items),
-                    None => Some(property).filter(|property| !is_list(property)),
-                };
-                let schema = inner.map(|inner| Schema::Custom(definitions, inner));
-                Some(Field { merge_keys: merge_keys(property), schema })
+                match custom.resolve(property?)? {
+                    Schema::Custom(custom, list) if is_list(list) => {
+                        let schema = list.get("items").and_then(|items| custom.resolve(items));
+                        Some(Field { merge_keys: merge_keys(list), schema })
+                    }
+                    schema => Some(Field { merge_keys: None, schema: Some(schema) }),
+                }
             }
         }
     }

@@ -121,6 +121,8 @@ ReplicaSet spec/template/spec/volumes/nfs/server
 Service spec/ports/port
 Service spec/ports/targetPort
 StatefulSet spec/volumeClaimTemplates/spec/nfs/server
+* metadata/labels
+* metadata/annotations
 ";
 
 const PODS: &[(&str, &str)] = &[

@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use super::error::RenderError;
-use super::fields::{Fields, Others};
+use super::fields::{Fields, Reading};
 use super::fieldspec::{FieldSpec, KindPattern};
 use super::order;
 use super::specs;
@@ -62,12 +62,23 @@ impl TransformerConfig {
         let mut config = Self::default();
         let mut names: Vec<&'static str> = config.lists().iter().map(|(name, _)| *name).collect();
         names.push("nameReference");
-        let fields = Fields::read(document, &names, Others::Refused, "a transformer configuration")?;
+        let fields = Fields::read(document, &names, Reading::Configuration, "a transformer configuration")?;
         for (name, list) in config.lists() {
-            *list = fields.list(name, |node| FieldSpec::read(node, Others::Refused))?;
+            *list = fields.list(name, |node| FieldSpec::read(node, Reading::Configuration))?;
         }
         config.name_references = fields.list("nameReference", NameReferences::read)?;
+        config.sort();
         Ok(config)
+    }
+
+    /// Sorts all lists as kustomize does whenever it has read or merged a configuration. The order decides which of
+    /// two specs that overlap is left when they are merged into another configuration.
+    fn sort(&mut self) {
+        let key = |kind: &KindPattern| order::kind_key(&kind.group, &kind.version, &kind.kind);
+        for (_, list) in self.lists() {
+            list.sort_by_cached_key(|spec| key(&spec.kind));
+        }
+        self.name_references.sort_by_cached_key(|known| key(&known.referent));
     }
 
     /// The plain lists with their names.
@@ -94,7 +105,6 @@ impl TransformerConfig {
         let others = other.lists().map(|(_, list)| std::mem::take(list));
         for ((_, list), added) in self.lists().into_iter().zip(others) {
             merge_all(list, added)?;
-            list.sort_by_cached_key(|spec| order::kind_key(&spec.kind.group, &spec.kind.version, &spec.kind.kind));
         }
         for added in other.name_references {
             match self.name_references.iter_mut().find(|known| known.referent == added.referent) {
@@ -102,9 +112,7 @@ impl TransformerConfig {
                 None => self.name_references.push(added),
             }
         }
-        self.name_references.sort_by_cached_key(|known| {
-            order::kind_key(&known.referent.group, &known.referent.version, &known.referent.kind)
-        });
+        self.sort();
         Ok(())
     }
 }
@@ -112,8 +120,8 @@ impl TransformerConfig {
 impl NameReferences {
     fn read(node: &Node) -> Result<Self, RenderError> {
         let known = ["group", "version", "kind", "fieldSpecs"];
-        let fields = Fields::read(node, &known, Others::Refused, "an entry of `nameReference`")?;
-        let specs = fields.list("fieldSpecs", |node| FieldSpec::read(node, Others::Refused))?;
+        let fields = Fields::read(node, &known, Reading::Configuration, "an entry of `nameReference`")?;
+        let specs = fields.list("fieldSpecs", |node| FieldSpec::read(node, Reading::Configuration))?;
         Ok(Self { referent: KindPattern::read(&fields)?, fields: specs })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::error::RenderError;
 use super::field_path::{FieldPath, Shape};
-use super::fields::{Fields, Others, Text};
+use super::fields::{Fields, Reading, Text};
 use super::loader::Loader;
 use super::namespace::{Namespace, Subjects};
 use super::resource::Resource;
@@ -28,7 +28,7 @@ pub(super) fn apply(
     loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
     let known = ["value", "targets", "targetFilePath"];
-    let fields = Fields::read(configuration, &known, Others::Ignored, "a ValueAddTransformer")?;
+    let fields = Fields::read(configuration, &known, Reading::Plugin, "a ValueAddTransformer")?;
     let value = fields.text("value")?.map(|text| Text { value: text.value.trim().to_owned(), ..text });
     let folder = Text { value: loader.root.file_name().to_owned(), span: fields.span() };
     let value = value.filter(|text| !text.value.is_empty()).unwrap_or(folder);
@@ -36,7 +36,7 @@ pub(super) fn apply(
     if let Some(path) = fields.filled("targetFilePath")? {
         let documents = loader.instructions(&path, Dialect::Kustomization)?;
         if let Some(document) = documents.first() {
-            let more = Fields::read(document, &["targets"], Others::Ignored, "a file of targets")?;
+            let more = Fields::read(document, &["targets"], Reading::Plugin, "a file of targets")?;
             targets.extend(more.list("targets", Target::read)?);
         }
     }
@@ -62,7 +62,7 @@ pub(super) fn apply(
 impl Target {
     fn read(node: &Node) -> Result<Self, RenderError> {
         let known = ["selector", "fieldPath", "filePathPosition"];
-        let fields = Fields::read(node, &known, Others::Ignored, "a target")?;
+        let fields = Fields::read(node, &known, Reading::Plugin, "a target")?;
         let field = fields.filled("fieldPath")?.ok_or_else(|| {
             RenderError::at(fields.span(), "this target has no `fieldPath`").help("write it as `metadata/namespace`")
         })?;

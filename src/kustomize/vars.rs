@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::RenderError;
 use super::field_path::FieldPath;
-use super::fields::{Fields, Others, Text};
+use super::fields::{Fields, Reading, Text};
 use super::fieldspec::{FieldSpec, Visit, visit};
 use super::id::{Gvk, ResourceId};
 use super::replacements::MOST_TEXT;
@@ -31,7 +31,7 @@ impl Var {
     /// # Errors
     /// When it lacks a name, or says something that is no var.
     pub(super) fn read(node: &Node) -> Result<Self, RenderError> {
-        let fields = Fields::read(node, &["name", "objref", "fieldref"], Others::Refused, "an entry of `vars`")?;
+        let fields = Fields::read(node, &["name", "objref", "fieldref"], Reading::Kustomization, "an entry of `vars`")?;
         let object_fields = ["apiVersion", "group", "version", "kind", "name", "namespace"];
         let object = fields.inner("objref", &object_fields)?;
         let text = |name| match &object {
