@@ -148,9 +148,27 @@ pub struct Render {
     /// Say before each line which line of which file wrote it, by which step, and what it replaced
     #[arg(long)]
     pub origins: bool,
+    /// The form of `--origins`: a column before each line, or a line of JSON for each value
+    #[arg(long, value_enum, value_name = "NAME", default_value = "text", requires = "origins")]
+    pub format: OriginsFormat,
+    /// Render every overlay in or below DIR, each into a file of its own below `--output`
+    #[arg(long, requires = "output", conflicts_with = "origins")]
+    pub all: bool,
+    /// Where `--all` writes: `FOLDER/apps/api/overlays/production.yaml`
+    #[arg(long, value_name = "FOLDER", requires = "all")]
+    pub output: Option<PathBuf>,
     /// Add the label `app.kubernetes.io/managed-by` to every object
     #[arg(long = "enable-managedby-label")]
     pub managed_by_label: bool,
+}
+
+/// Forms of origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OriginsFormat {
+    /// A column before each line.
+    Text,
+    /// A line of JSON for each value.
+    Json,
 }
 
 /// kustomize's names for what may be read.

@@ -110,7 +110,17 @@ fn with_request<T>(
 
 fn undecided(failure: &Failure, parsed: &Parsed, process: &mut Process<'_>) -> io::Result<Exit> {
     match failure {
-        Failure::Gate(GateError::Config(problems)) => {
+        Failure::Gate(error) => gate_error(error, parsed, process)?,
+        Failure::Argument { message, help } => plain(message, Some(help.clone()), process)?,
+    }
+    writeln!(process.err, "could not decide: the gate stays closed (exit code 2)")?;
+    Ok(Exit::Undecided)
+}
+
+/// Tells why nothing can be said.
+pub(super) fn gate_error(error: &GateError, parsed: &Parsed, process: &mut Process<'_>) -> io::Result<()> {
+    match error {
+        GateError::Config(problems) => {
             for problem in problems {
                 let story = human::Story {
                     is_error: true,
@@ -123,13 +133,11 @@ fn undecided(failure: &Failure, parsed: &Parsed, process: &mut Process<'_>) -> i
                 };
                 human::story(&story, &parsed.files, process.colours, process.err)?;
             }
+            Ok(())
         }
-        Failure::Gate(GateError::Unreadable(error)) => render_error(error, parsed, process)?,
-        Failure::Gate(error) => plain(&error.to_string(), error.help().map(|help| help.to_string()), process)?,
-        Failure::Argument { message, help } => plain(message, Some(help.clone()), process)?,
+        GateError::Unreadable(error) => render_error(error, parsed, process),
+        error => plain(&error.to_string(), error.help().map(|help| help.to_string()), process),
     }
-    writeln!(process.err, "could not decide: the gate stays closed (exit code 2)")?;
-    Ok(Exit::Undecided)
 }
 
 /// Tells why something does not render.

@@ -1,19 +1,20 @@
 use std::io;
 use std::path::Path;
 
-use super::check::render_error;
+use super::check::{gate_error, render_error};
 use super::{Exit, Process};
-use crate::cli::{Render, Reorder, Restrictor};
-use crate::kustomize::{LoadRestrictor, Options, Order, Parsed, RenderError, Renderer, Rendering};
-use crate::sources::{RepoPath, Repository, Tree, WorkingTree};
-use crate::span::Span;
-use crate::yaml::{Writer, emit_noting};
+use crate::cli::{OriginsFormat, Render, Reorder, Restrictor};
+use crate::gate;
+use crate::kustomize::{LoadRestrictor, Options, Order, Parsed, RenderError, Renderer};
+use crate::parallel;
+use crate::report::{count, origins, printable};
+use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
 
 pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<Exit> {
     let (tree, folder) = match place(&arguments.folder) {
         Ok(found) => found,
         Err(message) => {
-            writeln!(process.err, "error: {message}")?;
+            writeln!(process.err, "error: {}", printable(&message))?;
             return Ok(Exit::Undecided);
         }
     };
@@ -29,13 +30,24 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
         },
         managed_by_label: arguments.managed_by_label,
     };
+    if let Some(output) = &arguments.output {
+        return all(&*tree, &folder, &parsed, options, output, process);
+    }
     let renderer = Renderer::new(&parsed, &*tree, options);
     let rendering = renderer.render(&folder).map_err(|failed| failed.error);
-    let printed = rendering
-        .and_then(|rendering| if arguments.origins { with_origins(&rendering, &parsed) } else { rendering.to_yaml() });
+    let printed = rendering.and_then(|rendering| match (arguments.origins, arguments.format) {
+        (false, _) => rendering.to_yaml().map(String::into_bytes),
+        (true, OriginsFormat::Text) => origins::text(&rendering, &parsed.files).map(String::into_bytes),
+        (true, OriginsFormat::Json) => {
+            let mut lines = Vec::new();
+            origins::json(&rendering, &parsed.files, &mut lines)
+                .map_err(|error| RenderError::nowhere(error.to_string()))?;
+            Ok(lines)
+        }
+    });
     match printed {
-        Ok(text) => {
-            process.out.write_all(text.as_bytes())?;
+        Ok(bytes) => {
+            process.out.write_all(&bytes)?;
             Ok(Exit::Allowed)
         }
         Err(error) => {
@@ -45,45 +57,65 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
     }
 }
 
-/// The output with a column before it: who wrote the value on each line, or else the key.
-fn with_origins(rendering: &Rendering, parsed: &Parsed) -> Result<String, RenderError> {
-    let place = |span: Span| {
-        let place = parsed.files.location(span);
-        format!("{}:{}", place.path, place.line)
-    };
-    let told = |writer: Writer<'_>| match writer {
-        Writer::Key(span) => place(span),
-        Writer::Value(origin) => {
-            let before = origin.before.as_ref().filter(|before| before.origin.span != origin.span);
-            let before = before.map(|before| format!(" ← {}", place(before.origin.span))).unwrap_or_default();
-            format!("{} ({}{before})", place(origin.span), origin.step.name())
+/// Why one overlay was not written.
+enum Unwritten {
+    Unrendered(RenderError),
+    Disk(io::Error),
+}
+
+/// Where an overlay is written: its own path with an ending.
+fn file_of(overlay: &RepoPath) -> RepoPath {
+    let folder = overlay.parent().unwrap_or_else(RepoPath::root);
+    folder.child(&format!("{}.yaml", if overlay.is_root() { "root" } else { overlay.file_name() }))
+}
+
+/// Renders every overlay in a folder, each into a file of its own.
+fn all(
+    tree: &dyn Tree,
+    folder: &RepoPath,
+    parsed: &Parsed,
+    options: Options,
+    output: &Path,
+    process: &mut Process<'_>,
+) -> io::Result<Exit> {
+    let overlays = match gate::overlays(tree, parsed) {
+        Ok((_, overlays)) => overlays,
+        Err(error) => {
+            gate_error(&error, parsed, process)?;
+            return Ok(Exit::Undecided);
         }
     };
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for (at, object) in rendering.objects.iter().enumerate() {
-        if at > 0 {
-            rows.push((String::new(), "---".to_owned()));
-        }
-        let (mut text, mut notes) = (String::new(), Vec::new());
-        emit_noting(object, &mut text, &mut |at, writer| notes.push((at, told(writer))))
-            .map_err(|error| RenderError::at(error.span, error.message))?;
-        let mut start = 0;
-        for line in text.split_inclusive('\n') {
-            let mut here = notes.iter().filter(|(at, _)| (start..start + line.len()).contains(at));
-            rows.push((
-                here.next_back().map(|(_, told)| told.clone()).unwrap_or_default(),
-                line.trim_end_matches('\n').to_owned(),
-            ));
-            start += line.len();
+    let overlays: Vec<&RepoPath> =
+        overlays.all.iter().map(|overlay| &overlay.path).filter(|path| path.is_within(folder)).collect();
+    if overlays.is_empty() {
+        writeln!(process.err, "error: there is no overlay in `{}`", printable(folder.as_str()))?;
+        writeln!(process.err, "  help: an overlay's path names an environment, or fits the `layout` of tollgate.yaml")?;
+        return Ok(Exit::Undecided);
+    }
+    let renderer = Renderer::new(parsed, tree, options);
+    let written = parallel::map(&overlays, |path| {
+        let rendering = renderer.render_any(path).map_err(|failed| Unwritten::Unrendered(failed.error))?;
+        let text = rendering.to_yaml().map_err(Unwritten::Unrendered)?;
+        write_below(output, &file_of(path), text.as_bytes()).map_err(Unwritten::Disk)
+    });
+    let mut failed = 0;
+    for (path, result) in overlays.iter().zip(written) {
+        match result {
+            Ok(()) => {}
+            Err(Unwritten::Disk(error)) => {
+                writeln!(process.err, "error: cannot write below `{}`: {error}", output.display())?;
+                return Ok(Exit::Undecided);
+            }
+            Err(Unwritten::Unrendered(error)) => {
+                failed += 1;
+                writeln!(process.err, "`{}` does not render:", printable(path.as_str()))?;
+                render_error(&error, parsed, process)?;
+            }
         }
     }
-    let width = rows.iter().map(|(told, _)| told.chars().count()).max().unwrap_or_default();
-    Ok(rows.iter().fold(String::new(), |mut out, (told, line)| {
-        let pad = " ".repeat(width - told.chars().count());
-        out.push_str(format!("{told}{pad} │ {line}").trim_end());
-        out.push('\n');
-        out
-    }))
+    let rendered = overlays.len() - failed;
+    writeln!(process.err, "{} rendered into `{}`, {failed} failed", count(rendered, "overlay"), output.display())?;
+    Ok(if failed == 0 { Exit::Allowed } else { Exit::Refused })
 }
 
 /// The tree to render from and the folder in it: the repository that holds the folder, else the current folder.

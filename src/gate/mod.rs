@@ -437,6 +437,17 @@ fn wants_history(rules: &[Rule], settings: &Settings, config: &Config, overlay: 
 }
 
 /// Reads the configuration of a tree; the usual one where there is no file.
+/// The configuration and the overlays of one snapshot.
+///
+/// # Errors
+/// When the snapshot cannot be read, or its configuration is wrong.
+pub fn overlays(tree: &dyn Tree, parsed: &Parsed) -> Result<(Config, Overlays), GateError> {
+    let config = read_config(tree, parsed)?;
+    let listing = sources::list(tree)?;
+    let found = discover(&config, &listing, &Scanner::new(parsed, tree), None).map_err(GateError::Unreadable)?;
+    Ok((config, found))
+}
+
 fn read_config(tree: &dyn Tree, parsed: &Parsed) -> Result<Config, GateError> {
     for misspelt in ["tollgate.yml", ".tollgate.yaml", ".tollgate.yml"] {
         if RepoPath::new(misspelt).map(|path| tree.entry(&path)).transpose()?.flatten().is_some() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::accumulator::{Accumulator, id_key};
-use super::build_metadata::{self, Configured};
+use super::build_metadata::{self, Configured, Trail};
 use super::error::RenderError;
 use super::fields::{Pair, Text};
 use super::fieldspec::FieldSpec;
@@ -104,6 +104,7 @@ struct BuiltKey {
 }
 
 /// A kustomization's objects behind its own transformers.
+#[derive(Clone)]
 struct Built {
     resources: Vec<Resource>,
     config: Arc<TransformerConfig>,
@@ -210,10 +211,12 @@ impl<'a> Renderer<'a> {
             Some(read) => {
                 let kustomization = (*read).as_ref().map_err(Clone::clone)?;
                 let metadata = kustomization.build_metadata;
-                let origin = metadata.is_set.then(String::new);
+                let origin = metadata.first.map(|span| Trail { path: String::new(), span });
                 let built = self.build(root, kustomization, &mut Run::default(), closure, origin)?;
-                let (config, vars) = (Arc::clone(&built.config), built.vars.clone());
-                Ok((built.resources.clone(), Finish { config, vars, order: kustomization.order.clone(), metadata }))
+                let built = Arc::unwrap_or_clone(built);
+                let finish =
+                    Finish { config: built.config, vars: built.vars, order: kustomization.order.clone(), metadata };
+                Ok((built.resources, finish))
             }
         }
     }
@@ -271,10 +274,10 @@ impl<'a> Renderer<'a> {
         kustomization: &Kustomization,
         run: &mut Run,
         closure: &mut Closure,
-        origin: Option<String>,
+        origin: Option<Trail>,
     ) -> Result<Arc<Built>, RenderError> {
         let met_unknown_kind = run.met_unknown_kind;
-        let key = BuiltKey { root: root.clone(), schema: run.schema, met_unknown_kind, origin };
+        let key = BuiltKey { root: root.clone(), schema: run.schema, met_unknown_kind, origin: origin.as_ref().map(|trail| trail.path.clone()) };
         let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
@@ -285,7 +288,7 @@ impl<'a> Renderer<'a> {
         let mut own = Closure::default();
         let mut accumulator = Accumulator::default();
         let mut visit = Visit { run, roots: BTreeSet::new(), closure: &mut own };
-        let result = self.accumulate(root, kustomization, &mut accumulator, &mut visit, key.origin.as_deref());
+        let result = self.accumulate(root, kustomization, &mut accumulator, &mut visit, origin.as_ref());
         let roots = visit.roots;
         // The file itself was found by whoever asked.
         self.loader(root, &mut own, &run.schemas).kustomization(None)?;
@@ -302,7 +305,10 @@ impl<'a> Renderer<'a> {
             met_unknown_kind: run.met_unknown_kind,
         };
         let built = Arc::new(built);
-        self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
+        // What nobody lists is rendered once.
+        if !run.chain.is_empty() {
+            self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
+        }
         Ok(built)
     }
 
@@ -313,7 +319,7 @@ impl<'a> Renderer<'a> {
         kustomization: &Kustomization,
         accumulator: &mut Accumulator,
         visit: &mut Visit<'_>,
-        origin: Option<&str>,
+        origin: Option<&Trail>,
     ) -> Result<(), RenderError> {
         if let Some(refused) = &kustomization.refused {
             return Err(refused.clone());
@@ -321,8 +327,8 @@ impl<'a> Renderer<'a> {
         visit.roots.insert(root.clone());
         visit.run.chain.push(root.clone());
         self.set_schema(root, kustomization, visit)?;
-        let file = origin.map(|origin| build_metadata::join(origin, self.file_name(kustomization)));
-        let file = file.as_deref();
+        let file = origin.map(|origin| origin.to(self.file_name(kustomization)));
+        let file = file.as_ref();
         self.add_listed(root, &kustomization.resources, accumulator, visit, origin)?;
         self.configure(root, kustomization, accumulator, visit)?;
         for (generators, product, kind) in [
@@ -402,11 +408,11 @@ impl<'a> Renderer<'a> {
         entries: &[Text],
         accumulator: &mut Accumulator,
         visit: &mut Visit<'_>,
-        origin: Option<&str>,
+        origin: Option<&Trail>,
     ) -> Result<(), RenderError> {
         for entry in entries {
             let span = entry.span;
-            let origin = origin.map(|origin| build_metadata::join(origin, &entry.value));
+            let origin = origin.map(|origin| origin.to(&entry.value));
             match self.visitor(root, visit).entry_of(entry)? {
                 Listed::File => {
                     let documents = self.visitor(root, visit).documents(&entry.value, span, Step::File)?;
@@ -471,9 +477,9 @@ impl<'a> Renderer<'a> {
         &self,
         root: &RepoPath,
         entries: &[Text],
-        file: Option<&str>,
+        file: Option<&Trail>,
         visit: &mut Visit<'_>,
-        origin: Option<&str>,
+        origin: Option<&Trail>,
     ) -> Result<Vec<Plugin>, RenderError> {
         let mut accumulator = Accumulator::default();
         let mut paths = Vec::new();
@@ -491,7 +497,8 @@ impl<'a> Renderer<'a> {
             }
         }
         self.add_listed(root, &paths, &mut accumulator, visit, origin)?;
-        let plugin = |resource: Resource| Plugin { file: build_metadata::path_of(&resource), resource };
+        let trail = |path: String| origin.map(|origin| Trail { path, span: origin.span });
+        let plugin = |resource: Resource| Plugin { file: build_metadata::path_of(&resource).and_then(trail), resource };
         Ok(accumulator.resources.into_iter().map(plugin).collect())
     }
 
@@ -501,7 +508,7 @@ impl<'a> Renderer<'a> {
         entry: &Text,
         accumulator: &mut Accumulator,
         visit: &mut Visit<'_>,
-        origin: Option<&str>,
+        origin: Option<&Trail>,
     ) -> Result<(), RenderError> {
         let span = entry.span;
         let Listed::Folder(folder) = self.visitor(root, visit).entry_of(entry)? else {
@@ -513,8 +520,8 @@ impl<'a> Renderer<'a> {
             let error = RenderError::at(span, format!("`{folder}` is no component"));
             return Err(error.help("list it under `resources`, or write `kind: Component` in it"));
         }
-        let origin = origin.map(|origin| build_metadata::join(origin, &entry.value));
-        self.accumulate(&folder, component, accumulator, visit, origin.as_deref())
+        let origin = origin.map(|origin| origin.to(&entry.value));
+        self.accumulate(&folder, component, accumulator, visit, origin.as_ref())
             .map_err(|error| error.through(span, "listed here"))
     }
 

@@ -10,11 +10,27 @@ use crate::yaml::{Key, Mapping, Node, Step, emit_document};
 const ORIGIN: &str = "config.kubernetes.io/origin";
 const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformations";
 
+/// The way to what is built, as `buildMetadata` writes it down.
+#[derive(Clone, Debug)]
+pub(super) struct Trail {
+    /// The path from the folder that is built.
+    pub path: String,
+    /// The option that asks for it.
+    pub span: Span,
+}
+
+impl Trail {
+    /// One entry further, joined as Go's `filepath.Join` does.
+    pub(super) fn to(&self, entry: &str) -> Self {
+        Self { path: join(&self.path, entry), span: self.span }
+    }
+}
+
 /// A file that configures a generator or a transformer, and the object in it that does.
 #[derive(Clone, Debug)]
 pub(super) struct Configured {
     /// The file, from the folder that is built.
-    pub file: String,
+    pub file: Trail,
     /// The `apiVersion` of the configuration.
     pub api_version: String,
     /// The kind of plugin.
@@ -25,8 +41,7 @@ pub(super) struct Configured {
     pub namespace: String,
 }
 
-/// Joins a path of an entry to the path of what lists it, as Go's `filepath.Join` does.
-pub(super) fn join(folder: &str, entry: &str) -> String {
+fn join(folder: &str, entry: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     let joined = format!("{folder}/{entry}");
     for part in joined.split('/') {
@@ -43,16 +58,16 @@ pub(super) fn join(folder: &str, entry: &str) -> String {
 
 impl Configured {
     /// What a kustomization's own field stands for.
-    pub(super) fn built_in(file: &str, kind: &str) -> Self {
+    pub(super) fn built_in(file: &Trail, kind: &str) -> Self {
         let empty = String::new;
-        Self { file: file.to_owned(), api_version: "builtin".to_owned(), kind: kind.to_owned(), name: empty(), namespace: empty() }
+        Self { file: file.clone(), api_version: "builtin".to_owned(), kind: kind.to_owned(), name: empty(), namespace: empty() }
     }
 
     /// The configuration in an object of its own.
-    pub(super) fn in_object(file: &str, resource: &Resource) -> Self {
+    pub(super) fn in_object(file: &Trail, resource: &Resource) -> Self {
         let id = resource.id();
         let (api_version, kind) = (id.gvk.api_version(), id.gvk.kind);
-        Self { file: file.to_owned(), api_version, kind, name: id.name, namespace: id.namespace }
+        Self { file: file.clone(), api_version, kind, name: id.name, namespace: id.namespace }
     }
 
     /// The text of the annotation, every line behind `indent`.
@@ -65,7 +80,7 @@ impl Configured {
         ];
         let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
         let lines: String = fields.map(|(key, value)| format!("{indent}  {key}: {}\n", scalar(value))).collect();
-        format!("configuredIn: {}\n{indent}configuredBy:\n{lines}", scalar(&self.file))
+        format!("configuredIn: {}\n{indent}configuredBy:\n{lines}", scalar(&self.file.path))
     }
 }
 
@@ -102,9 +117,8 @@ fn annotate(resource: &mut Resource, key: &str, text: &str, span: Span) {
 }
 
 /// Notes the file that an object stands in.
-pub(super) fn came_from(resource: &mut Resource, path: &str) {
-    let span = resource.node.origin.span;
-    annotate(resource, ORIGIN, &format!("path: {}\n", scalar(path)), span);
+pub(super) fn came_from(resource: &mut Resource, file: &Trail) {
+    annotate(resource, ORIGIN, &format!("path: {}\n", scalar(&file.path)), file.span);
 }
 
 /// The file that an object stands in, where that was noted.
@@ -117,15 +131,15 @@ pub(super) fn path_of(resource: &Resource) -> Option<String> {
 /// Notes what generated an object, unless that is known.
 pub(super) fn was_generated(resource: &mut Resource, configured: &Configured) {
     if annotation(resource, ORIGIN).is_none() {
-        let span = resource.node.origin.span;
-        annotate(resource, ORIGIN, &configured.text(""), span);
+        annotate(resource, ORIGIN, &configured.text(""), configured.file.span);
     }
 }
 
 /// Lets a generated object keep the origin of the one that it is merged into.
 pub(super) fn keep_origin(new: &mut Resource, old: &Resource) {
-    if let Some(origin) = annotation(old, ORIGIN).map(str::to_owned) {
-        annotate(new, ORIGIN, &origin, old.node.origin.span);
+    let origin = old.node.find(&["metadata", "annotations", ORIGIN]);
+    if let Some((origin, text)) = origin.and_then(|origin| Some((origin, origin.as_text()?))) {
+        annotate(new, ORIGIN, text, origin.origin.span);
     }
 }
 
@@ -135,10 +149,9 @@ pub(super) fn was_transformed(resource: &mut Resource, configured: &Configured) 
         was_generated(resource, configured);
         return;
     }
-    let span = resource.node.origin.span;
     let known = annotation(resource, TRANSFORMATIONS).unwrap_or_default();
     let text = format!("{known}- {}", configured.text("  "));
-    annotate(resource, TRANSFORMATIONS, &text, span);
+    annotate(resource, TRANSFORMATIONS, &text, configured.file.span);
 }
 
 /// Removes the annotations that were not asked for.

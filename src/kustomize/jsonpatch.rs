@@ -47,6 +47,11 @@ pub(super) fn read(patch: &Node) -> Result<Vec<Operation>, RenderError> {
 }
 
 impl Operation {
+    /// Where it is written.
+    pub(super) fn span(&self) -> Span {
+        self.span
+    }
+
     fn read(node: &Node) -> Result<Self, RenderError> {
         let span = node.origin.span;
         let text = |key: &str| node.get(key).and_then(|value| Some((value.as_text()?.to_owned(), value.origin.span)));

@@ -168,8 +168,8 @@ pub struct OpenApi {
 /// What `buildMetadata` asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BuildMetadata {
-    /// Whether the field says anything at all.
-    pub is_set: bool,
+    /// Its first option, where it has any.
+    pub first: Option<Span>,
     /// The label `app.kubernetes.io/managed-by`.
     pub managed_by_label: Option<Span>,
     /// The annotation `config.kubernetes.io/origin`.
@@ -369,7 +369,7 @@ impl BuildMetadata {
         let options = fields.texts("buildMetadata")?;
         let find = |name: &str| options.iter().find(|option| option.value == name).map(|option| option.span);
         Ok(Self {
-            is_set: !options.is_empty(),
+            first: options.first().map(|option| option.span),
             managed_by_label: find("managedByLabel"),
             origin_annotations: find("originAnnotations").is_some(),
             transformer_annotations: find("transformerAnnotations").is_some(),

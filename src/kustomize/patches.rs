@@ -120,7 +120,8 @@ fn json(
         if remembers {
             resource.remember_id();
         }
-        resource.with_annotations(|node| jsonpatch::apply(node, operations))?;
+        let span = operations.first().map_or(patch.span, Operation::span);
+        resource.with_annotations(span, |node| jsonpatch::apply(node, operations))?;
     }
     Ok(())
 }

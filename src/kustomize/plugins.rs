@@ -2,7 +2,7 @@
 //! (`api/internal/plugins/loader`). Plugins that would run a program are refused.
 
 use super::accumulator::Accumulator;
-use super::build_metadata::{Configured, was_generated, was_transformed};
+use super::build_metadata::{Configured, Trail, was_generated, was_transformed};
 use super::error::{RenderError, nearest};
 use super::fields::{Fields, Reading, Text, as_configuration};
 use super::fieldspec::FieldSpec;
@@ -15,7 +15,7 @@ use super::replacements::ReplacementEntry;
 use super::resource::Resource;
 use super::{hash, images, labels, names, namespace, patches, replacements, replicas, value_add};
 use crate::span::Span;
-use crate::yaml::{Mapping, Node, Step, same};
+use crate::yaml::{Key, Mapping, Node, Step, Value, same};
 
 const GENERATORS: [&str; 4] =
     ["ConfigMapGenerator", "HelmChartInflationGenerator", "IAMPolicyGenerator", "SecretGenerator"];
@@ -41,7 +41,7 @@ pub(super) struct Plugin {
     /// The object.
     pub resource: Resource,
     /// Its file, from the folder that is built; `None` where nothing is noted.
-    pub file: Option<String>,
+    pub file: Option<Trail>,
 }
 
 impl Plugin {
@@ -134,11 +134,31 @@ pub(super) fn run_validator(
 ) -> Result<(), RenderError> {
     let mut copies = resources.to_vec();
     run_transformer(plugin, &mut copies, loader, "validators")?;
-    let is_same = |(old, new): (&Resource, &Resource)| same(&without_mark(&old.node), &without_mark(&new.node));
+    let is_same = |(old, new): (&Resource, &Resource)| {
+        old.has_past_of(new) && is_untouched(&without_mark(&old.node), &without_mark(&new.node))
+    };
     if copies.len() == resources.len() && resources.iter().zip(&copies).all(is_same) {
         return Ok(());
     }
-    Err(RenderError::at(plugin.span(), "this validator changes objects").help("list it under `transformers`"))
+    Err(RenderError::at(plugin.span(), "this validator writes into objects").help("list it under `transformers`"))
+}
+
+/// Whether nothing was written: to kustomize the same value written again is a change.
+fn is_untouched(old: &Node, new: &Node) -> bool {
+    if old.origin.span != new.origin.span || old.origin.step != new.origin.step {
+        return false;
+    }
+    match (&old.value, &new.value) {
+        (Value::Scalar(_), Value::Scalar(_)) => same(old, new),
+        (Value::Sequence(old), Value::Sequence(new)) => {
+            old.len() == new.len() && old.iter().zip(new.iter()).all(|(old, new)| is_untouched(old, new))
+        }
+        (Value::Mapping(old), Value::Mapping(new)) => {
+            let is_kept = |(key, node): (&Key, &Node)| new.get(&key.text).is_some_and(|new| is_untouched(node, new));
+            old.len() == new.len() && old.iter().all(is_kept)
+        }
+        _ => false,
+    }
 }
 
 /// An object without the label by which validators may mark it.

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::id::{Gvk, ResourceId};
 use super::schema::Schemas;
+use crate::span::Span;
 use crate::yaml::{Mapping, Node, Origin, Scalar, Step, Value};
 
 /// One object on its way through the build, with what kustomize remembers about its earlier names.
@@ -27,11 +28,26 @@ pub struct Resource {
     is_outside_by_schema: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Previous {
     namespace: String,
     name: String,
     kind: String,
+}
+
+/// Whether kustomize keeps notes of its own under this annotation while it builds, and so removes it from objects of
+/// users too (`api/resource/resource.go`).
+fn is_own_note(key: &str) -> bool {
+    let noted = |name: &str| {
+        matches!(
+            name,
+            "previousKinds" | "previousNames" | "previousNamespaces" | "prefixes" | "suffixes" | "refBy"
+                | "allowNameChange" | "allowKindChange" | "generatorBehavior" | "needsHashSuffix"
+                | "path" | "index" | "seqindent" | "id" | "annotations-migration-resource-id"
+        )
+    };
+    key.strip_prefix("internal.config.kubernetes.io/").is_some_and(noted)
+        || matches!(key, "config.kubernetes.io/path" | "config.kubernetes.io/index" | "config.k8s.io/id")
 }
 
 fn metadata_of(node: &mut Node) -> Option<&mut Mapping> {
@@ -143,13 +159,16 @@ impl Resource {
         self.previous.push(Previous { namespace, name: id.name, kind: id.gvk.kind });
     }
 
-    /// Does work on an object that has `metadata.annotations`. kustomize keeps earlier identities there and what
+    /// Does work, asked for at `span`, on an object that has `metadata.annotations`. kustomize keeps earlier identities there and what
     /// a generator asked for, so that a JSON patch finds the field on every object with a past.
     ///
     /// # Errors
     /// Those of the work.
-    pub fn with_annotations<E>(&mut self, work: impl FnOnce(&mut Node) -> Result<(), E>) -> Result<(), E> {
-        let span = self.node.origin.span;
+    pub fn with_annotations<E>(
+        &mut self,
+        span: Span,
+        work: impl FnOnce(&mut Node) -> Result<(), E>,
+    ) -> Result<(), E> {
         let has_past = self.is_generated || !self.previous.is_empty();
         let lacking = metadata_of(&mut self.node).filter(|metadata| metadata.get("annotations").is_none());
         let Some(metadata) = lacking.filter(|_| has_past) else { return work(&mut self.node) };
@@ -163,6 +182,12 @@ impl Resource {
             metadata.remove("annotations");
         }
         Ok(())
+    }
+
+    /// Whether both have gone through the same changes of name, which kustomize notes in annotations.
+    #[must_use]
+    pub fn has_past_of(&self, other: &Self) -> bool {
+        self.previous == other.previous && self.prefixes == other.prefixes && self.suffixes == other.suffixes
     }
 
     /// Takes over the past of the object that this one replaces.
@@ -181,13 +206,14 @@ impl Resource {
         self.node.as_mapping().is_none_or(super::super::yaml::Mapping::is_empty)
     }
 
-    /// Writes annotations as kustomize leaves them at the end of every build: all values strings, no empty map.
+    /// Writes annotations as kustomize leaves them at the end of every build: all values strings, none of its own
+    /// notes, no empty map.
     pub fn settle_annotations(&mut self) {
         let settled = |annotations: &Node| {
             annotations.as_mapping().is_some_and(|mapping| {
                 let is_string =
                     |node: &Node| node.as_scalar().is_some_and(|scalar| scalar.kind == crate::yaml::Kind::String);
-                !mapping.is_empty() && mapping.iter().all(|(_, node)| is_string(node))
+                !mapping.is_empty() && mapping.iter().all(|(key, node)| is_string(node) && !is_own_note(&key.text))
             })
         };
         if self.node.find(&["metadata", "annotations"]).is_none_or(settled) {
@@ -196,6 +222,9 @@ impl Resource {
         let Some(metadata) = self.node.as_mapping_mut().and_then(|object| object.get_mut("metadata")) else { return };
         let Some(metadata) = metadata.as_mapping_mut() else { return };
         let Some(annotations) = metadata.get_mut("annotations") else { return };
+        if let Some(mapping) = annotations.as_mapping_mut() {
+            mapping.retain(|key| !is_own_note(key));
+        }
         match annotations.as_mapping_mut().filter(|mapping| !mapping.is_empty()) {
             None => {
                 metadata.remove("annotations");

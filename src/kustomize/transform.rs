@@ -1,7 +1,7 @@
 //! A kustomization's own transformers, in kustomize's order (`api/internal/target/kusttarget_configplugin.go`).
 
 use super::accumulator::Accumulator;
-use super::build_metadata::{Configured, was_transformed};
+use super::build_metadata::{Configured, Trail, was_transformed};
 use super::error::RenderError;
 use super::fields::Text;
 use super::fieldspec::FieldSpec;
@@ -22,7 +22,7 @@ pub(super) fn run(
     accumulator: &mut Accumulator,
     kustomization: &Kustomization,
     loader: &mut Loader<'_>,
-    file: Option<&str>,
+    file: Option<&Trail>,
 ) -> Result<(), RenderError> {
     let config = accumulator.config();
     let resources = &mut accumulator.resources;

@@ -7,6 +7,7 @@ use crate::finding::Finding;
 pub mod github;
 pub mod human;
 pub mod json;
+pub mod origins;
 
 /// Everything that a run says.
 #[derive(Clone, Debug)]

@@ -70,7 +70,7 @@ impl Store {
         use gix::objs::tree::EntryKind;
         Ok(match kind {
             EntryKind::Tree => Some(Entry::Folder(Some(ContentId(id)))),
-            EntryKind::Blob | EntryKind::BlobExecutable => Some(Entry::File(ContentId(id))),
+            EntryKind::Blob | EntryKind::BlobExecutable => Some(Entry::File(Some(ContentId(id)))),
             EntryKind::Link => Some(Entry::Link(Arc::from(String::from_utf8_lossy(&self.blob(id)?).as_ref()))),
             EntryKind::Commit => Some(Entry::Submodule),
         })

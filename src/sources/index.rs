@@ -66,7 +66,7 @@ impl Tree for IndexTree {
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
-        let Some(Entry::File(id)) = self.entry(path)? else { return Ok(None) };
+        let Some(Entry::File(Some(id))) = self.entry(path)? else { return Ok(None) };
         let content = self.store.read(id).map_err(|why| self.error(path, why))?;
         Ok(Some((id, content)))
     }

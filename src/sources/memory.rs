@@ -43,7 +43,7 @@ impl Tree for MemoryTree {
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
         if let Some(content) = self.files.get(path) {
-            return Ok(Some(Entry::File(ContentId::of(content))));
+            return Ok(Some(Entry::File(Some(ContentId::of(content)))));
         }
         let holds = self.files.keys().any(|file| file.is_within(path));
         Ok((holds || path.is_root()).then_some(Entry::Folder(None)))
@@ -60,7 +60,7 @@ impl Tree for MemoryTree {
             let mut below = path.segments().skip(depth);
             if let Some(name) = below.next() {
                 let entry =
-                    if below.next().is_some() { Entry::Folder(None) } else { Entry::File(ContentId::of(content)) };
+                    if below.next().is_some() { Entry::Folder(None) } else { Entry::File(Some(ContentId::of(content))) };
                 children.insert(name.to_owned(), entry);
             }
         }

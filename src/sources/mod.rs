@@ -37,6 +37,21 @@ pub fn write_outside(path: &std::path::Path, content: &[u8]) -> std::io::Result<
     std::fs::write(path, content)
 }
 
+/// Writes a file at a path below a folder that a person names, and makes the folders on the way.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_below(folder: &std::path::Path, path: &RepoPath, content: &[u8]) -> std::io::Result<()> {
+    let file = path.segments().fold(folder.to_owned(), |folder, segment| folder.join(segment));
+    match (std::fs::write(&file, content), file.parent()) {
+        (Err(error), Some(parent)) if error.kind() == std::io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(parent)?;
+            std::fs::write(file, content)
+        }
+        (written, _) => written,
+    }
+}
+
 /// The largest file that is read, in bytes. Kubernetes refuses objects over some 1.5 MB; bundles of CRDs are larger.
 pub const LARGEST_FILE: u64 = 16 << 20;
 
@@ -62,8 +77,8 @@ pub type Content = (ContentId, Arc<[u8]>);
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A file, executable or not.
-    File(ContentId),
+    /// A file, executable or not; trees that come from Git know its id.
+    File(Option<ContentId>),
     /// A folder; trees that come from a commit know its id.
     Folder(Option<ContentId>),
     /// A symbolic link and the text of its target.
@@ -183,6 +198,15 @@ pub fn list(tree: &dyn Tree) -> Result<Listing, TreeError> {
     Ok(listing)
 }
 
+/// A file with its id; without one where it is too large to be read.
+fn identified(tree: &dyn Tree, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
+    match tree.read(path) {
+        Ok(content) => Ok(content.map(|(id, _)| Entry::File(Some(id)))),
+        Err(error) if error.is_too_large => Ok(Some(Entry::File(None))),
+        Err(error) => Err(error),
+    }
+}
+
 /// The files and links that differ between two snapshots, in path order. Folders with the same id are not entered.
 ///
 /// # Errors
@@ -199,11 +223,16 @@ pub fn changed(base: &dyn Tree, head: &dyn Tree) -> Result<Vec<RepoPath>, TreeEr
             pairs.entry(name).or_default().1 = Some(entry);
         }
         for (name, (old, new)) in pairs {
-            let known = !matches!(&old, Some(Entry::Folder(None)));
+            let path = folder.child(&name);
+            let (old, new) = match (&old, &new) {
+                (Some(Entry::File(_)), Some(Entry::File(None))) => (old, identified(head, &path)?),
+                (Some(Entry::File(None)), Some(Entry::File(_))) => (identified(base, &path)?, new),
+                _ => (old, new),
+            };
+            let known = !matches!(&old, Some(Entry::Folder(None) | Entry::File(None)));
             if old == new && known {
                 continue;
             }
-            let path = folder.child(&name);
             let is_folder = |entry: &Option<Entry>| matches!(entry, Some(Entry::Folder(_)));
             if is_folder(&old) || is_folder(&new) {
                 folders.push(path.clone());

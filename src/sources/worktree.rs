@@ -1,15 +1,26 @@
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 
-/// The files of a folder on disk, `.git` left out.
+/// The files of a folder on disk, `.git` left out. What was seen once stays so for the run.
 #[derive(Debug)]
 pub struct WorkingTree {
     root: PathBuf,
     hash: gix::hash::Kind,
+    folders: Mutex<HashMap<RepoPath, Option<Arc<Folder>>>>,
+    contents: Mutex<HashMap<RepoPath, Content>>,
+}
+
+/// What one folder holds.
+#[derive(Debug, Default)]
+struct Folder {
+    entries: BTreeMap<String, Entry>,
+    /// A name that is not UTF-8.
+    unreadable_name: Option<String>,
 }
 
 impl WorkingTree {
@@ -20,7 +31,7 @@ impl WorkingTree {
     }
 
     pub(super) fn with_hash(root: &Path, hash: gix::hash::Kind) -> Self {
-        Self { root: root.to_owned(), hash }
+        Self { root: root.to_owned(), hash, folders: Mutex::default(), contents: Mutex::default() }
     }
 
     fn on_disk(&self, path: &RepoPath) -> PathBuf {
@@ -33,34 +44,49 @@ impl WorkingTree {
         TreeError { is_too_large, path: path.clone(), tree: self.name().to_owned(), why }
     }
 
-    /// Whether a folder above `path` is a symbolic link: then nothing stands at the path itself.
-    fn is_behind_link(&self, path: &RepoPath) -> bool {
-        let mut above = path.parent();
-        while let Some(folder) = above.filter(|folder| !folder.is_root()) {
-            if fs::symlink_metadata(self.on_disk(&folder)).is_ok_and(|meta| meta.is_symlink()) {
-                return true;
-            }
-            above = folder.parent();
+    /// What a folder holds; `None` where no folder stands, or only behind a symbolic link.
+    fn folder(&self, path: &RepoPath) -> Result<Option<Arc<Folder>>, TreeError> {
+        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(known.clone());
         }
-        false
+        let stands = path.is_root() || matches!(self.entry(path)?, Some(Entry::Folder(_)));
+        let found = if stands { self.read_folder(path)?.map(Arc::new) } else { None };
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), found.clone());
+        Ok(found)
     }
 
-    fn describe(&self, path: &RepoPath, kind: fs::FileType) -> Result<Option<Entry>, TreeError> {
-        if kind.is_symlink() {
-            let target = fs::read_link(self.on_disk(path)).map_err(|error| self.error(path, error))?;
-            return Ok(Some(Entry::Link(Arc::from(target.to_string_lossy().as_ref()))));
+    fn read_folder(&self, path: &RepoPath) -> Result<Option<Folder>, TreeError> {
+        let entries = match fs::read_dir(self.on_disk(path)) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(self.error(path, error)),
+        };
+        let mut folder = Folder::default();
+        for entry in entries {
+            let entry = entry.map_err(|error| self.error(path, error))?;
+            let name = match entry.file_name().into_string() {
+                Ok(name) => name,
+                Err(name) => {
+                    folder.unreadable_name = Some(name.to_string_lossy().into_owned());
+                    continue;
+                }
+            };
+            let kind = entry.file_type().map_err(|error| self.error(path, error))?;
+            let found = if kind.is_symlink() {
+                let target = fs::read_link(entry.path()).map_err(|error| self.error(&path.child(&name), error))?;
+                Entry::Link(Arc::from(target.to_string_lossy().as_ref()))
+            } else if kind.is_dir() {
+                Entry::Folder(None)
+            } else if kind.is_file() {
+                Entry::File(None)
+            } else {
+                continue;
+            };
+            if name != ".git" {
+                folder.entries.insert(name, found);
+            }
         }
-        if kind.is_dir() {
-            return Ok(Some(Entry::Folder(None)));
-        }
-        if !kind.is_file() {
-            return Ok(None);
-        }
-        match self.read(path) {
-            // Such a file is never read, so its id only has to tell that it is there.
-            Err(error) if error.is_too_large => Ok(Some(Entry::File(ContentId::of(error.why.as_bytes())))),
-            read => Ok(read?.map(|(id, _)| Entry::File(id))),
-        }
+        Ok(Some(folder))
     }
 }
 
@@ -74,18 +100,15 @@ impl Tree for WorkingTree {
     }
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
-        if path.segments().next() == Some(".git") || self.is_behind_link(path) {
-            return Ok(None);
-        }
-        match fs::symlink_metadata(self.on_disk(path)) {
-            Ok(meta) => self.describe(path, meta.file_type()),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(self.error(path, error)),
-        }
+        let Some(parent) = path.parent() else { return Ok(Some(Entry::Folder(None))) };
+        Ok(self.folder(&parent)?.and_then(|folder| folder.entries.get(path.file_name()).cloned()))
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
-        if path.segments().next() == Some(".git") || self.is_behind_link(path) {
+        if let Some(known) = self.contents.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(Some(known.clone()));
+        }
+        if !matches!(self.entry(path)?, Some(Entry::File(_))) {
             return Ok(None);
         }
         let on_disk = self.on_disk(path);
@@ -97,35 +120,17 @@ impl Tree for WorkingTree {
             Err(error) => return Err(self.error(path, error)),
         }
         let content = fs::read(&on_disk).map_err(|error| self.error(path, error))?;
-        Ok(Some((ContentId::of_kind(self.hash, &content), Arc::from(content))))
+        let content: Content = (ContentId::of_kind(self.hash, &content), Arc::from(content));
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), content.clone());
+        Ok(Some(content))
     }
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
-        if self.is_behind_link(folder) {
-            return Ok(Vec::new());
+        let Some(found) = self.folder(folder)? else { return Ok(Vec::new()) };
+        if let Some(name) = &found.unreadable_name {
+            return Err(self.error(folder, format!("the name `{name}` is not UTF-8")));
         }
-        let entries = match fs::read_dir(self.on_disk(folder)) {
-            Ok(entries) => entries,
-            Err(error) if is_absent(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(self.error(folder, error)),
-        };
-        let mut children = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(|error| self.error(folder, error))?;
-            let name = entry
-                .file_name()
-                .into_string()
-                .map_err(|name| self.error(folder, format!("the name `{}` is not UTF-8", name.to_string_lossy())))?;
-            if name == ".git" {
-                continue;
-            }
-            let kind = entry.file_type().map_err(|error| self.error(folder, error))?;
-            if let Some(found) = self.describe(&folder.child(&name), kind)? {
-                children.push((name, found));
-            }
-        }
-        children.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(children)
+        Ok(found.entries.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect())
     }
 }
 

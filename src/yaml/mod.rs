@@ -210,6 +210,12 @@ impl Mapping {
         Some(self.entries.remove(at).1)
     }
 
+    /// Keeps the entries with these keys.
+    pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
+        self.entries.retain(|(key, _)| keeps(&key.text));
+        self.index = OnceLock::new();
+    }
+
     /// The entries in file order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
         self.entries.iter().map(|(key, node)| (key, node))

@@ -6,6 +6,7 @@
 mod cases;
 mod command_line;
 mod house;
+mod origins;
 mod render;
 mod support;
 mod yaml;
