@@ -67,6 +67,17 @@ impl Accumulator {
         Ok(())
     }
 
+    /// What a component has left is merged into nothing again, as kustomize does it: specs that overlap are lost.
+    ///
+    /// # Errors
+    /// When specs that overlap contradict each other.
+    pub(super) fn start_again(&mut self) -> Result<(), RenderError> {
+        match self.config.take() {
+            Some(config) => self.merge_config(&config),
+            None => Ok(()),
+        }
+    }
+
     /// Says that names may have changed.
     pub(super) fn forget_ids(&mut self) {
         self.ids.clear();
@@ -157,7 +168,11 @@ fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
         let Some(mapping) = holder.get_mut(last).and_then(Node::as_mapping_mut) else { continue };
         for (key, node) in older.iter() {
             match mapping.get_mut(&key.text) {
-                None => mapping.push(key.clone(), node.clone()),
+                None => {
+                    let mut node = node.clone();
+                    node.origin.shared = 0;
+                    mapping.push(key.clone(), node);
+                }
                 Some(found) => found.remember(node.clone()),
             }
         }

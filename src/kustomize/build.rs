@@ -91,12 +91,21 @@ pub struct Renderer<'a> {
     built: Mutex<HashMap<BuiltKey, Arc<Built>>>,
 }
 
+/// What has set the schema of a build. The first to do so wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+enum SchemaSource {
+    #[default]
+    Nothing,
+    Version,
+    File(FileId),
+}
+
 /// What the built form of a folder depends on besides the tree.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct BuiltKey {
     root: RepoPath,
-    /// The file of the schema that was set before.
-    schema: Option<FileId>,
+    /// The schema that was set before.
+    schema: SchemaSource,
     /// See [`Run::met_unknown_kind`].
     met_unknown_kind: bool,
     /// The path by which `buildMetadata` knows it.
@@ -113,7 +122,7 @@ struct Built {
     /// Folders of this and of every kustomization below.
     roots: BTreeSet<RepoPath>,
     /// What is known of kinds from then on.
-    schema: Option<FileId>,
+    schema: SchemaSource,
     schemas: Schemas,
     met_unknown_kind: bool,
 }
@@ -123,8 +132,8 @@ struct Built {
 struct Run {
     /// The kustomizations on the way to the present one.
     chain: Vec<RepoPath>,
-    /// The file of the schema that is set.
-    schema: Option<FileId>,
+    /// What has set the schema.
+    schema: SchemaSource,
     schemas: Schemas,
     /// Whether an object of a kind that kustomize does not know was read. From then on kustomize's own schema counts
     /// besides one that is set later.
@@ -214,8 +223,8 @@ impl<'a> Renderer<'a> {
                 let origin = metadata.first.map(|span| Trail { path: String::new(), span });
                 let built = self.build(root, kustomization, &mut Run::default(), closure, origin)?;
                 let built = Arc::unwrap_or_clone(built);
-                let finish =
-                    Finish { config: built.config, vars: built.vars, order: kustomization.order.clone(), metadata };
+                let order = kustomization.order.clone()?;
+                let finish = Finish { config: built.config, vars: built.vars, order, metadata };
                 Ok((built.resources, finish))
             }
         }
@@ -392,11 +401,14 @@ impl<'a> Renderer<'a> {
                 let message = format!("kustomize does not describe Kubernetes `{}`", version.value);
                 return Err(RenderError::at(version.span, message).help(format!("write `{KUBERNETES}`")));
             }
+            if visit.run.schema == SchemaSource::Nothing {
+                visit.run.schema = SchemaSource::Version;
+            }
         }
-        if let (Some(path), None) = (&openapi.path, visit.run.schema) {
+        if let (Some(path), SchemaSource::Nothing) = (&openapi.path, visit.run.schema) {
             let (file, definitions) = self.visitor(root, visit).definitions(path)?;
             let custom = Custom { definitions, extends_built_in: visit.run.met_unknown_kind };
-            (visit.run.schema, visit.run.schemas) = (Some(file), Schemas::Custom(custom));
+            (visit.run.schema, visit.run.schemas) = (SchemaSource::File(file), Schemas::Custom(custom));
         }
         Ok(())
     }
@@ -465,9 +477,8 @@ impl<'a> Renderer<'a> {
         accumulator.merge_config(&Arc::new(config))?;
         for path in &kustomization.crds {
             let documents = loader.instructions(path, Dialect::Kustomization)?;
-            if let Some(document) = documents.first() {
-                accumulator.merge_config(&Arc::new(crds::config(document)?))?;
-            }
+            let document = documents.first().ok_or_else(|| RenderError::at(path.span, "this file of `crds` is empty"))?;
+            accumulator.merge_config(&Arc::new(crds::config(document)?))?;
         }
         Ok(())
     }
@@ -522,7 +533,8 @@ impl<'a> Renderer<'a> {
         }
         let origin = origin.map(|origin| origin.to(&entry.value));
         self.accumulate(&folder, component, accumulator, visit, origin.as_ref())
-            .map_err(|error| error.through(span, "listed here"))
+            .map_err(|error| error.through(span, "listed here"))?;
+        accumulator.start_again().map_err(|error| error.through(span, "listed here"))
     }
 
     /// Finds the kustomization of a listed folder, and refuses cycles.

@@ -13,8 +13,16 @@ const DEEPEST: usize = 64;
 /// # Errors
 /// When two of them contradict each other, or descriptions refer to each other in a circle.
 pub(super) fn config(document: &Node) -> Result<TransformerConfig, RenderError> {
+    let wrong = |node: &Node| {
+        RenderError::at(node.origin.span, "these are no descriptions of kinds as `crds` has them")
+            .help("`crds` takes OpenAPI definitions by name; a CustomResourceDefinition goes under `resources`")
+    };
+    let Some(descriptions) = document.as_mapping() else { return Err(wrong(document)) };
     let mut config = TransformerConfig::default();
-    for (name, description) in document.as_mapping().into_iter().flat_map(Mapping::iter) {
+    for (name, description) in descriptions.iter() {
+        if description.as_mapping().is_none() && !description.is_null() {
+            return Err(wrong(description));
+        }
         let Some(properties) = properties(description) else { continue };
         if ["kind", "apiVersion", "metadata"].iter().any(|field| properties.get(field).is_none()) {
             continue;

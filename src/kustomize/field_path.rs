@@ -353,7 +353,10 @@ impl FieldPath {
         let documents = parse(&Source::whole(text, self.span), Step::File, Dialect::Resource);
         let copy = documents.ok().and_then(|documents| documents.into_iter().next());
         match copy.filter(|copy| copy.as_mapping().is_some() || copy.as_sequence().is_some()) {
-            Some(mut copy) => self.visit_from(at, &mut copy, None, change),
+            Some(mut copy) => self.visit_from(at, &mut copy, None, &mut |node| {
+                drop(change(node));
+                Ok(())
+            }),
             None => {
                 Err(RenderError::at(self.span, format!("`{}`: `{}` is looked for in a string", self.text, self.parts[at])))
             }

@@ -3,7 +3,7 @@
 
 use super::error::{RenderError, nearest};
 use crate::span::Span;
-use crate::yaml::{Key, Kind, Mapping, Node, Scalar, Value, number_text, through_json};
+use crate::yaml::{Key, Kind, Mapping, Node, number_text, through_json};
 
 /// A string and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,18 +232,5 @@ pub(super) fn is_empty(node: &Node) -> bool {
 pub(super) fn as_configuration(object: &Node) -> Node {
     let mut node = object.clone();
     through_json(&mut node, false);
-    quote_strings(&mut node);
     node
-}
-
-fn quote_strings(node: &mut Node) {
-    match &mut node.value {
-        Value::Scalar(Scalar { kind: Kind::String, plain, .. }) => *plain = false,
-        Value::Scalar(_) => {}
-        Value::Sequence(items) => std::sync::Arc::make_mut(items).iter_mut().for_each(quote_strings),
-        Value::Mapping(_) => {
-            let entries = node.as_mapping_mut().into_iter().flat_map(Mapping::iter_mut);
-            entries.for_each(|(_, node)| quote_strings(node));
-        }
-    }
 }

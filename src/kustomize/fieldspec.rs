@@ -170,12 +170,10 @@ pub(super) fn visit(
             .help("lists on the way are entered whole: leave it out")
             .related(node.origin.span, "what is changed"));
     }
-    let span = node.origin.span;
-    let shape = node.shape();
-    let Some(mapping) = node.as_mapping_mut() else {
-        let message = format!("`{name}` is looked for here, but this is {shape}");
-        return Err(RenderError::at(span, message).help("make it a mapping, as the API of this kind has it"));
-    };
+    if node.as_mapping().is_none() {
+        return Err(scalar_on_the_way(node, name));
+    }
+    let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
     let leaf = how.create.filter(|_| !is_list).map(|leaf| if rest.is_empty() { leaf } else { Leaf::Mapping });
     if let Some(leaf) = leaf {
         create(mapping, name, leaf, how);
@@ -198,6 +196,25 @@ fn list_name(field: &str) -> (&str, bool) {
 /// Whether kustomize takes a part of a path for an item of a list, which it then fails to find in a mapping.
 fn names_an_item(name: &str) -> bool {
     name == "-" || name == "*" || name.parse::<i64>().is_ok() || name.starts_with('[') && name.ends_with(']')
+}
+
+/// Refuses what a walk along the path would refuse: a scalar on the way.
+///
+/// # Errors
+/// When there is one.
+pub(super) fn refuse_scalars(node: &Node, path: &[String]) -> Result<(), RenderError> {
+    let Some((field, rest)) = path.split_first() else { return Ok(()) };
+    match &node.value {
+        Value::Mapping(mapping) => mapping.get(list_name(field).0).map_or(Ok(()), |found| refuse_scalars(found, rest)),
+        Value::Sequence(items) => items.iter().try_for_each(|item| refuse_scalars(item, path)),
+        Value::Scalar(scalar) if scalar.kind == Kind::Null => Ok(()),
+        Value::Scalar(_) => Err(scalar_on_the_way(node, list_name(field).0)),
+    }
+}
+
+fn scalar_on_the_way(node: &Node, name: &str) -> RenderError {
+    let message = format!("`{name}` is looked for here, but this is {}", node.shape());
+    RenderError::at(node.origin.span, message).help("make it a mapping, as the API of this kind has it")
 }
 
 /// Makes sure that a field is there; null counts as missing.

@@ -55,7 +55,7 @@ pub(super) fn generate(
     for (field, pairs) in [("labels", &options.labels), ("annotations", &options.annotations)] {
         if !pairs.is_empty() {
             let entry = |pair: &Pair| {
-                let key = Key { text: Arc::from(pair.key.as_str()), span: pair.span, is_string: true };
+                let key = Key::plain(&pair.key, pair.span);
                 (key, text(&pair.value, pair.span))
             };
             let mapping: Mapping = pairs.iter().map(entry).collect();
@@ -79,7 +79,7 @@ pub(super) fn generate(
             object.set(field, Node::mapping(generator.span, Step::Generator));
         }
         let mapping = object.get_mut(field).and_then(Node::as_mapping_mut);
-        let key = Key { text: Arc::from(datum.key), span: datum.span, is_string: true };
+        let key = Key::plain(&datum.key, datum.span);
         if let Some(mapping) = mapping {
             mapping.push(key, text(&value, datum.span));
         }

@@ -7,7 +7,7 @@ use super::fields::Text;
 use super::fieldspec::{FieldSpec, Visit, visit};
 use super::kustomization::Image;
 use super::resource::Resource;
-use crate::yaml::{Node, Scalar, Step};
+use crate::yaml::{Node, Step};
 
 /// An image reference in parts: `name[:tag][@digest]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +158,8 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), Rend
     let decisive = [&image.digest, &image.new_tag, &image.tag_suffix, &image.new_name];
     let span = decisive.into_iter().flatten().next().map_or(image.span, |text| text.span);
     if *text != *scalar.text || decisive.iter().any(|text| text.is_some()) {
-        node.replace_scalar(Scalar::string(&text), span, Step::Image);
+        let scalar = scalar.rewritten(&text);
+        node.replace_scalar(scalar, span, Step::Image);
     }
     Ok(())
 }

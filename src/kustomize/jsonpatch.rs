@@ -1,8 +1,10 @@
 //! JSON 6902 patches, as `evanphx/json-patch` applies them for kustomize.
 
+use std::sync::Arc;
+
 use super::error::{RenderError, nearest};
 use crate::span::Span;
-use crate::yaml::{Kind, Node, Scalar, Step, Value, is_within_limits, same, through_json};
+use crate::yaml::{Key, Kind, Mapping, Node, Scalar, Step, Value, is_within_limits, same, through_json};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -222,7 +224,7 @@ fn add(root: &mut Node, path: &Pointer, value: Node) -> Result<(), RenderError> 
     let Some(mapping) = parent.as_mapping_mut() else {
         return Err(RenderError::at(path.span, format!("`{}` is below {shape}, which holds nothing", path.text)));
     };
-    put(mapping, last, value);
+    put(mapping, last, value, path.span);
     Ok(())
 }
 
@@ -231,11 +233,14 @@ fn add_index(token: &str, length: usize) -> Option<usize> {
     if token.starts_with('-') { index(token, length + 1) } else { index(token, length) }
 }
 
-fn put(mapping: &mut crate::yaml::Mapping, key: &str, mut value: Node) {
-    if let Some(before) = mapping.get(key) {
-        value.remember(before.clone());
+fn put(mapping: &mut Mapping, key: &str, mut value: Node, span: Span) {
+    match mapping.get_mut(key) {
+        Some(found) => {
+            value.remember(found.clone());
+            *found = value;
+        }
+        None => mapping.push(Key { text: Arc::from(key), span, is_string: true }, value),
     }
-    mapping.set(key, value);
 }
 
 fn replace(root: &mut Node, path: &Pointer, value: Node) -> Result<(), RenderError> {
@@ -252,7 +257,7 @@ fn replace(root: &mut Node, path: &Pointer, value: Node) -> Result<(), RenderErr
         return Ok(());
     }
     let mapping = parent.as_mapping_mut().ok_or_else(|| path.missing(last, &known))?;
-    put(mapping, last, value);
+    put(mapping, last, value, path.span);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::id::Gvk;
 const KINDS: &[(&str, &str)] = &[
     (
         "admissionregistration.k8s.io/v1",
-        "MutatingWebhookConfiguration* ValidatingAdmissionPolicy* ValidatingAdmissionPolicyBinding* ValidatingWebhookConfiguration*",
+        "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*",
     ),
     ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition*"),

@@ -219,8 +219,8 @@ pub struct Kustomization {
     pub secrets: Vec<Generator>,
     /// `generatorOptions`.
     pub generator_options: GeneratorOptions,
-    /// `sortOptions`.
-    pub order: Option<Order>,
+    /// `sortOptions`, which counts at the root only: elsewhere nobody asks whether it makes sense.
+    pub order: Result<Option<Order>, RenderError>,
     /// Files of transformer configurations.
     pub configurations: Vec<Text>,
     /// Files that describe custom kinds.
@@ -331,11 +331,12 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, RenderError> {
     }
 }
 
-fn read_order(fields: &Fields<'_>) -> Result<Option<Order>, RenderError> {
-    let Some(options) = fields.inner("sortOptions", &["order", "legacySortOptions"])? else { return Ok(None) };
+/// Reads `sortOptions`: what is no such thing is an error, what makes no sense one for the root.
+fn read_order(fields: &Fields<'_>) -> Result<Result<Option<Order>, RenderError>, RenderError> {
+    let Some(options) = fields.inner("sortOptions", &["order", "legacySortOptions"])? else { return Ok(Ok(None)) };
     let kinds = options.inner("legacySortOptions", &["orderFirst", "orderLast"])?;
     let order = options.text("order")?;
-    match (order.as_ref().map(|order| order.value.as_str()), kinds) {
+    Ok(match (order.as_ref().map(|order| order.value.as_str()), kinds) {
         (Some("fifo"), None) => Ok(Some(Order::Fifo)),
         (Some("fifo"), Some(kinds)) => {
             Err(RenderError::at(kinds.span(), "`legacySortOptions` goes with `order: legacy` only")
@@ -350,7 +351,7 @@ fn read_order(fields: &Fields<'_>) -> Result<Option<Order>, RenderError> {
             let span = order.map_or(options.span(), |order| order.span);
             Err(RenderError::at(span, "`order` takes `legacy` or `fifo`"))
         }
-    }
+    })
 }
 
 impl OpenApi {
@@ -507,7 +508,8 @@ impl Generator {
         };
         let name = text("name")?;
         let mut envs = fields.texts("envs")?;
-        envs.extend(fields.filled("env")?);
+        // kustomize moves this old spelling in kustomizations only.
+        envs.extend(fields.filled("env")?.filter(|_| reading == Reading::Kustomization));
         Ok(Self {
             name: name.ok_or_else(|| RenderError::at(node.origin.span, "this generator has no `name`"))?,
             namespace: text("namespace")?,

@@ -15,6 +15,10 @@ const DIRECTIVE: &str = "$patch";
 /// # Errors
 /// When the two have different shapes at one place, or a directive is unknown.
 pub(super) fn merge(object: Node, patch: &Node, schemas: &Schemas) -> Result<Option<Node>, RenderError> {
+    if directive(patch)? == Some(Directive::Replace) {
+        // kustomize walks through such a patch and forgets the result.
+        return Ok(Some(object));
+    }
     let walk = Walk { schemas };
     let schema = walk.schema_of(&object).or_else(|| walk.schema_of(patch));
     walk.value(Some(object), Some(patch), schema, None)
@@ -257,6 +261,13 @@ fn replaced(patch: &Node, before: Option<Node>) -> Node {
     let mut node = patch.clone();
     // Where the object lacks the field, the patch is walked against itself; nothing was replaced then.
     if let Some(before) = before.filter(|before| before.origin.span != patch.origin.span) {
+        if let (Value::Scalar(new), Some(old)) = (&mut node.value, before.as_scalar()) {
+            // The old quotes stay, and what is in quotes is a string.
+            if !old.plain && new.kind != Kind::Null {
+                new.kind = Kind::String;
+            }
+            new.plain = old.plain;
+        }
         node.remember(before);
     }
     node

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::error::RenderError;
-use super::fieldspec::{FieldSpec, KindPattern, Visit, visit};
+use super::fieldspec::{FieldSpec, KindPattern, Visit, refuse_scalars, visit};
 use super::id::ResourceId;
 use super::resource::Resource;
 use super::transformer_config::NameReferences;
@@ -20,8 +20,11 @@ pub(super) fn fix(resources: &mut [Resource], references: &[NameReferences]) -> 
         resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
     let renamed: HashSet<&str> =
         candidates.iter().flat_map(|candidate| candidate.previous.iter().map(|id| id.name.as_str())).collect();
+    for resource in resources.iter().filter(|resource| resource.kind() == "RoleBinding") {
+        refuse_blank_namespace(&resource.node)?;
+    }
     if renamed.is_empty() {
-        return Ok(());
+        return refuse_scalars_on_the_way(resources, references);
     }
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         let original = resource.original_id().gvk;
@@ -37,6 +40,32 @@ pub(super) fn fix(resources: &mut [Resource], references: &[NameReferences]) -> 
     Ok(())
 }
 
+/// To kustomize a namespace that is written must be one (`api/resmap/reswrangler.go`).
+fn refuse_blank_namespace(binding: &Node) -> Result<(), RenderError> {
+    let is_account = |subject: &&Node| subject.get("kind").and_then(Node::as_text) == Some("ServiceAccount");
+    let subjects = binding.get("subjects").and_then(Node::as_sequence).unwrap_or_default();
+    for namespace in subjects.iter().filter(is_account).filter_map(|subject| subject.get("namespace")) {
+        if namespace.is_null() {
+            return Err(RenderError::at(namespace.origin.span, "the namespace of this subject is blank")
+                .help("name the service account's namespace, or remove the line"));
+        }
+    }
+    Ok(())
+}
+
+/// Also where nothing was renamed kustomize looks at every field that may hold a name.
+fn refuse_scalars_on_the_way(resources: &[Resource], references: &[NameReferences]) -> Result<(), RenderError> {
+    for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
+        let original = resource.original_id().gvk;
+        for field in references.iter().flat_map(|references| &references.fields) {
+            if field.selects(&original) {
+                refuse_scalars(&resource.node, &field.path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 struct Candidate {
     id: ResourceId,
     original: ResourceId,
@@ -45,11 +74,14 @@ struct Candidate {
     suffixes: Vec<Arc<str>>,
     /// What gave it its present name.
     name_span: Span,
+    /// What put it into its namespace.
+    namespace_span: Span,
 }
 
 impl Candidate {
     fn of(resource: &Resource) -> Self {
         let name = resource.node.find(&["metadata", "name"]);
+        let namespace = resource.node.find(&["metadata", "namespace"]);
         Self {
             id: resource.id(),
             original: resource.original_id(),
@@ -57,6 +89,7 @@ impl Candidate {
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
             name_span: name.unwrap_or(&resource.node).origin.span,
+            namespace_span: namespace.or(name).unwrap_or(&resource.node).origin.span,
         }
     }
 
@@ -115,7 +148,13 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     /// The object that a name means; `None` where it means nothing that is built here.
-    fn find(&self, name: &Node, namespace: Option<&str>) -> Result<Option<&'a Candidate>, RenderError> {
+    /// Where the reference is a mapping, which names a namespace too, the namespace must be certain as well.
+    fn find(
+        &self,
+        name: &Node,
+        namespace: Option<&str>,
+        is_mapping: bool,
+    ) -> Result<Option<&'a Candidate>, RenderError> {
         let Some(text) = name.as_scalar().map(|scalar| &*scalar.text) else { return Ok(None) };
         let role = self.referrer.role.as_ref().filter(|_| self.field.path.ends_with(&["roleRef".into(), "name".into()]));
         let mut found: Vec<&Candidate> = self
@@ -148,7 +187,7 @@ impl<'a> Search<'a> {
         }
         let Some(first) = found.first() else { return Ok(None) };
         let same = |other: &&Candidate| {
-            other.id.name == first.id.name && (namespace.is_none() || other.id.namespace == first.id.namespace)
+            other.id.name == first.id.name && (!is_mapping || other.id.namespace == first.id.namespace)
         };
         if found.iter().all(same) {
             return Ok(Some(first));
@@ -185,7 +224,7 @@ fn update(node: &mut Node, search: &Search<'_>, renamed: &HashSet<&str>) -> Resu
         if !renamed.contains(&*scalar.text) || node.is_null() {
             return Ok(());
         }
-        if let Some(candidate) = search.find(node, None)? {
+        if let Some(candidate) = search.find(node, None, false)? {
             write(node, &candidate.id.name, candidate.name_span);
         }
         return Ok(());
@@ -197,13 +236,17 @@ fn update(node: &mut Node, search: &Search<'_>, renamed: &HashSet<&str>) -> Resu
     let Some(name) = node.get("name") else {
         return Err(RenderError::at(node.origin.span, "a reference to another object has no `name`"));
     };
-    let Some(candidate) = search.find(name, namespace.as_deref())? else { return Ok(()) };
+    let Some(candidate) = search.find(name, namespace.as_deref(), true)? else { return Ok(()) };
     let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
-    for (field, value) in [("name", &candidate.id.name), ("namespace", &candidate.id.namespace)] {
+    let written = [
+        ("name", &candidate.id.name, candidate.name_span),
+        ("namespace", &candidate.id.namespace, candidate.namespace_span),
+    ];
+    for (field, value, span) in written {
         match mapping.get_mut(field) {
             _ if value.is_empty() => {}
-            Some(found) => write(found, value, candidate.name_span),
-            None => mapping.set(field, Node::string(value, candidate.name_span, Step::NameReference)),
+            Some(found) => write(found, value, span),
+            None => mapping.set(field, Node::string(value, span, Step::NameReference)),
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use super::fieldspec::{FieldSpec, Leaf, Visit, visit};
 use super::resource::Resource;
 use super::specs;
 use crate::span::Span;
-use crate::yaml::{Node, Scalar, Step};
+use crate::yaml::{Node, Step};
 
 /// Kinds whose names are fixed by what they stand for.
 fn keeps_its_name(resource: &Resource) -> bool {
@@ -59,10 +59,10 @@ pub(super) fn add(
 }
 
 fn rename(node: &mut Node, how: Visit, change: impl Fn(&str) -> String) -> Result<(), RenderError> {
-    let Some(text) = node.as_scalar().map(|scalar| change(&scalar.text)) else {
+    let Some(scalar) = node.as_scalar().map(|scalar| scalar.rewritten(&change(&scalar.text))) else {
         return Err(RenderError::at(node.origin.span, format!("a name belongs here, but this is {}", node.shape())));
     };
-    node.replace_scalar(Scalar::string(&text), how.span, how.step);
+    node.replace_scalar(scalar, how.span, how.step);
     Ok(())
 }
 

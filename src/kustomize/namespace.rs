@@ -40,7 +40,7 @@ pub(super) struct Namespace<'a> {
 /// # Errors
 /// When an object has something else where the namespace belongs, or two objects become the same one.
 pub(super) fn set(resources: &mut [Resource], namespace: Namespace<'_>) -> Result<(), RenderError> {
-    for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
+    for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && !resource.is_of_helm()) {
         resource.remember_id();
         namespace.apply(resource)?;
     }

@@ -50,8 +50,9 @@ pub(super) fn legacy(resources: &mut [Resource], order: &KindOrder) {
     resources.sort_by_cached_key(|resource| {
         let id = resource.id();
         let rank = rank(&id.gvk.kind, &order.first, &order.last);
-        // Of kinds named `Namespace` the one that everything stands in comes first.
-        let is_other = id.gvk.kind != "Namespace" || !id.gvk.group.is_empty();
+        // Of kinds named `Namespace` the one that everything stands in comes first, where the kind has its own place.
+        let is_placed = rank != order.first.len();
+        let is_other = !is_placed || id.gvk.kind != "Namespace" || !id.gvk.group.is_empty();
         (rank, is_other, kind_text(&id.gvk.group, &id.gvk.version, &id.gvk.kind), sort_text(&id))
     });
 }

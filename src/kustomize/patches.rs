@@ -33,7 +33,7 @@ pub(super) fn strategic_merge(
     let mut patches = Vec::new();
     for entry in entries {
         // An entry is a path or the patch itself; what reads as objects is the latter.
-        let inline = embedded(&entry.value, entry.span, loader, Step::Patch).ok();
+        let inline = embedded(&entry.value, entry.span, loader, Dialect::Resource).ok();
         let inline = inline.and_then(|nodes| objects(nodes, &loader.schemas).ok());
         match inline.filter(|found| !found.is_empty()) {
             Some(found) => patches.extend(found),
@@ -44,9 +44,12 @@ pub(super) fn strategic_merge(
         }
     }
     if let Some(text) = text {
-        let nodes = embedded(&text.value, text.span, loader, Step::Patch);
+        let nodes = embedded(&text.value, text.span, loader, Dialect::Resource);
         let nodes = nodes.map_err(|error| RenderError::at(error.span, error.message))?;
         patches.extend(objects(nodes, &loader.schemas)?);
+    }
+    if let (true, Some(first)) = (patches.is_empty(), entries.first().or(text)) {
+        return Err(RenderError::at(first.span, "there is nothing in these patches").help("write them, or remove the field"));
     }
     for patch in &patches {
         merge_into_its_object(resources, patch, &loader.schemas)?;
@@ -94,7 +97,11 @@ pub(super) fn apply_json6902(
     patch: &Patch,
     loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
-    let nodes = nodes(patch, loader, Step::JsonPatch)?;
+    if patch.target.as_ref().is_some_and(|target| !target.names_a_name()) {
+        return Err(RenderError::at(patch.span, "the `target` of this patch has no `name`")
+            .help("name the object, or move the patch to `patches`, where a kind is enough"));
+    }
+    let nodes = nodes(patch, loader, Dialect::Kustomization)?;
     let operations = jsonpatch::read(nodes.first().ok_or_else(|| RenderError::at(patch.span, "this patch is empty"))?)?;
     if operations.is_empty() {
         return Err(RenderError::at(patch.span, "this patch is empty").help("list at least one operation"));
@@ -126,30 +133,32 @@ fn json(
     Ok(())
 }
 
-fn embedded(text: &str, span: Span, loader: &Loader<'_>, step: Step) -> Result<Vec<Node>, YamlError> {
+fn embedded(text: &str, span: Span, loader: &Loader<'_>, dialect: Dialect) -> Result<Vec<Node>, YamlError> {
     let file = loader.parsed.files.get(span.file);
-    parse(&Source::embedded(text, span, &file), step, Dialect::Resource)
+    parse(&Source::embedded(text, span, &file), Step::Patch, dialect)
 }
 
-fn nodes(patch: &Patch, loader: &mut Loader<'_>, step: Step) -> Result<Vec<Node>, RenderError> {
+/// The documents of a patch. JSON patches are read as kustomizations are, merge patches as resources.
+fn nodes(patch: &Patch, loader: &mut Loader<'_>, dialect: Dialect) -> Result<Vec<Node>, RenderError> {
     match (&patch.path, &patch.inline) {
         (Some(_), Some(_)) => {
             Err(RenderError::at(patch.span, "this patch has both `path` and `patch`").help("keep one of the two"))
         }
         (None, None) => Err(RenderError::at(patch.span, "this patch has neither `path` nor `patch`")
             .help("name a file or write the patch")),
-        (Some(file), None) => loader.documents(&file.value, file.span, step),
-        (None, Some(inline)) => embedded(&inline.value, inline.span, loader, step)
+        (Some(file), None) if dialect == Dialect::Resource => loader.documents(&file.value, file.span, Step::Patch),
+        (Some(file), None) => loader.instructions(file, dialect),
+        (None, Some(inline)) => embedded(inline.value.trim_end(), inline.span, loader, dialect)
             .map_err(|error| RenderError::at(error.span, error.message)),
     }
 }
 
 fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> {
-    let found = nodes(patch, loader, Step::Patch)?;
+    let found = nodes(patch, loader, Dialect::Resource)?;
     let is_json = found.first().is_some_and(|node| node.as_sequence().is_some());
     if is_json {
         // kustomize reads the first document only.
-        let nodes = nodes(patch, loader, Step::JsonPatch)?;
+        let nodes = nodes(patch, loader, Dialect::Kustomization)?;
         return jsonpatch::read(&nodes[0]).map(Content::Json);
     }
     let patches = objects(found, &loader.schemas)?;
@@ -245,7 +254,20 @@ fn merge_keeping_identity(
             }
         }
     }
+    if takes_annotations_away(&patch.node) {
+        resource.forget_past();
+    }
+    resource.settle_shared();
     Ok(())
+}
+
+/// kustomize notes earlier names in annotations, so that who replaces all of them makes it forget.
+fn takes_annotations_away(patch: &Node) -> bool {
+    let is_replaced = |node: &Node| {
+        let directive = node.get("$patch").and_then(Node::as_text);
+        node.is_null() || matches!(directive, Some("replace" | "delete"))
+    };
+    patch.get("metadata").is_some_and(is_replaced) || patch.find(&["metadata", "annotations"]).is_some_and(is_replaced)
 }
 
 /// A patch with a target is first made to look like the object: its `apiVersion` becomes the object's, and its labels

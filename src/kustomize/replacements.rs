@@ -10,7 +10,7 @@ use super::loader::Loader;
 use super::resource::Resource;
 use super::selector::Selector;
 use crate::span::Span;
-use crate::yaml::{Dialect, Kind, Node, Scalar, Source, Step, go_json, is_within_limits, parse, resolve, to_json};
+use crate::yaml::{Dialect, Kind, Mapping, Node, Scalar, Source, Step, Value, go_json, is_within_limits, parse, resolve, to_json};
 
 /// How many bytes of text the replacements, or the vars, of one kustomization may put together.
 pub(super) const MOST_TEXT: usize = 64 << 20;
@@ -196,10 +196,12 @@ pub(super) fn apply(
             }
         };
         for replacement in replacements {
-            let value = replacement.value.find(resources)?;
+            let mut value = replacement.value.find(resources)?;
+            unshare(&mut value);
             for target in &replacement.targets {
                 for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && target.takes(resource)) {
                     target.put(&mut resource.node, &value, &mut text_left)?;
+                    resource.settle_shared();
                 }
             }
             if text_left == 0 {
@@ -228,7 +230,7 @@ impl SourceValue {
         let source = match self {
             Self::Written(text) => {
                 let mut node = Node::string(&text.value, text.span, Step::Replacement);
-                node.value = crate::yaml::Value::Scalar(Scalar::plain(&text.value));
+                node.value = Value::Scalar(Scalar::plain(&text.value));
                 return Ok(node);
             }
             Self::Field(source) => source,
@@ -263,7 +265,7 @@ impl SourceValue {
                 .related(value.origin.span, "the value")
         })?;
         let mut refined = value.clone();
-        refined.value = crate::yaml::Value::Scalar(Scalar { text: Arc::from(part), ..scalar.clone() });
+        refined.value = Value::Scalar(Scalar { text: Arc::from(part), ..scalar.clone() });
         Ok(refined)
     }
 }
@@ -291,7 +293,7 @@ impl Target {
             if self.put_into_text(path, object, value, text_left)? {
                 continue;
             }
-            let mut change = |node: &mut Node| self.set(path, node, value, text_left);
+            let mut change = |node: &mut Node| set((path, Where::InObject), &self.options, node, value, text_left);
             let count = path.visit(object, shape, &mut change)?;
             if count == 0 {
                 return Err(path.missing(object));
@@ -317,9 +319,19 @@ impl Target {
         let documents = parse(&Source::whole(&text, path.span), Step::File, Dialect::Resource).unwrap_or_default();
         let Some(mut document) = documents.into_iter().next() else { return Ok(false) };
         let shape = self.options.create.then(|| Shape::of(value));
-        let mut change = |node: &mut Node| self.set(path, node, value, text_left);
+        // Inside of texts the released kustomize does not ask for a delimiter.
+        let whole = FieldOptions { delimiter: String::new(), ..self.options.clone() };
+        let mut is_lost = false;
+        let mut change = |node: &mut Node| {
+            set((path, Where::InText), &whole, node, value, text_left)?;
+            is_lost |= node.origin.step != Step::Replacement;
+            Ok(())
+        };
         if inner.visit(&mut document, shape, &mut change).ok().is_none_or(|count| count == 0) {
             return Ok(false);
+        }
+        if is_lost {
+            return Ok(true);
         }
         if !text.trim_start().starts_with(['{', '[']) {
             return Err(RenderError::at(path.span, "this replacement reaches into a text of YAML")
@@ -334,57 +346,79 @@ impl Target {
         })?;
         Ok(true)
     }
+}
 
-    /// Puts the value into one place. A scalar keeps its type and takes the text.
-    fn set(
-        &self,
-        path: &FieldPath,
-        node: &mut Node,
-        value: &Node,
-        text_left: &mut usize,
-    ) -> Result<(), RenderError> {
-        let span = value.origin.span;
-        let text = value.as_scalar().map(|scalar| Arc::clone(&scalar.text)).unwrap_or_default();
-        let FieldOptions { delimiter, index, .. } = &self.options;
-        let Some(old) = node.as_scalar() else {
-            if !delimiter.is_empty() {
-                return Err(no_delimiter(path, node));
-            }
-            let mut new = value.clone();
-            new.origin.step = Step::Replacement;
-            new.remember(node.clone());
-            *node = new;
+/// What a value is put into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Where {
+    /// An object.
+    InObject,
+    /// A text that holds a document.
+    InText,
+}
+
+/// Puts the value into one place. A scalar keeps its type and takes the text.
+fn set(
+    (path, holder): (&FieldPath, Where),
+    options: &FieldOptions,
+    node: &mut Node,
+    value: &Node,
+    text_left: &mut usize,
+) -> Result<(), RenderError> {
+    let span = value.origin.span;
+    let text = value.as_scalar().map(|scalar| Arc::clone(&scalar.text)).unwrap_or_default();
+    let FieldOptions { delimiter, index, .. } = options;
+    let Some(old) = node.as_scalar() else {
+        if !delimiter.is_empty() {
+            return Err(no_delimiter(path, node));
+        }
+        let mut new = value.clone();
+        new.origin.step = Step::Replacement;
+        new.remember(node.clone());
+        *node = new;
+        return Ok(());
+    };
+    let text = if delimiter.is_empty() {
+        text
+    } else {
+        let mut parts: Vec<&str> = old.text.split(delimiter.as_str()).collect();
+        match usize::try_from(*index) {
+            Err(_) => parts.insert(0, &text),
+            Ok(index) => match parts.get_mut(index) {
+                Some(part) => *part = &text,
+                None => parts.push(&text),
+            },
+        }
+        let joined = parts.join(delimiter);
+        *text_left = text_left.saturating_sub(joined.len());
+        if *text_left == 0 {
             return Ok(());
-        };
-        let text = if delimiter.is_empty() {
-            text
-        } else {
-            let mut parts: Vec<&str> = old.text.split(delimiter.as_str()).collect();
-            match usize::try_from(*index) {
-                Err(_) => parts.insert(0, &text),
-                Ok(index) => match parts.get_mut(index) {
-                    Some(part) => *part = &text,
-                    None => parts.push(&text),
-                },
-            }
-            let joined = parts.join(delimiter);
-            *text_left = text_left.saturating_sub(joined.len());
-            if *text_left == 0 {
-                return Ok(());
-            }
-            Arc::from(joined)
-        };
-        let is_new = node.origin.step == Step::Replacement && node.is_null();
-        let scalar = if is_new { Some(Scalar::plain(&text)) } else { retyped(old, text) };
-        let scalar = scalar.ok_or_else(|| {
-            RenderError::at(path.span, format!("the value is no {} as what stands here", node.shape()))
-                .help("a replacement keeps the type of the field; write the field as a string, or replace another one")
-                .related(node.origin.span, "what stands here")
-                .related(span, "the value")
-        })?;
-        node.replace_scalar(scalar, span, Step::Replacement);
-        Ok(())
+        }
+        Arc::from(joined)
+    };
+    let is_new = node.origin.step == Step::Replacement && node.origin.span == path.span;
+    let scalar = if is_new { Some(Scalar::plain(&text)) } else { retyped(old, text) };
+    // In a text such a value ends up in a copy, which is lost.
+    if scalar.is_none() && holder == Where::InText {
+        return Ok(());
     }
+    let scalar = scalar.ok_or_else(|| {
+        RenderError::at(path.span, format!("the value is no {} as what stands here", node.shape()))
+            .help("a replacement keeps the type of the field; write the field as a string, or replace another one")
+            .related(node.origin.span, "what stands here")
+            .related(span, "the value")
+    })?;
+    node.replace_scalar(scalar, span, Step::Replacement);
+    Ok(())
+}
+
+/// A copy changes by itself.
+fn unshare(node: &mut Node) {
+    node.origin.shared = 0;
+    if let Value::Sequence(items) = &mut node.value {
+        Arc::make_mut(items).iter_mut().for_each(unshare);
+    }
+    node.as_mapping_mut().into_iter().flat_map(Mapping::iter_mut).for_each(|(_, node)| unshare(node));
 }
 
 /// A scalar with another text and the same type; `None` where the text is nothing of that type.

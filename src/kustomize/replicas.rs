@@ -4,7 +4,7 @@ use super::error::RenderError;
 use super::fieldspec::{FieldSpec, Leaf, Visit, visit};
 use super::kustomization::Replica;
 use super::resource::Resource;
-use crate::yaml::{Scalar, Step};
+use crate::yaml::Step;
 
 /// Sets the count on every object with the name.
 ///
@@ -23,11 +23,11 @@ pub(super) fn set(resources: &mut [Resource], replica: &Replica, specs: &[FieldS
             }
             let how = Visit { create: spec.create.then_some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
             visit(&mut resource.node, &spec.path, how, &mut |node| {
-                if node.as_scalar().is_none() {
+                let Some(scalar) = node.as_scalar().map(|scalar| scalar.rewritten(&replica.count.to_string())) else {
                     let message = format!("the replica count belongs here, but this is {}", node.shape());
                     return Err(RenderError::at(node.origin.span, message));
-                }
-                node.replace_scalar(Scalar::plain(&replica.count.to_string()), replica.count_span, Step::Replica);
+                };
+                node.replace_scalar(scalar, replica.count_span, Step::Replica);
                 Ok(())
             })?;
         }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::id::{Gvk, ResourceId};
 use super::schema::Schemas;
 use crate::span::Span;
-use crate::yaml::{Mapping, Node, Origin, Scalar, Step, Value};
+use crate::yaml::{Mapping, Node, Origin, Scalar, Step, Value, same};
 
 /// One object on its way through the build, with what kustomize remembers about its earlier names.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Resource {
     pub behavior: Behavior,
     /// The vars that read from it.
     pub vars: Vec<Arc<str>>,
+    /// The present values of what stands in several places, by [`Origin::shared`] less one.
+    shared: Vec<Node>,
     /// Whether a schema of the user says that its kind stands outside of namespaces.
     is_outside_by_schema: bool,
 }
@@ -35,6 +37,8 @@ struct Previous {
     kind: String,
 }
 
+const NOTES: &str = "internal.config.kubernetes.io/";
+
 /// Whether kustomize keeps notes of its own under this annotation while it builds, and so removes it from objects of
 /// users too (`api/resource/resource.go`).
 fn is_own_note(key: &str) -> bool {
@@ -43,11 +47,57 @@ fn is_own_note(key: &str) -> bool {
             name,
             "previousKinds" | "previousNames" | "previousNamespaces" | "prefixes" | "suffixes" | "refBy"
                 | "allowNameChange" | "allowKindChange" | "generatorBehavior" | "needsHashSuffix"
-                | "path" | "index" | "seqindent" | "id" | "annotations-migration-resource-id"
+                | "path" | "index" | "seqindent" | "id" | "helm-generated" | "annotations-migration-resource-id"
         )
     };
-    key.strip_prefix("internal.config.kubernetes.io/").is_some_and(noted)
+    key.strip_prefix(NOTES).is_some_and(noted)
         || matches!(key, "config.kubernetes.io/path" | "config.kubernetes.io/index" | "config.k8s.io/id")
+}
+
+fn has_shared(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar(_) => node.origin.shared != 0,
+        Value::Sequence(items) => items.iter().any(has_shared),
+        Value::Mapping(mapping) => mapping.iter().any(|(_, node)| has_shared(node)),
+    }
+}
+
+fn is_as_written(one: &Node, other: &Node) -> bool {
+    one.origin.span == other.origin.span && one.origin.step == other.origin.step && same(one, other)
+}
+
+/// Takes over the values that differ from what is known; of several the last one.
+fn collect_changed(node: &Node, known: &mut [Node], changed: &mut [bool]) {
+    match &node.value {
+        Value::Scalar(_) => {
+            let Some(at) = usize::from(node.origin.shared).checked_sub(1) else { return };
+            if let Some(value) = known.get_mut(at).filter(|value| !is_as_written(value, node)) {
+                *value = node.clone();
+                changed[at] = true;
+            }
+        }
+        Value::Sequence(items) => items.iter().for_each(|item| collect_changed(item, known, changed)),
+        Value::Mapping(mapping) => mapping.iter().for_each(|(_, node)| collect_changed(node, known, changed)),
+    }
+}
+
+fn write_shared(node: &mut Node, known: &[Node], changed: &[bool]) {
+    if !has_shared(node) {
+        return;
+    }
+    if let Some(items) = node.as_sequence_mut() {
+        return items.iter_mut().for_each(|item| write_shared(item, known, changed));
+    }
+    if let Some(mapping) = node.as_mapping_mut() {
+        return mapping.iter_mut().for_each(|(_, node)| write_shared(node, known, changed));
+    }
+    let Some(at) = usize::from(node.origin.shared).checked_sub(1).filter(|at| changed.get(*at) == Some(&true)) else {
+        return;
+    };
+    if !is_as_written(&known[at], node) {
+        let before = std::mem::replace(node, known[at].clone());
+        node.remember(before);
+    }
 }
 
 fn metadata_of(node: &mut Node) -> Option<&mut Mapping> {
@@ -71,8 +121,9 @@ impl Resource {
     #[must_use]
     pub(super) fn new(node: Node, schemas: &Schemas) -> Self {
         let is_outside_by_schema = schemas.is_cluster_scoped(&Gvk::of(&node));
-        Self {
+        let mut resource = Self {
             vars: Vec::new(),
+            shared: Vec::new(),
             is_outside_by_schema,
             node,
             previous: Vec::new(),
@@ -81,7 +132,35 @@ impl Resource {
             is_generated: false,
             needs_hash: false,
             behavior: Behavior::Create,
+        };
+        resource.read_notes();
+        resource
+    }
+
+    /// Annotations by which kustomize notes things count also where a user has written them.
+    fn read_notes(&mut self) {
+        let Some(annotations) = self.node.find(&["metadata", "annotations"]).and_then(Node::as_mapping) else { return };
+        if !annotations.iter().any(|(key, _)| key.text.starts_with(NOTES)) {
+            return;
         }
+        let list = |name: &str| -> Vec<String> {
+            let text = annotations.get(&format!("{NOTES}{name}")).and_then(Node::as_text);
+            text.map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
+        };
+        let shared = |name: &str| list(name).into_iter().map(Arc::from).collect();
+        let (names, namespaces, kinds) = (list("previousNames"), list("previousNamespaces"), list("previousKinds"));
+        let previous = names.into_iter().zip(namespaces).zip(kinds);
+        let (prefixes, suffixes) = (shared("prefixes"), shared("suffixes"));
+        let needs_hash = list("needsHashSuffix") == ["enabled"];
+        self.previous = previous.map(|((name, namespace), kind)| Previous { namespace, name, kind }).collect();
+        (self.prefixes, self.suffixes, self.needs_hash) = (prefixes, suffixes, needs_hash);
+    }
+
+    /// Whether a Helm chart's output says that Helm has put it into its namespace.
+    #[must_use]
+    pub fn is_of_helm(&self) -> bool {
+        let mark = self.node.find(&["metadata", "annotations", "internal.config.kubernetes.io/helm-generated"]);
+        mark.and_then(Node::as_text) == Some("true")
     }
 
     /// Group, version and kind.
@@ -184,10 +263,43 @@ impl Resource {
         Ok(())
     }
 
+    /// The mark for values that will change together; 0 where there are too many already.
+    #[must_use]
+    pub fn next_shared(&self) -> u16 {
+        u16::try_from(self.shared.len() + 1).unwrap_or(0)
+    }
+
+    /// Notes that values with the next mark stand in the object.
+    pub fn share(&mut self, value: Node) {
+        if self.next_shared() != 0 {
+            self.shared.push(value);
+        }
+    }
+
+    /// Carries a change of one value to all that change together with it.
+    pub fn settle_shared(&mut self) {
+        if self.shared.is_empty() {
+            return;
+        }
+        let mut changed = vec![false; self.shared.len()];
+        collect_changed(&self.node, &mut self.shared, &mut changed);
+        if changed.contains(&true) {
+            write_shared(&mut self.node, &self.shared, &changed);
+        }
+    }
+
     /// Whether both have gone through the same changes of name, which kustomize notes in annotations.
     #[must_use]
     pub fn has_past_of(&self, other: &Self) -> bool {
         self.previous == other.previous && self.prefixes == other.prefixes && self.suffixes == other.suffixes
+    }
+
+    /// Forgets all earlier names, and that the name wants a hash.
+    pub fn forget_past(&mut self) {
+        self.previous.clear();
+        self.prefixes.clear();
+        self.suffixes.clear();
+        self.needs_hash = false;
     }
 
     /// Takes over the past of the object that this one replaces.

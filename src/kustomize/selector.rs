@@ -106,6 +106,12 @@ impl Selector {
         patterns.into_iter().any(|pattern| !matches!(pattern, Pattern::Any))
     }
 
+    /// Whether it asks for a name.
+    #[must_use]
+    pub(super) fn names_a_name(&self) -> bool {
+        !matches!(self.name, Pattern::Any)
+    }
+
     /// Whether it asks for labels or annotations.
     #[must_use]
     pub(super) fn asks_for_marks(&self) -> bool {
@@ -159,10 +165,12 @@ enum Test {
     Absent,
     In(Vec<String>),
     NotIn(Vec<String>),
+    Greater(i64),
+    Less(i64),
 }
 
 impl Requirement {
-    /// Parses `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.
+    /// Parses `a=b,c!=d,e,!f,g in (h,i),j notin (k),l>1,m<2`.
     ///
     /// # Errors
     /// When the text is none of these.
@@ -209,6 +217,12 @@ impl Requirement {
         if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
             return one(key, Test::In(vec![value.trim().to_owned()]));
         }
+        if let Some((key, number)) = text.split_once('>') {
+            return one(key, Test::Greater(number.trim().parse().ok()?));
+        }
+        if let Some((key, number)) = text.split_once('<') {
+            return one(key, Test::Less(number.trim().parse().ok()?));
+        }
         match text.strip_prefix('!') {
             Some(key) => one(key, Test::Absent),
             None => one(text, Test::Exists),
@@ -221,6 +235,8 @@ impl Requirement {
         match &self.test {
             Test::Exists => value.is_some(),
             Test::Absent => value.is_none(),
+            Test::Greater(limit) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value > *limit),
+            Test::Less(limit) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value < *limit),
             Test::In(values) => value.is_some_and(|value| values.iter().any(|wanted| wanted == value)),
             Test::NotIn(values) => value.is_none_or(|value| values.iter().all(|wanted| wanted != value)),
         }

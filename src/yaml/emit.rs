@@ -150,6 +150,7 @@ impl<'a> Emitter<'_, '_, 'a> {
 
     fn scalar(&mut self, scalar: &Scalar, span: Span, indent: usize) -> Result<(), EmitError> {
         match scalar.kind {
+            Kind::Null if scalar.is_blank_in_flow() => self.put("\"\""),
             Kind::Null => self.put("null"),
             Kind::Bool(true) => self.put("true"),
             Kind::Bool(false) => self.put("false"),

@@ -12,6 +12,7 @@ use super::{Node, Scalar, Value};
 pub fn to_json(node: &Node) -> Json {
     match &node.value {
         Value::Scalar(scalar) => match scalar.kind {
+            Kind::Null if scalar.is_blank_in_flow() => "".into(),
             Kind::Null => Json::Null,
             Kind::Bool(value) => value.into(),
             Kind::Int(value) => value.into(),
@@ -76,6 +77,7 @@ fn float_text(value: f64) -> String {
 /// Passes a value through JSON, as kustomize does around JSON 6902 patches and list items: texts become canonical,
 /// timestamps become strings, integers past 2^53 are rounded where `rounds` is set. Origins stay.
 pub fn through_json(node: &mut Node, rounds: bool) {
+    node.origin.shared = 0;
     match &mut node.value {
         Value::Scalar(scalar) => *scalar = canonical(scalar, rounds),
         Value::Sequence(items) => Arc::make_mut(items).iter_mut().for_each(|item| through_json(item, rounds)),
@@ -89,7 +91,8 @@ pub fn through_json(node: &mut Node, rounds: bool) {
 fn canonical(scalar: &Scalar, rounds: bool) -> Scalar {
     let number = |kind: Kind| Scalar { text: Arc::from(number_text(kind).unwrap_or_default()), kind, plain: true };
     match scalar.kind {
-        Kind::String => scalar.clone(),
+        Kind::String => Scalar { plain: false, ..scalar.clone() },
+        Kind::Null if scalar.is_blank_in_flow() => Scalar { plain: false, ..Scalar::string("") },
         Kind::Null => Scalar { text: Arc::from("null"), kind: Kind::Null, plain: true },
         Kind::Bool(value) => {
             Scalar { text: Arc::from(if value { "true" } else { "false" }), kind: scalar.kind, plain: true }

@@ -48,7 +48,7 @@ pub struct Scalar {
     pub text: Arc<str>,
     /// What it means.
     pub kind: Kind,
-    /// Whether it stood without quotes and not in a block.
+    /// Whether it stood without quotes and not in a block. kustomize keeps that when it writes another value there.
     pub plain: bool,
 }
 
@@ -61,6 +61,9 @@ pub struct Origin {
     pub step: Step,
     /// What it replaced.
     pub before: Option<Arc<Node>>,
+    /// Which values of the same object change together with this one; 0 for none. kustomize puts one and the same
+    /// label into several places.
+    pub shared: u16,
 }
 
 /// What kind of step wrote a value.
@@ -129,7 +132,7 @@ impl Origin {
     /// Written at `span` by `step`, with nothing before it.
     #[must_use]
     pub fn new(span: Span, step: Step) -> Self {
-        Self { span, step, before: None }
+        Self { span, step, before: None, shared: 0 }
     }
 }
 
@@ -142,6 +145,14 @@ pub struct Key {
     pub span: Span,
     /// Whether it resolves to a string; nested keys of other kinds cannot be rendered.
     pub is_string: bool,
+}
+
+impl Key {
+    /// A key that is written without quotes, whatever it then means: so kustomize adds keys.
+    #[must_use]
+    pub fn plain(text: &str, span: Span) -> Self {
+        Self { text: Arc::from(text), span, is_string: resolve(text) == Kind::String }
+    }
 }
 
 /// Entries in file order. Large ones are looked up by an index, made when it is first needed.
@@ -246,10 +257,22 @@ impl FromIterator<(Key, Node)> for Mapping {
 }
 
 impl Scalar {
-    /// A string.
+    /// A string, in quotes only where it would be read as something else without them.
     #[must_use]
     pub fn string(text: &str) -> Self {
-        Self { text: Arc::from(text), kind: Kind::String, plain: false }
+        Self { text: Arc::from(text), kind: Kind::String, plain: resolve_yaml11(text) == Kind::String }
+    }
+
+    /// Whether this is a value that was left out inside of `{}` or `[]`: null, but written out again as an empty string.
+    #[must_use]
+    pub fn is_blank_in_flow(&self) -> bool {
+        self.kind == Kind::Null && !self.plain && self.text.is_empty()
+    }
+
+    /// Another text in the place of this one, which stays in quotes where it is, and otherwise means what it says.
+    #[must_use]
+    pub fn rewritten(&self, text: &str) -> Self {
+        if self.plain { Self::plain(text) } else { Self { plain: false, ..Self::string(text) } }
     }
 
     /// What a plain scalar with this text means to kustomize.
@@ -342,6 +365,7 @@ impl Node {
         if length >= LONGEST_CHAIN {
             before.origin.before = None;
         }
+        self.origin.shared = before.origin.shared;
         self.origin.before = Some(Arc::new(before));
     }
 

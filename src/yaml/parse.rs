@@ -277,7 +277,10 @@ impl Builder<'_> {
         let kind = match tag_name.as_deref() {
             None if tag.is_some() => Kind::String,
             // kustomize writes and reads every object once more; a colon in a flow collection is then put in quotes.
-            None if plain && self.dialect != Dialect::Resource => resolve_yaml11(&text),
+            None if plain && self.dialect != Dialect::Resource => match resolve_yaml11(&text) {
+                Kind::Timestamp => Kind::String,
+                kind => kind,
+            },
             None if plain && self.is_in_flow() && text.contains(':') => Kind::String,
             None if plain => resolve(&text),
             Some("timestamp") => {
@@ -306,6 +309,9 @@ impl Builder<'_> {
             ScalarStyle::Folded if self.dialect == Dialect::Resource => Arc::from(folded_again(&text)),
             _ => Arc::from(text),
         };
+        // What is left out in a flow collection is null while kustomize works, and an empty string in its output.
+        let is_blank = self.dialect == Dialect::Resource && self.is_in_flow() && text.is_empty() && tag.is_none();
+        let plain = plain && !is_blank;
         Ok(Scalar { text, kind, plain })
     }
 

@@ -55,6 +55,8 @@ impl Checked {
                 *self.by_step.entry(node.origin.step.name()).or_default() += 1;
                 if is_explained(&scalar.text, scalar.kind, node, files) {
                     right.insert(node.origin.span);
+                    // What made a key may have been overruled in the value.
+                    right.extend(earlier(node).map(|node| node.origin.span));
                 } else {
                     let (step, told) = (node.origin.step.name(), lines(node.origin.span, files));
                     self.unexplained.push(format!("{path} `{}` is said to come from `{told}` ({step})", scalar.text));
@@ -63,6 +65,11 @@ impl Checked {
         }
         right
     }
+}
+
+/// What a value replaced, newest first.
+fn earlier(node: &Node) -> impl Iterator<Item = &Node> {
+    std::iter::successors(node.origin.before.as_deref(), |node| node.origin.before.as_deref())
 }
 
 /// The whole lines that a span lies on.
@@ -114,9 +121,9 @@ fn is_explained(text: &str, kind: Kind, node: &Node, files: &Files) -> bool {
         }
         // The place is the entry that generates the object, whose original name is at the end of the chain.
         Step::NameHash | Step::NameReference => {
-            let earlier = std::iter::successors(node.origin.before.as_deref(), |node| node.origin.before.as_deref());
-            earlier.last().and_then(Node::as_text).is_some_and(|name| slice.contains(name) && text.contains(name))
+            earlier(node).last().and_then(Node::as_text).is_some_and(|name| slice.contains(name) && text.contains(name))
         }
+        Step::JsonPatch => slice.contains("from"),
         Step::Var => slice.contains("$("),
         Step::BuildMetadata => ["Annotations", "managedByLabel"].iter().any(|option| slice.contains(option)),
         // Other spellings of the same: dates become times.
