@@ -160,18 +160,17 @@ impl FieldPath {
 
     /// Says that an object has no such field.
     pub(super) fn missing(&self, object: &Node) -> RenderError {
-        let mut known: Vec<&str> = Vec::new();
         let mut here = object;
-        for part in &self.parts {
-            known = here.as_mapping().into_iter().flat_map(Mapping::iter).map(|(key, _)| &*key.text).collect();
-            match here.get(part) {
-                Some(next) => here = next,
-                None => break,
+        let unknown = self.parts.iter().find(|part| match here.get(part) {
+            Some(next) => {
+                here = next;
+                false
             }
-        }
+            None => true,
+        });
+        let known: Vec<&str> = here.as_mapping().into_iter().flat_map(Mapping::iter).map(|(key, _)| &*key.text).collect();
         let error = RenderError::at(self.span, format!("`{}` does not exist in this object", self.text))
             .related(object.origin.span, "the object");
-        let unknown = self.parts.iter().find(|part| !known.contains(&part.as_str())).map(String::as_str);
         match unknown.and_then(|unknown| nearest(unknown, &known)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None if known.is_empty() => error.help("correct the path"),

@@ -34,7 +34,7 @@ impl Checked {
                     // A key that was made on the way to a value comes from the instruction that made the value.
                     let is_generated = value.origin.step == Step::Generator && key.span == value.origin.span;
                     let is_explained =
-                        is_generated || lines(key.span, files).replace('\\', "").contains(&*key.text) || below.contains(&key.span);
+                        is_generated || lines(key.span, files).replace('\\', "").replace("~1", "/").contains(&*key.text) || below.contains(&key.span);
                     if !is_explained {
                         let told = lines(key.span, files);
                         self.unexplained.push(format!("the key {path}/{} is said to come from `{told}`", key.text));

@@ -81,7 +81,7 @@ fn what_does_not_render_says_where_and_what_to_do() {
             vec![(at, "resources: [a.yaml]\nreplacements:\n- source: {kind: ConfigMap, fieldPath: data.b}\n  targets: []\n"), ("overlay/a.yaml", OBJECT)],
             "`data.b` does not exist in this object",
             3,
-            "what stands there: apiVersion, kind, metadata",
+            "did you mean `metadata`",
         ),
         (
             vec![(at, "resources: [a.yaml]\nreplacements:\n- sourceValue: x\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [metadata.nam]\n"), ("overlay/a.yaml", OBJECT)],
