@@ -286,7 +286,12 @@ impl<'a> Renderer<'a> {
         origin: Option<Trail>,
     ) -> Result<Arc<Built>, RenderError> {
         let met_unknown_kind = run.met_unknown_kind;
-        let key = BuiltKey { root: root.clone(), schema: run.schema, met_unknown_kind, origin: origin.as_ref().map(|trail| trail.path.clone()) };
+        let key = BuiltKey {
+            root: root.clone(),
+            schema: run.schema,
+            met_unknown_kind,
+            origin: origin.as_ref().map(|trail| trail.path.clone()),
+        };
         let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
@@ -477,7 +482,8 @@ impl<'a> Renderer<'a> {
         accumulator.merge_config(&Arc::new(config))?;
         for path in &kustomization.crds {
             let documents = loader.instructions(path, Dialect::Kustomization)?;
-            let document = documents.first().ok_or_else(|| RenderError::at(path.span, "this file of `crds` is empty"))?;
+            let document =
+                documents.first().ok_or_else(|| RenderError::at(path.span, "this file of `crds` is empty"))?;
             accumulator.merge_config(&Arc::new(crds::config(document)?))?;
         }
         Ok(())

@@ -60,7 +60,13 @@ impl Configured {
     /// What a kustomization's own field stands for.
     pub(super) fn built_in(file: &Trail, kind: &str) -> Self {
         let empty = String::new;
-        Self { file: file.clone(), api_version: "builtin".to_owned(), kind: kind.to_owned(), name: empty(), namespace: empty() }
+        Self {
+            file: file.clone(),
+            api_version: "builtin".to_owned(),
+            kind: kind.to_owned(),
+            name: empty(),
+            namespace: empty(),
+        }
     }
 
     /// The configuration in an object of its own.

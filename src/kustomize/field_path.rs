@@ -88,7 +88,8 @@ impl FieldPath {
     pub(super) fn new(path: &Text) -> Result<Self, RenderError> {
         let mut pieces: Vec<String> = Vec::new();
         for piece in path.value.strip_prefix('.').unwrap_or(&path.value).split('.') {
-            match pieces.last_mut().and_then(|last| last.strip_suffix('\\').map(str::len).map(|length| (last, length))) {
+            match pieces.last_mut().and_then(|last| last.strip_suffix('\\').map(str::len).map(|length| (last, length)))
+            {
                 Some((last, length)) => {
                     last.truncate(length);
                     last.push('.');
@@ -168,7 +169,8 @@ impl FieldPath {
             }
             None => true,
         });
-        let known: Vec<&str> = here.as_mapping().into_iter().flat_map(Mapping::iter).map(|(key, _)| &*key.text).collect();
+        let known: Vec<&str> =
+            here.as_mapping().into_iter().flat_map(Mapping::iter).map(|(key, _)| &*key.text).collect();
         let error = RenderError::at(self.span, format!("`{}` does not exist in this object", self.text))
             .related(object.origin.span, "the object");
         match unknown.and_then(|unknown| nearest(unknown, &known)) {
@@ -279,7 +281,11 @@ impl FieldPath {
         match read_part(part) {
             Part::Key(key) => {
                 if let Some(scalar) = here.as_scalar().filter(|scalar| scalar.kind != Kind::Null) {
-                    return if at == 0 { Err(self.wrong(part, here)) } else { self.visit_copy(at, &scalar.text, change) };
+                    return if at == 0 {
+                        Err(self.wrong(part, here))
+                    } else {
+                        self.visit_copy(at, &scalar.text, change)
+                    };
                 }
                 if here.is_null() {
                     return Ok(0);
@@ -341,7 +347,11 @@ impl FieldPath {
             let fits = compared.and_then(Node::as_scalar).is_some_and(|scalar| regex.is_match(scalar.text.trim()));
             if fits {
                 // An item that is matched by its own text ends the path.
-                count += if key.is_empty() { change(item).map(|()| 1)? } else { self.visit_from(next, item, create, change)? };
+                count += if key.is_empty() {
+                    change(item).map(|()| 1)?
+                } else {
+                    self.visit_from(next, item, create, change)?
+                };
             }
         }
         Ok(count)
@@ -356,9 +366,10 @@ impl FieldPath {
                 drop(change(node));
                 Ok(())
             }),
-            None => {
-                Err(RenderError::at(self.span, format!("`{}`: `{}` is looked for in a string", self.text, self.parts[at])))
-            }
+            None => Err(RenderError::at(
+                self.span,
+                format!("`{}`: `{}` is looked for in a string", self.text, self.parts[at]),
+            )),
         }
     }
 
@@ -400,9 +411,8 @@ mod tests {
     fn paths_split_at_dots_outside_of_brackets() {
         let files = Files::default();
         let file = files.add(&crate::sources::RepoPath::root(), crate::sources::ContentId::of(b""), "");
-        let parts = |path: &str| {
-            FieldPath::new(&Text { value: path.to_owned(), span: Span::start_of(file) }).unwrap().parts
-        };
+        let parts =
+            |path: &str| FieldPath::new(&Text { value: path.to_owned(), span: Span::start_of(file) }).unwrap().parts;
         assert_eq!(parts("a.b\\.c.d"), ["a", "b.c", "d"]);
         assert_eq!(parts("spec.[name=a.b.c].image"), ["spec", "[name=a.b.c]", "image"]);
         assert_eq!(parts("metadata.annotations.[a.b/c]"), ["metadata", "annotations", "a.b/c"]);

@@ -166,9 +166,12 @@ pub(super) fn visit(
     }
     let (name, is_list) = list_name(field);
     if node.as_mapping().is_some() && names_an_item(name) {
-        return Err(RenderError::at(how.span, format!("a field spec has `{name}` in its path, which names an item of a list"))
-            .help("lists on the way are entered whole: leave it out")
-            .related(node.origin.span, "what is changed"));
+        return Err(RenderError::at(
+            how.span,
+            format!("a field spec has `{name}` in its path, which names an item of a list"),
+        )
+        .help("lists on the way are entered whole: leave it out")
+        .related(node.origin.span, "what is changed"));
     }
     if node.as_mapping().is_none() {
         return Err(scalar_on_the_way(node, name));

@@ -138,8 +138,7 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), Rend
     }
     let old = split(&scalar.text);
     let name = image.new_name.as_ref().map_or(old.name, |name| &name.value);
-    let set =
-        |value: &Option<Text>| value.as_ref().map_or("", |text| text.value.as_str()).to_owned();
+    let set = |value: &Option<Text>| value.as_ref().map_or("", |text| text.value.as_str()).to_owned();
     let (tag, digest) = match (&image.new_tag, &image.digest, &image.tag_suffix) {
         (None, None, None) => (old.tag.to_owned(), old.digest.to_owned()),
         (None, None, Some(suffix)) => (format!("{}{}", old.tag, suffix.value), String::new()),

@@ -7,10 +7,7 @@ use super::id::Gvk;
 
 /// Kinds by `apiVersion`; a star marks the ones outside of namespaces.
 const KINDS: &[(&str, &str)] = &[
-    (
-        "admissionregistration.k8s.io/v1",
-        "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*",
-    ),
+    ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*"),
     ("admissionregistration.k8s.io/v1beta1", "MutatingWebhookConfiguration* ValidatingWebhookConfiguration*"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition*"),
     ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition*"),
@@ -109,7 +106,8 @@ const fn list_of(keys: &'static [&'static str], rules: &'static MergeRules) -> F
     Field { merge_keys: Some(keys), rules: Some(rules) }
 }
 
-static OBJECT_META: MergeRules = MergeRules { fields: &[("finalizers", list(&[])), ("ownerReferences", list(&["uid"]))] };
+static OBJECT_META: MergeRules =
+    MergeRules { fields: &[("finalizers", list(&[])), ("ownerReferences", list(&["uid"]))] };
 static CONTAINER: MergeRules = MergeRules {
     fields: &[
         ("env", list(&["name"])),
@@ -136,30 +134,38 @@ static POD_SPEC: MergeRules = MergeRules {
         ("volumes", list(&["name"])),
     ],
 };
-static STATUS: MergeRules =
-    MergeRules { fields: &[("addresses", list(&["type"])), ("conditions", list(&["type"])), ("podIPs", list(&["ip"]))] };
-static POD_TEMPLATE: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC))] };
+static STATUS: MergeRules = MergeRules {
+    fields: &[("addresses", list(&["type"])), ("conditions", list(&["type"])), ("podIPs", list(&["ip"]))],
+};
+static POD_TEMPLATE: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC))] };
 static WORKLOAD_SPEC: MergeRules = MergeRules { fields: &[("template", object(&POD_TEMPLATE))] };
 static WORKLOAD: MergeRules = MergeRules {
     fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&WORKLOAD_SPEC)), ("status", object(&STATUS))],
 };
 static CRON_JOB_SPEC: MergeRules = MergeRules { fields: &[("jobTemplate", object(&WORKLOAD))] };
-static CRON_JOB: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CRON_JOB_SPEC))] };
-static POD: MergeRules =
-    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))] };
+static CRON_JOB: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CRON_JOB_SPEC))] };
+static POD: MergeRules = MergeRules {
+    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&POD_SPEC)), ("status", object(&STATUS))],
+};
 static POD_TEMPLATE_OBJECT: MergeRules =
     MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("template", object(&POD_TEMPLATE))] };
 static SERVICE_SPEC: MergeRules = MergeRules { fields: &[("ports", list(&["port", "protocol"]))] };
 static SERVICE: MergeRules = MergeRules {
     fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&SERVICE_SPEC)), ("status", object(&STATUS))],
 };
-static SERVICE_ACCOUNT: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
-static WEBHOOKS: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("webhooks", list(&["name"]))] };
+static SERVICE_ACCOUNT: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("secrets", list(&["name"]))] };
+static WEBHOOKS: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("webhooks", list(&["name"]))] };
 static NODE_SPEC: MergeRules = MergeRules { fields: &[("podCIDRs", list(&[]))] };
-static NODE: MergeRules =
-    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))] };
+static NODE: MergeRules = MergeRules {
+    fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&NODE_SPEC)), ("status", object(&STATUS))],
+};
 static CSI_NODE_SPEC: MergeRules = MergeRules { fields: &[("drivers", list(&["name"]))] };
-static CSI_NODE: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CSI_NODE_SPEC))] };
+static CSI_NODE: MergeRules =
+    MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("spec", object(&CSI_NODE_SPEC))] };
 static OTHER: MergeRules = MergeRules { fields: &[("metadata", object(&OBJECT_META)), ("status", object(&STATUS))] };
 
 /// How objects of a kind merge; `None` for kinds that the schema lacks, whose lists are replaced whole.

@@ -1,7 +1,7 @@
 //! The kustomization file (`api/types/kustomization.go`), read strictly: a field that is not known here is refused.
 
 use super::error::RenderError;
-use super::fields::{Fields, Reading, Pair, Text, is_empty};
+use super::fields::{Fields, Pair, Reading, Text, is_empty};
 use super::fieldspec::FieldSpec;
 use super::order::KindOrder;
 use super::replacements::ReplacementEntry;
@@ -289,7 +289,8 @@ impl Kustomization {
             patches_json6902: fields.list("patchesJson6902", Patch::read)?,
             images,
             replicas: fields.list("replicas", Replica::read)?,
-            config_maps: fields.list("configMapGenerator", |node| Generator::read(node, false, Reading::Kustomization))?,
+            config_maps: fields
+                .list("configMapGenerator", |node| Generator::read(node, false, Reading::Kustomization))?,
             secrets: fields.list("secretGenerator", |node| Generator::read(node, true, Reading::Kustomization))?,
             generator_options: GeneratorOptions::read(&fields, "generatorOptions")?,
             order: read_order(&fields)?,

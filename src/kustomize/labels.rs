@@ -4,7 +4,7 @@ use super::error::RenderError;
 use super::fields::Pair;
 use super::fieldspec::{FieldSpec, Leaf, Visit, visit};
 use super::resource::Resource;
-use crate::yaml::{Key, Kind, Node, Scalar, Step, Value};
+use crate::yaml::{Key, Node, Step, Value};
 
 /// Sets every pair in every field that the specs name. The places to which a key is added hold one and the same value
 /// from then on: who changes one of them later changes all.
@@ -37,9 +37,8 @@ pub(super) fn set(
 
 fn write(node: &mut Node, pair: &Pair, step: Step, shared: u16, added: &mut usize) -> Result<(), RenderError> {
     let (span, shape) = (node.origin.span, node.shape());
-    if node.as_scalar().is_some_and(|scalar| scalar.kind == Kind::Null && scalar.text.is_empty()) {
-        // kustomize hangs the entry below a scalar, where nobody finds it, and writes an empty string.
-        node.replace_scalar(Scalar::string(""), pair.span, step);
+    if node.is_null() {
+        // kustomize hangs the entry below the scalar, where nobody finds it.
         return Ok(());
     }
     let Some(mapping) = node.as_mapping_mut() else {

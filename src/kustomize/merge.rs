@@ -122,11 +122,14 @@ impl<'a> Walk<'a> {
         // What only one side has, or replaces the other, is still walked: nulls and directives inside it must go.
         let (mut dest, patch) = match (object, patch) {
             (Some(object), None) => (object, None),
-            (Some(object), Some(patch)) if asked != Some(Directive::Replace) => (object, Some(without_directive(patch))),
+            (Some(object), Some(patch)) if asked != Some(Directive::Replace) => {
+                (object, Some(without_directive(patch)))
+            }
             (_, Some(patch)) => (without_directive(patch), Some(without_directive(patch))),
             (None, None) => return Ok(None),
         };
-        let schema = schema.or_else(|| self.schema_of(&dest)).or_else(|| patch.as_ref().and_then(|patch| self.schema_of(patch)));
+        let schema =
+            schema.or_else(|| self.schema_of(&dest)).or_else(|| patch.as_ref().and_then(|patch| self.schema_of(patch)));
         let empty = Mapping::default();
         let additions = patch.as_ref().and_then(Node::as_mapping).unwrap_or(&empty);
         let Some(entries) = dest.as_mapping() else { return Ok(Some(dest)) };
@@ -177,7 +180,8 @@ impl<'a> Walk<'a> {
         };
         let own = dest.as_sequence().unwrap_or_default().to_vec();
         let added = patch.as_ref().and_then(Node::as_sequence).unwrap_or_default();
-        let items = if keys.is_empty() { merge_scalars(&own, added) } else { self.merge_items(&own, added, keys, schema)? };
+        let items =
+            if keys.is_empty() { merge_scalars(&own, added) } else { self.merge_items(&own, added, keys, schema)? };
         dest.value = Value::Sequence(Arc::new(items));
         Ok(Some(dest))
     }

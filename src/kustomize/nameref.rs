@@ -156,7 +156,8 @@ impl<'a> Search<'a> {
         is_mapping: bool,
     ) -> Result<Option<&'a Candidate>, RenderError> {
         let Some(text) = name.as_scalar().map(|scalar| &*scalar.text) else { return Ok(None) };
-        let role = self.referrer.role.as_ref().filter(|_| self.field.path.ends_with(&["roleRef".into(), "name".into()]));
+        let role =
+            self.referrer.role.as_ref().filter(|_| self.field.path.ends_with(&["roleRef".into(), "name".into()]));
         let mut found: Vec<&Candidate> = self
             .candidates
             .iter()

@@ -30,12 +30,7 @@ pub(super) enum Side {
 ///
 /// # Errors
 /// When something other than a scalar stands where a name belongs.
-pub(super) fn add(
-    resources: &mut [Resource],
-    text: &Text,
-    side: Side,
-    specs: &[FieldSpec],
-) -> Result<(), RenderError> {
+pub(super) fn add(resources: &mut [Resource], text: &Text, side: Side, specs: &[FieldSpec]) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && !keeps_its_name(resource)) {
         let original = resource.original_id().gvk;
         for spec in specs.iter().filter(|spec| spec.selects(&original)) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::error::{RenderError, nearest};
-use super::jsonpatch::{self, Operation};
 use super::fields::Text;
+use super::jsonpatch::{self, Operation};
 use super::kustomization::Patch;
 use super::loader::Loader;
 use super::merge::merge;
@@ -49,7 +49,9 @@ pub(super) fn strategic_merge(
         patches.extend(objects(nodes, &loader.schemas)?);
     }
     if let (true, Some(first)) = (patches.is_empty(), entries.first().or(text)) {
-        return Err(RenderError::at(first.span, "there is nothing in these patches").help("write them, or remove the field"));
+        return Err(
+            RenderError::at(first.span, "there is nothing in these patches").help("write them, or remove the field")
+        );
     }
     for patch in &patches {
         merge_into_its_object(resources, patch, &loader.schemas)?;
@@ -199,11 +201,7 @@ fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, Rende
     }
 }
 
-fn merge_into_its_object(
-    resources: &mut [Resource],
-    patch: &Resource,
-    schemas: &Schemas,
-) -> Result<(), RenderError> {
+fn merge_into_its_object(resources: &mut [Resource], patch: &Resource, schemas: &Schemas) -> Result<(), RenderError> {
     let at = merge_target(resources, patch)?;
     let retargeted = retargeted(patch, &resources[at]);
     merge_keeping_identity(&mut resources[at], &retargeted, (false, false), schemas)
@@ -237,7 +235,8 @@ fn merge_keeping_identity(
     }
     let place = resource.node.origin.span;
     let old = resource.node.clone();
-    let merged = merge(old, &patch.node, schemas).map_err(|error| error.related(place, "the object that the patch is for"))?;
+    let merged =
+        merge(old, &patch.node, schemas).map_err(|error| error.related(place, "the object that the patch is for"))?;
     let Some(merged) = merged else {
         resource.node.value = Value::Mapping(Arc::default());
         return Ok(());

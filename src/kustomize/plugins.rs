@@ -59,7 +59,8 @@ impl Plugin {
         let kind = self.resource.kind();
         let place = self.resource.node.get("kind").unwrap_or(&self.resource.node).origin.span;
         if !gvk.group.is_empty() || gvk.version != "builtin" {
-            let message = format!("the plugin `{kind}` of `{}` is a program outside of this repository", gvk.api_version());
+            let message =
+                format!("the plugin `{kind}` of `{}` is a program outside of this repository", gvk.api_version());
             return Err(RenderError::at(place, message)
                 .help("nothing of a change is executed; commit what the plugin makes, or use a field of kustomize"));
         }
@@ -164,7 +165,8 @@ fn is_untouched(old: &Node, new: &Node) -> bool {
 /// An object without the label by which validators may mark it.
 fn without_mark(object: &Node) -> Node {
     let mut object = object.clone();
-    let labels = object.as_mapping_mut().and_then(|object| object.get_mut("metadata")?.as_mapping_mut()?.get_mut("labels"));
+    let labels =
+        object.as_mapping_mut().and_then(|object| object.get_mut("metadata")?.as_mapping_mut()?.get_mut("labels"));
     if let Some(labels) = labels.and_then(Node::as_mapping_mut) {
         Mapping::remove(labels, "validated-by");
     }
@@ -227,7 +229,8 @@ fn transform(
         }
         "ReplicaCountTransformer" => {
             let replica = fields.inner("replica", &Replica::FIELDS)?.ok_or_else(|| {
-                RenderError::at(fields.span(), "this transformer has no `replica`").help("write `replica: {name, count}`")
+                RenderError::at(fields.span(), "this transformer has no `replica`")
+                    .help("write `replica: {name, count}`")
             })?;
             replicas::set(resources, &Replica::of(&replica)?, &specs()?)
         }
@@ -235,12 +238,7 @@ fn transform(
     }
 }
 
-fn add_to_names(
-    fields: &Fields<'_>,
-    name: &str,
-    side: Side,
-    resources: &mut [Resource],
-) -> Result<(), RenderError> {
+fn add_to_names(fields: &Fields<'_>, name: &str, side: Side, resources: &mut [Resource]) -> Result<(), RenderError> {
     if fields.get("fieldSpecs").is_none_or(Node::is_null) {
         return Err(RenderError::at(fields.span(), "this transformer has no `fieldSpecs`")
             .help("write `fieldSpecs: [{path: metadata/name}]`"));
@@ -250,11 +248,7 @@ fn add_to_names(
     names::add(resources, &text, side, &specs)
 }
 
-fn set_namespace(
-    fields: &Fields<'_>,
-    specs: &[FieldSpec],
-    resources: &mut [Resource],
-) -> Result<(), RenderError> {
+fn set_namespace(fields: &Fields<'_>, specs: &[FieldSpec], resources: &mut [Resource]) -> Result<(), RenderError> {
     let subjects = match fields.filled("setRoleBindingSubjects")? {
         None => Subjects::NamedDefault,
         Some(mode) => match mode.value.as_str() {
@@ -282,7 +276,9 @@ fn service_account(configuration: &Node, loader: &Loader<'_>) -> Result<Resource
     let span = fields.span();
     let cloud = fields.text("cloud")?.unwrap_or(Text { value: String::new(), span });
     if cloud.value != "gke" {
-        return Err(RenderError::at(cloud.span, format!("the cloud `{}` is not known", cloud.value)).help("write `gke`"));
+        return Err(
+            RenderError::at(cloud.span, format!("the cloud `{}` is not known", cloud.value)).help("write `gke`")
+        );
     }
     let text = |field: &str, name: &str| {
         let inner = fields.inner(field, &["name", "namespace", "projectId"])?;
@@ -305,11 +301,7 @@ fn service_account(configuration: &Node, loader: &Loader<'_>) -> Result<Resource
     if !namespace.value.is_empty() {
         metadata.push(("namespace", node(&namespace.value, namespace.span)));
     }
-    let object = [
-        ("apiVersion", node("v1", span)),
-        ("kind", node("ServiceAccount", span)),
-        ("metadata", mapping(&metadata)),
-    ];
+    let object =
+        [("apiVersion", node("v1", span)), ("kind", node("ServiceAccount", span)), ("metadata", mapping(&metadata))];
     Ok(Resource::new(mapping(&object), &loader.schemas))
 }
-

@@ -10,7 +10,9 @@ use super::loader::Loader;
 use super::resource::Resource;
 use super::selector::Selector;
 use crate::span::Span;
-use crate::yaml::{Dialect, Kind, Mapping, Node, Scalar, Source, Step, Value, go_json, is_within_limits, parse, resolve, to_json};
+use crate::yaml::{
+    Dialect, Kind, Mapping, Node, Scalar, Source, Step, Value, go_json, is_within_limits, parse, resolve, to_json,
+};
 
 /// How many bytes of text the replacements, or the vars, of one kustomization may put together.
 pub(super) const MOST_TEXT: usize = 64 << 20;
@@ -199,7 +201,8 @@ pub(super) fn apply(
             let mut value = replacement.value.find(resources)?;
             unshare(&mut value);
             for target in &replacement.targets {
-                for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && target.takes(resource)) {
+                for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && target.takes(resource))
+                {
                     target.put(&mut resource.node, &value, &mut text_left)?;
                     resource.settle_shared();
                 }
@@ -220,7 +223,9 @@ fn read_file(path: &Text, loader: &mut Loader<'_>) -> Result<Vec<Replacement>, R
     match documents.first() {
         Some(node) if node.as_mapping().is_some() => Ok(vec![read(node)?]),
         Some(node) if node.as_sequence().is_some() => node.as_sequence().unwrap_or_default().iter().map(read).collect(),
-        _ => Err(RenderError::at(path.span, format!("`{}` holds neither a replacement nor a list of them", path.value))),
+        _ => {
+            Err(RenderError::at(path.span, format!("`{}` holds neither a replacement nor a list of them", path.value)))
+        }
     }
 }
 
@@ -272,7 +277,8 @@ impl SourceValue {
 
 impl FieldSource {
     fn selects(&self, resource: &Resource) -> bool {
-        let effective = |namespace: &str| if namespace.is_empty() { "default".to_owned() } else { namespace.to_owned() };
+        let effective =
+            |namespace: &str| if namespace.is_empty() { "default".to_owned() } else { namespace.to_owned() };
         resource.any_id(|id| {
             (self.name.is_empty() || self.name == id.name)
                 && (self.namespace.is_empty() || effective(&self.namespace) == effective(&id.namespace))

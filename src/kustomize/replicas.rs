@@ -21,7 +21,8 @@ pub(super) fn set(resources: &mut [Resource], replica: &Replica, specs: &[FieldS
             if !spec.selects(&resource.gvk()) {
                 continue;
             }
-            let how = Visit { create: spec.create.then_some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
+            let how =
+                Visit { create: spec.create.then_some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
             visit(&mut resource.node, &spec.path, how, &mut |node| {
                 let Some(scalar) = node.as_scalar().map(|scalar| scalar.rewritten(&replica.count.to_string())) else {
                     let message = format!("the replica count belongs here, but this is {}", node.shape());

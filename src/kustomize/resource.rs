@@ -45,9 +45,22 @@ fn is_own_note(key: &str) -> bool {
     let noted = |name: &str| {
         matches!(
             name,
-            "previousKinds" | "previousNames" | "previousNamespaces" | "prefixes" | "suffixes" | "refBy"
-                | "allowNameChange" | "allowKindChange" | "generatorBehavior" | "needsHashSuffix"
-                | "path" | "index" | "seqindent" | "id" | "helm-generated" | "annotations-migration-resource-id"
+            "previousKinds"
+                | "previousNames"
+                | "previousNamespaces"
+                | "prefixes"
+                | "suffixes"
+                | "refBy"
+                | "allowNameChange"
+                | "allowKindChange"
+                | "generatorBehavior"
+                | "needsHashSuffix"
+                | "path"
+                | "index"
+                | "seqindent"
+                | "id"
+                | "helm-generated"
+                | "annotations-migration-resource-id"
         )
     };
     key.strip_prefix(NOTES).is_some_and(noted)
@@ -66,14 +79,13 @@ fn is_as_written(one: &Node, other: &Node) -> bool {
     one.origin.span == other.origin.span && one.origin.step == other.origin.step && same(one, other)
 }
 
-/// Takes over the values that differ from what is known; of several the last one.
-fn collect_changed(node: &Node, known: &mut [Node], changed: &mut [bool]) {
+/// Finds the values that differ from what is known; of several the last one.
+fn collect_changed(node: &Node, known: &[Node], changed: &mut [Option<Node>]) {
     match &node.value {
         Value::Scalar(_) => {
             let Some(at) = usize::from(node.origin.shared).checked_sub(1) else { return };
-            if let Some(value) = known.get_mut(at).filter(|value| !is_as_written(value, node)) {
-                *value = node.clone();
-                changed[at] = true;
+            if known.get(at).is_some_and(|known| !is_as_written(known, node)) {
+                changed[at] = Some(node.clone());
             }
         }
         Value::Sequence(items) => items.iter().for_each(|item| collect_changed(item, known, changed)),
@@ -81,21 +93,22 @@ fn collect_changed(node: &Node, known: &mut [Node], changed: &mut [bool]) {
     }
 }
 
-fn write_shared(node: &mut Node, known: &[Node], changed: &[bool]) {
+fn write_shared(node: &mut Node, changed: &[Option<Node>]) {
     if !has_shared(node) {
         return;
     }
     if let Some(items) = node.as_sequence_mut() {
-        return items.iter_mut().for_each(|item| write_shared(item, known, changed));
+        return items.iter_mut().for_each(|item| write_shared(item, changed));
     }
     if let Some(mapping) = node.as_mapping_mut() {
-        return mapping.iter_mut().for_each(|(_, node)| write_shared(node, known, changed));
+        return mapping.iter_mut().for_each(|(_, node)| write_shared(node, changed));
     }
-    let Some(at) = usize::from(node.origin.shared).checked_sub(1).filter(|at| changed.get(*at) == Some(&true)) else {
-        return;
-    };
-    if !is_as_written(&known[at], node) {
-        let before = std::mem::replace(node, known[at].clone());
+    let at = usize::from(node.origin.shared).checked_sub(1);
+    if let Some(Some(value)) = at
+        .and_then(|at| changed.get(at))
+        .filter(|value| value.as_ref().is_some_and(|value| !is_as_written(value, node)))
+    {
+        let before = std::mem::replace(node, value.clone());
         node.remember(before);
     }
 }
@@ -243,11 +256,7 @@ impl Resource {
     ///
     /// # Errors
     /// Those of the work.
-    pub fn with_annotations<E>(
-        &mut self,
-        span: Span,
-        work: impl FnOnce(&mut Node) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn with_annotations<E>(&mut self, span: Span, work: impl FnOnce(&mut Node) -> Result<(), E>) -> Result<(), E> {
         let has_past = self.is_generated || !self.previous.is_empty();
         let lacking = metadata_of(&mut self.node).filter(|metadata| metadata.get("annotations").is_none());
         let Some(metadata) = lacking.filter(|_| has_past) else { return work(&mut self.node) };
@@ -281,10 +290,16 @@ impl Resource {
         if self.shared.is_empty() {
             return;
         }
-        let mut changed = vec![false; self.shared.len()];
-        collect_changed(&self.node, &mut self.shared, &mut changed);
-        if changed.contains(&true) {
-            write_shared(&mut self.node, &self.shared, &changed);
+        let mut changed = vec![None; self.shared.len()];
+        collect_changed(&self.node, &self.shared, &mut changed);
+        if changed.iter().all(Option::is_none) {
+            return;
+        }
+        write_shared(&mut self.node, &changed);
+        for (known, changed) in self.shared.iter_mut().zip(changed) {
+            if let Some(changed) = changed {
+                *known = changed;
+            }
         }
     }
 

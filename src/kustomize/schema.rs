@@ -135,7 +135,8 @@ impl Schemas {
         match self {
             Self::BuiltIn => false,
             Self::Custom(custom) => {
-                !kinds::is_known(gvk) && custom.definitions.namespaced.get(&(gvk.api_version(), gvk.kind.clone())) == Some(&false)
+                !kinds::is_known(gvk)
+                    && custom.definitions.namespaced.get(&(gvk.api_version(), gvk.kind.clone())) == Some(&false)
             }
         }
     }

@@ -235,7 +235,9 @@ impl Requirement {
         match &self.test {
             Test::Exists => value.is_some(),
             Test::Absent => value.is_none(),
-            Test::Greater(limit) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value > *limit),
+            Test::Greater(limit) => {
+                value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value > *limit)
+            }
             Test::Less(limit) => value.and_then(|value| value.parse::<i64>().ok()).is_some_and(|value| value < *limit),
             Test::In(values) => value.is_some_and(|value| values.iter().any(|wanted| wanted == value)),
             Test::NotIn(values) => value.is_none_or(|value| values.iter().all(|wanted| wanted != value)),

@@ -292,7 +292,8 @@ fn name_references() -> Vec<NameReferences> {
 
 fn var_references() -> Vec<FieldSpec> {
     let field = |list, field| format!("{list}/{field}");
-    let fields = ["containers", "initContainers"].iter().flat_map(|list| VARS_IN_CONTAINERS.map(|name| field(list, name)));
+    let fields =
+        ["containers", "initContainers"].iter().flat_map(|list| VARS_IN_CONTAINERS.map(|name| field(list, name)));
     let fields: Vec<String> = fields.collect();
     [in_pods(&VARS_IN_PODS, &fields.join(" ")), parse(VARS_ELSEWHERE)].concat()
 }

@@ -164,18 +164,16 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Found, RenderError> {
     Ok(Found { scalar: scalar.transpose()?, span: node.origin.span })
 }
 
-fn replace_at(
-    node: &mut Node,
-    values: &BTreeMap<&str, Found>,
-    text_left: &mut usize,
-) -> Result<(), RenderError> {
+fn replace_at(node: &mut Node, values: &BTreeMap<&str, Found>, text_left: &mut usize) -> Result<(), RenderError> {
     let is_text = |node: &Node| node.as_scalar().is_some_and(|scalar| scalar.kind == Kind::String);
     match &node.value {
         Value::Scalar(_) if is_text(node) => replace_in(node, values, text_left),
         Value::Scalar(_) => Ok(()),
         Value::Sequence(items) => match items.iter().find(|item| !is_text(item)) {
-            Some(item) => Err(RenderError::at(item.origin.span, format!("a text belongs here, but this is {}", item.shape()))
-                .help("vars are replaced in this list, whose items must all be texts: write it in quotes")),
+            Some(item) => {
+                Err(RenderError::at(item.origin.span, format!("a text belongs here, but this is {}", item.shape()))
+                    .help("vars are replaced in this list, whose items must all be texts: write it in quotes"))
+            }
             None if items.iter().any(mentions) => {
                 let mut items = node.as_sequence_mut().into_iter().flatten();
                 items.try_for_each(|item| replace_in(item, values, text_left))
@@ -184,7 +182,9 @@ fn replace_at(
         },
         Value::Mapping(mapping) => {
             if let Some((key, _)) = mapping.iter().find(|(key, _)| !key.is_string) {
-                return Err(RenderError::at(key.span, format!("the key `{}` is no text", key.text)).help("write it in quotes"));
+                return Err(
+                    RenderError::at(key.span, format!("the key `{}` is no text", key.text)).help("write it in quotes")
+                );
             }
             if !mapping.iter().any(|(_, node)| mentions(node)) {
                 return Ok(());
@@ -200,11 +200,7 @@ fn mentions(node: &Node) -> bool {
     node.as_text().is_some_and(|text| text.contains('$'))
 }
 
-fn replace_in(
-    node: &mut Node,
-    values: &BTreeMap<&str, Found>,
-    text_left: &mut usize,
-) -> Result<(), RenderError> {
+fn replace_in(node: &mut Node, values: &BTreeMap<&str, Found>, text_left: &mut usize) -> Result<(), RenderError> {
     let Some(text) = node.as_text().filter(|text| text.contains('$')) else { return Ok(()) };
     let whole = text.strip_prefix("$(").and_then(|rest| rest.strip_suffix(')')).and_then(|name| values.get(name));
     if let Some(Found { scalar: Some(scalar), span }) = whole {

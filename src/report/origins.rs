@@ -133,11 +133,7 @@ fn before(node: &Node, files: &Files) -> Vec<Earlier> {
 }
 
 /// Visits scalars, and collections that are empty, by their JSON pointers.
-fn each_scalar(
-    node: &Node,
-    path: &mut String,
-    visit: &mut dyn FnMut(&Node, &str) -> io::Result<()>,
-) -> io::Result<()> {
+fn each_scalar(node: &Node, path: &mut String, visit: &mut dyn FnMut(&Node, &str) -> io::Result<()>) -> io::Result<()> {
     let length = path.len();
     match &node.value {
         Value::Sequence(items) if !items.is_empty() => {

@@ -17,6 +17,11 @@ impl MemoryTree {
         Self { files: files.collect() }
     }
 
+    /// Makes a tree of contents that need not be text.
+    pub fn from_contents(files: impl IntoIterator<Item = (RepoPath, Vec<u8>)>) -> Self {
+        Self { files: files.into_iter().map(|(path, content)| (path, Arc::from(content))).collect() }
+    }
+
     /// The same tree with one file added or replaced.
     #[must_use]
     pub fn with(mut self, path: &str, text: &str) -> Self {
@@ -59,8 +64,11 @@ impl Tree for MemoryTree {
         for (path, content) in self.files.iter().filter(|(path, _)| path.is_within(folder)) {
             let mut below = path.segments().skip(depth);
             if let Some(name) = below.next() {
-                let entry =
-                    if below.next().is_some() { Entry::Folder(None) } else { Entry::File(Some(ContentId::of(content))) };
+                let entry = if below.next().is_some() {
+                    Entry::Folder(None)
+                } else {
+                    Entry::File(Some(ContentId::of(content)))
+                };
                 children.insert(name.to_owned(), entry);
             }
         }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
+use super::json::number_text;
 use super::resolve::{Kind, resolve, resolve_yaml11};
 use super::{DEEPEST, Key, MOST_NODES, Mapping, Node, Origin, Scalar, Step, Value};
 use crate::span::{FileId, SourceFile, Span, offset};
@@ -311,7 +312,7 @@ impl Builder<'_> {
         };
         // What is left out in a flow collection is null while kustomize works, and an empty string in its output.
         let is_blank = self.dialect == Dialect::Resource && self.is_in_flow() && text.is_empty() && tag.is_none();
-        let plain = plain && !is_blank;
+        let plain = (plain || kind == Kind::Null) && !is_blank;
         Ok(Scalar { text, kind, plain })
     }
 
@@ -347,7 +348,13 @@ impl Builder<'_> {
             };
             let is_merge = scalar.plain && &*scalar.text == "<<";
             let is_string = scalar.kind == Kind::String;
-            *key = Some((Key { text: scalar.text, span: node.origin.span, is_string }, is_merge));
+            let text = match scalar.kind {
+                // Kustomizations pass through JSON, whose keys are strings: `y` is `true`, and 0x10 is 16.
+                Kind::Bool(value) if self.dialect != Dialect::Resource => Arc::from(value.to_string()),
+                kind if self.dialect != Dialect::Resource => number_text(kind).map_or(scalar.text, Arc::from),
+                _ => scalar.text,
+            };
+            *key = Some((Key { text, span: node.origin.span, is_string }, is_merge));
             return Ok(None);
         };
         if is_merge {

@@ -6,6 +6,7 @@
 mod cases;
 mod command_line;
 mod house;
+mod mutations;
 mod origins;
 mod render;
 mod support;

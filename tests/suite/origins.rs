@@ -33,8 +33,9 @@ impl Checked {
                     self.keys += 1;
                     // A key that was made on the way to a value comes from the instruction that made the value.
                     let is_generated = value.origin.step == Step::Generator && key.span == value.origin.span;
-                    let is_explained =
-                        is_generated || lines(key.span, files).replace('\\', "").replace("~1", "/").contains(&*key.text) || below.contains(&key.span);
+                    let is_explained = is_generated
+                        || lines(key.span, files).replace('\\', "").replace("~1", "/").contains(&*key.text)
+                        || below.contains(&key.span);
                     if !is_explained {
                         let told = lines(key.span, files);
                         self.unexplained.push(format!("the key {path}/{} is said to come from `{told}`", key.text));
@@ -117,7 +118,8 @@ fn is_explained(text: &str, kind: Kind, node: &Node, files: &Files) -> bool {
         Step::Generator => {
             let encoded: String = text.split_whitespace().collect();
             let decoded = STANDARD.decode(encoded).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            decoded.is_ok_and(|decoded| slice.contains(decoded.trim()) || squeezed(&slice).contains(&squeezed(&decoded)))
+            decoded
+                .is_ok_and(|decoded| slice.contains(decoded.trim()) || squeezed(&slice).contains(&squeezed(&decoded)))
         }
         // The place is the entry that generates the object, whose original name is at the end of the chain.
         Step::NameHash | Step::NameReference => {
@@ -161,7 +163,9 @@ fn every_value_comes_from_a_line_that_explains_it() {
     report(&checked);
     assert!(checked.values > 1000, "only {} values were checked", checked.values);
     let steps: Vec<&str> = checked.by_step.keys().copied().collect();
-    for step in ["file", "patch", "jsonPatch", "generator", "name", "nameHash", "label", "replica", "image", "replacement"] {
+    for step in
+        ["file", "patch", "jsonPatch", "generator", "name", "nameHash", "label", "replica", "image", "replacement"]
+    {
         assert!(steps.contains(&step), "no value of the step `{step}` was checked");
     }
 }
@@ -187,7 +191,8 @@ fn each_kustomization(tree: &Path, checked: &mut Checked) -> usize {
             let inside = folder.strip_prefix(tree).unwrap().to_str().unwrap();
             rendered += usize::from(check(tree, &RepoPath::new(inside).unwrap(), checked));
         }
-        folders.extend(entries.into_iter().filter(|path| path.is_dir() && !path.is_symlink() && !path.ends_with(".git")));
+        folders
+            .extend(entries.into_iter().filter(|path| path.is_dir() && !path.is_symlink() && !path.ends_with(".git")));
     }
     rendered
 }

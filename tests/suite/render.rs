@@ -6,7 +6,6 @@ use std::fs;
 use tollgate::kustomize::{Options, Parsed, Renderer, Scanner};
 use tollgate::sources::{MemoryTree, RepoPath, WorkingTree};
 
-
 use crate::support::root;
 
 fn cases() -> Vec<std::path::PathBuf> {
@@ -72,25 +71,44 @@ fn what_does_not_render_says_where_and_what_to_do() {
         (vec![(at, "vars:\n- name: X\n")], "the var `X` means no object", 2, "objref"),
         (vec![(at, "helmCharts:\n- name: X\n")], "Helm charts are not rendered", 1, "commit the result"),
         (
-            vec![(at, "generators: [a.yaml]\n"), ("overlay/a.yaml", "apiVersion: x/v1\nkind: Y\nmetadata: {name: z}\n")],
+            vec![
+                (at, "generators: [a.yaml]\n"),
+                ("overlay/a.yaml", "apiVersion: x/v1\nkind: Y\nmetadata: {name: z}\n"),
+            ],
             "is a program outside",
             2,
             "nothing of a change is executed",
         ),
         (
-            vec![(at, "resources: [a.yaml]\nreplacements:\n- source: {kind: ConfigMap, fieldPath: data.b}\n  targets: []\n"), ("overlay/a.yaml", OBJECT)],
+            vec![
+                (
+                    at,
+                    "resources: [a.yaml]\nreplacements:\n- source: {kind: ConfigMap, fieldPath: data.b}\n  targets: []\n",
+                ),
+                ("overlay/a.yaml", OBJECT),
+            ],
             "`data.b` does not exist in this object",
             3,
             "did you mean `metadata`",
         ),
         (
-            vec![(at, "resources: [a.yaml]\nreplacements:\n- sourceValue: x\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [metadata.nam]\n"), ("overlay/a.yaml", OBJECT)],
+            vec![
+                (
+                    at,
+                    "resources: [a.yaml]\nreplacements:\n- sourceValue: x\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [metadata.nam]\n",
+                ),
+                ("overlay/a.yaml", OBJECT),
+            ],
             "`metadata.nam` does not exist in this object",
             6,
             "did you mean `name`",
         ),
         (
-            vec![(at, "configurations: [c.yaml]\nresources: [a.yaml]\n"), ("overlay/c.yaml", "commonLabel: []\n"), ("overlay/a.yaml", OBJECT)],
+            vec![
+                (at, "configurations: [c.yaml]\nresources: [a.yaml]\n"),
+                ("overlay/c.yaml", "commonLabel: []\n"),
+                ("overlay/a.yaml", OBJECT),
+            ],
             "`commonLabel` is no field of a transformer configuration",
             1,
             "did you mean `commonLabels`",

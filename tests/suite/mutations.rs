@@ -1,0 +1,159 @@
+//! Inputs that nobody would write: every rendering ends soon, in an output or an error, and never in a panic.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use tollgate::kustomize::{Options, Parsed, Renderer};
+use tollgate::parallel;
+use tollgate::sources::{MemoryTree, RepoPath};
+
+use crate::support::{files_in, root};
+
+const MUTATIONS: u64 = 10_000;
+/// What one rendering may take on a busy machine, unoptimised.
+const LONGEST: Duration = Duration::from_secs(20);
+
+/// A small generator of numbers, so that every run makes the same inputs (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let wide = u128::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)) * limit.max(1) as u128;
+        usize::try_from(wide >> 64).unwrap()
+    }
+}
+
+const FRAGMENTS: [&str; 28] = [
+    "- ",
+    ": ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "&a ",
+    "*a",
+    "<<: ",
+    "|\n",
+    ">-\n",
+    "\t",
+    "\u{feff}",
+    "\0",
+    "!!binary ",
+    "!!int ",
+    "---\n",
+    "~",
+    "\"",
+    "'",
+    "$patch: delete\n",
+    "$(A)",
+    "../",
+    "0x",
+    "1e999",
+    ".inf",
+    "kind: List\nitems:\n",
+    "\u{85}",
+];
+
+fn mutate(text: &str, other: &str, numbers: &mut Numbers) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for _ in 0..=numbers.below(2) {
+        let at = numbers.below(bytes.len() + 1);
+        match numbers.below(12) {
+            0 => bytes.truncate(at),
+            1 => {
+                let from = numbers.below(other.len() + 1);
+                bytes.splice(at..at, other.as_bytes()[from..].iter().copied().take(300));
+            }
+            2 => {
+                let end = (at + numbers.below(40)).min(bytes.len());
+                bytes.drain(at..end);
+            }
+            3 => {
+                let byte = u8::try_from(numbers.below(256)).unwrap();
+                bytes.insert(at, byte);
+            }
+            4 => {
+                let fragment = FRAGMENTS[numbers.below(FRAGMENTS.len())];
+                bytes.splice(at..at, fragment.bytes());
+            }
+            5 => {
+                let fragment = FRAGMENTS[numbers.below(FRAGMENTS.len())].repeat(1 + numbers.below(400));
+                bytes.splice(at..at, fragment.bytes());
+            }
+            6 => {
+                // A line goes elsewhere.
+                let mut lines: Vec<Vec<u8>> =
+                    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+                if !lines.is_empty() {
+                    let line = lines.remove(numbers.below(lines.len()));
+                    lines.insert(numbers.below(lines.len() + 1), line);
+                }
+                bytes = lines.concat();
+            }
+            7 => {
+                let copy = bytes.clone();
+                bytes.extend(copy.into_iter().take(4000));
+            }
+            8..=10 => {
+                // One word takes the place of another.
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let old: Vec<&str> = text.split_whitespace().collect();
+                let new: Vec<&str> = other.split_whitespace().collect();
+                if !old.is_empty() && !new.is_empty() {
+                    let (old, new) = (old[numbers.below(old.len())], new[numbers.below(new.len())]);
+                    bytes = text.replacen(old, new, 1 + numbers.below(2)).into_bytes();
+                }
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = byte.wrapping_add(1);
+                }
+            }
+        }
+    }
+    bytes
+}
+
+#[test]
+fn mutated_inputs_end_in_an_output_or_an_error() {
+    let mut cases: Vec<BTreeMap<RepoPath, String>> = Vec::new();
+    let mut folders: Vec<_> = fs::read_dir(root().join("testdata/kustomize")).unwrap().flatten().collect();
+    folders.sort_by_key(fs::DirEntry::path);
+    for folder in folders {
+        cases.push(files_in(&folder.path().join("input")));
+    }
+    let overlay = RepoPath::new("overlay").unwrap();
+    let seeds: Vec<u64> = (1..=MUTATIONS).collect();
+    let ended = parallel::map(&seeds, |seed| {
+        let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let case = &cases[numbers.below(cases.len())];
+        let (paths, texts): (Vec<_>, Vec<_>) = case.iter().unzip();
+        let (changed, other) = (numbers.below(paths.len()), numbers.below(texts.len()));
+        let mutated = mutate(texts[changed], texts[other], &mut numbers);
+        let files = case.iter().map(|(path, text)| {
+            let content = if path == paths[changed] { mutated.clone() } else { text.as_bytes().to_vec() };
+            (path.clone(), content)
+        });
+        let tree = MemoryTree::from_contents(files);
+        let parsed = Parsed::default();
+        let start = Instant::now();
+        let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay);
+        let rendered = match rendering {
+            Ok(rendering) => rendering.to_yaml().is_ok(),
+            Err(failed) => {
+                let error = failed.error;
+                assert!(!error.message.is_empty() && (error.span.is_some() || error.help.is_some()), "seed {seed}");
+                false
+            }
+        };
+        assert!(start.elapsed() < LONGEST, "seed {seed} took {:?}", start.elapsed());
+        rendered
+    });
+    let rendered = ended.iter().filter(|rendered| **rendered).count();
+    println!("{MUTATIONS} mutated inputs: {rendered} rendered, the others failed with an error");
+    assert!(rendered > 500 && ended.len() - rendered > 500, "only {rendered} rendered: the mutations are too rough");
+}
