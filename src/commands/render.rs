@@ -113,8 +113,8 @@ fn all(
             }
         }
     }
-    let rendered = overlays.len() - failed;
-    writeln!(process.err, "{} rendered into `{}`, {failed} failed", count(rendered, "overlay"), output.display())?;
+    let succeeded = count(overlays.len() - failed, "overlay");
+    writeln!(process.err, "{succeeded} rendered into `{}`, {failed} failed", output.display())?;
     Ok(if failed == 0 { Exit::Allowed } else { Exit::Refused })
 }
 

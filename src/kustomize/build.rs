@@ -221,7 +221,7 @@ impl<'a> Renderer<'a> {
                 let kustomization = (*read).as_ref().map_err(Clone::clone)?;
                 let metadata = kustomization.build_metadata;
                 let origin = metadata.first.map(|span| Trail { path: String::new(), span });
-                let built = self.build(root, kustomization, &mut Run::default(), closure, origin)?;
+                let built = self.build(root, kustomization, &mut Run::default(), closure, origin.as_ref())?;
                 let built = Arc::unwrap_or_clone(built);
                 let order = kustomization.order.clone()?;
                 let finish = Finish { config: built.config, vars: built.vars, order, metadata };
@@ -283,14 +283,14 @@ impl<'a> Renderer<'a> {
         kustomization: &Kustomization,
         run: &mut Run,
         closure: &mut Closure,
-        origin: Option<Trail>,
+        origin: Option<&Trail>,
     ) -> Result<Arc<Built>, RenderError> {
         let met_unknown_kind = run.met_unknown_kind;
         let key = BuiltKey {
             root: root.clone(),
             schema: run.schema,
             met_unknown_kind,
-            origin: origin.as_ref().map(|trail| trail.path.clone()),
+            origin: origin.map(|trail| trail.path.clone()),
         };
         let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
@@ -302,7 +302,7 @@ impl<'a> Renderer<'a> {
         let mut own = Closure::default();
         let mut accumulator = Accumulator::default();
         let mut visit = Visit { run, roots: BTreeSet::new(), closure: &mut own };
-        let result = self.accumulate(root, kustomization, &mut accumulator, &mut visit, origin.as_ref());
+        let result = self.accumulate(root, kustomization, &mut accumulator, &mut visit, origin);
         let roots = visit.roots;
         // The file itself was found by whoever asked.
         self.loader(root, &mut own, &run.schemas).kustomization(None)?;
@@ -437,7 +437,7 @@ impl<'a> Renderer<'a> {
                     let mut found = found.map_err(|error| error.through(span, "listed here"))?;
                     visit.run.met_unknown_kind |= found.iter().any(|resource| !kinds::is_known(&resource.gvk()));
                     if let Some(origin) = origin {
-                        found.iter_mut().for_each(|resource| build_metadata::came_from(resource, &origin));
+                        build_metadata::came_from(&mut found, &origin);
                     }
                     accumulator.append(found, span)?;
                 }
@@ -449,7 +449,7 @@ impl<'a> Renderer<'a> {
                             .help("list it under `components`"));
                     }
                     let built = self
-                        .build(&folder, base, visit.run, visit.closure, origin)
+                        .build(&folder, base, visit.run, visit.closure, origin.as_ref())
                         .map_err(|error| error.through(span, "listed here"))?;
                     visit.roots.extend(built.roots.iter().cloned());
                     accumulator.append(built.resources.clone(), span)?;
@@ -506,7 +506,7 @@ impl<'a> Renderer<'a> {
             match inline.ok().and_then(|documents| objects(documents, &visit.run.schemas).ok()) {
                 Some(mut found) => {
                     if let Some(file) = file {
-                        found.iter_mut().for_each(|resource| build_metadata::came_from(resource, file));
+                        build_metadata::came_from(&mut found, file);
                     }
                     accumulator.append(found, entry.span)?;
                 }

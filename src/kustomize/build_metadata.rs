@@ -85,8 +85,8 @@ impl Configured {
             ("namespace", &self.namespace),
         ];
         let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
-        let lines: String = fields.map(|(key, value)| format!("{indent}  {key}: {}\n", scalar(value))).collect();
-        format!("configuredIn: {}\n{indent}configuredBy:\n{lines}", scalar(&self.file.path))
+        let start = format!("configuredIn: {}\n{indent}configuredBy:\n", scalar(&self.file.path));
+        fields.fold(start, |text, (key, value)| format!("{text}{indent}  {key}: {}\n", scalar(value)))
     }
 }
 
@@ -122,15 +122,18 @@ fn annotate(resource: &mut Resource, key: &str, text: &str, span: Span) {
     drop(set);
 }
 
-/// Notes the file that an object stands in.
-pub(super) fn came_from(resource: &mut Resource, file: &Trail) {
-    annotate(resource, ORIGIN, &format!("path: {}\n", scalar(&file.path)), file.span);
+/// Notes the file that objects stand in.
+pub(super) fn came_from(resources: &mut [Resource], file: &Trail) {
+    let text = format!("path: {}\n", scalar(&file.path));
+    for resource in resources {
+        annotate(resource, ORIGIN, &text, file.span);
+    }
 }
 
 /// The file that an object stands in, where that was noted.
 pub(super) fn path_of(resource: &Resource) -> Option<String> {
-    let lines = annotation(resource, ORIGIN)?.lines();
-    let path = lines.filter_map(|line| line.strip_prefix("path: ")).next()?;
+    let mut lines = annotation(resource, ORIGIN)?.lines();
+    let path = lines.find_map(|line| line.strip_prefix("path: "))?;
     Some(path.trim_matches(['"', '\'']).to_owned())
 }
 
@@ -149,12 +152,18 @@ pub(super) fn keep_origin(new: &mut Resource, old: &Resource) {
     }
 }
 
-/// Notes a transformer that had its turn. An object of unknown origin counts as made by it.
-pub(super) fn was_transformed(resource: &mut Resource, configured: &Configured) {
-    if annotation(resource, ORIGIN).is_none() {
-        was_generated(resource, configured);
-        return;
+/// Notes a transformer that had its turn. Objects of unknown origin count as made by it.
+pub(super) fn were_transformed(resources: &mut [Resource], configured: &Configured) {
+    for resource in resources {
+        if annotation(resource, ORIGIN).is_none() {
+            was_generated(resource, configured);
+        } else {
+            was_transformed(resource, configured);
+        }
     }
+}
+
+fn was_transformed(resource: &mut Resource, configured: &Configured) {
     let known = annotation(resource, TRANSFORMATIONS).unwrap_or_default();
     let text = format!("{known}- {}", configured.text("  "));
     annotate(resource, TRANSFORMATIONS, &text, configured.file.span);

@@ -106,7 +106,7 @@ impl FieldPath {
                 continue;
             }
             let mut bracketed = piece;
-            while let Some(next) = pieces.next() {
+            for next in pieces.by_ref() {
                 bracketed.push('.');
                 bracketed.push_str(&next);
                 if next.ends_with(']') {

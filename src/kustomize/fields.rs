@@ -193,7 +193,7 @@ impl<'a> Fields<'a> {
         };
         let pair = |(key, node): (&Key, &Node)| {
             let value = text_of(node, &key.text, self.reading)?.map_or_else(String::new, |text| text.value);
-            Ok(Pair { key: key.text.to_string(), value, span: node.origin.span })
+            Ok(Pair { key: key.in_json().to_string(), value, span: node.origin.span })
         };
         mapping.iter().map(pair).collect()
     }

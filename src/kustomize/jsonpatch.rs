@@ -92,9 +92,15 @@ impl Operation {
     }
 }
 
-/// What a patch writes is the patch's work.
+/// What a patch writes is the patch's work, and JSON.
 fn mark(node: &mut Node) {
     node.origin.step = Step::JsonPatch;
+    if node.as_mapping().is_some_and(|mapping| mapping.iter().any(|(key, _)| !key.is_string)) {
+        let entries = node.as_mapping().into_iter().flat_map(Mapping::iter);
+        let entry =
+            |(key, node): (&Key, &Node)| (Key { text: key.in_json(), span: key.span, is_string: true }, node.clone());
+        node.value = Value::Mapping(Arc::new(entries.map(entry).collect()));
+    }
     if let Value::Sequence(items) = &mut node.value {
         std::sync::Arc::make_mut(items).iter_mut().for_each(mark);
     } else if let Some(mapping) = node.as_mapping_mut() {

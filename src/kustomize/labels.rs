@@ -46,19 +46,16 @@ fn write(node: &mut Node, pair: &Pair, step: Step, shared: u16, added: &mut usiz
         return Err(RenderError::at(span, message).help("labels, selectors and annotations are mappings"));
     };
     let mut value = Node::string(&pair.value, pair.span, step);
-    match mapping.get_mut(&pair.key) {
-        Some(found) => {
-            if let (Value::Scalar(new), Some(old)) = (&mut value.value, found.as_scalar()) {
-                new.plain = old.plain;
-            }
-            value.remember(found.clone());
-            *found = value;
+    if let Some(found) = mapping.get_mut(&pair.key) {
+        if let (Value::Scalar(new), Some(old)) = (&mut value.value, found.as_scalar()) {
+            new.plain = old.plain;
         }
-        None => {
-            *added += 1;
-            value.origin.shared = shared;
-            mapping.push(Key::plain(&pair.key, pair.span), value);
-        }
+        value.remember(found.clone());
+        *found = value;
+    } else {
+        *added += 1;
+        value.origin.shared = shared;
+        mapping.push(Key::plain(&pair.key, pair.span), value);
     }
     Ok(())
 }

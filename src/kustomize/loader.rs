@@ -58,21 +58,24 @@ pub struct Parsed {
     /// The files.
     pub files: Files,
     documents: Mutex<HashMap<(FileId, bool), Documents>>,
-    kustomizations: Mutex<HashMap<FileId, Arc<Result<Kustomization, RenderError>>>>,
-    configurations: Mutex<HashMap<FileId, Arc<Result<TransformerConfig, RenderError>>>>,
-    definitions: Mutex<HashMap<FileId, Arc<Result<Arc<Definitions>, RenderError>>>>,
+    kustomizations: Known<Kustomization>,
+    configurations: Known<TransformerConfig>,
+    definitions: Known<Arc<Definitions>>,
 }
 
-/// What was made of a file, made at most once.
+/// What was made of files, each at most once.
+type Known<T> = Mutex<HashMap<FileId, Arc<Result<T, RenderError>>>>;
+
+/// What is made of a file, from the store where it is known.
 fn once<T>(
-    known: &Mutex<HashMap<FileId, Arc<Result<T, RenderError>>>>,
+    known: &Known<T>,
     file: FileId,
-    make: impl FnOnce() -> Result<T, RenderError>,
+    read: impl FnOnce() -> Result<T, RenderError>,
 ) -> Arc<Result<T, RenderError>> {
     if let Some(known) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&file) {
         return Arc::clone(known);
     }
-    let made = Arc::new(make());
+    let made = Arc::new(read());
     known.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::clone(&made));
     made
 }

@@ -35,12 +35,11 @@ pub(super) fn strategic_merge(
         // An entry is a path or the patch itself; what reads as objects is the latter.
         let inline = embedded(&entry.value, entry.span, loader, Dialect::Resource).ok();
         let inline = inline.and_then(|nodes| objects(nodes, &loader.schemas).ok());
-        match inline.filter(|found| !found.is_empty()) {
-            Some(found) => patches.extend(found),
-            None => {
-                let documents = loader.documents(&entry.value, entry.span, Step::Patch)?;
-                patches.extend(objects(documents, &loader.schemas)?);
-            }
+        if let Some(found) = inline.filter(|found| !found.is_empty()) {
+            patches.extend(found);
+        } else {
+            let documents = loader.documents(&entry.value, entry.span, Step::Patch)?;
+            patches.extend(objects(documents, &loader.schemas)?);
         }
     }
     if let Some(text) = text {

@@ -2,7 +2,7 @@
 //! (`api/internal/plugins/loader`). Plugins that would run a program are refused.
 
 use super::accumulator::Accumulator;
-use super::build_metadata::{Configured, Trail, was_generated, was_transformed};
+use super::build_metadata::{Configured, Trail, was_generated, were_transformed};
 use super::error::{RenderError, nearest};
 use super::fields::{Fields, Reading, Text, as_configuration};
 use super::fieldspec::FieldSpec;
@@ -118,7 +118,7 @@ pub(super) fn run_transformer(
     let kind = plugin.kind(&TRANSFORMERS, field)?.to_owned();
     transform(&kind, &as_configuration(&plugin.resource.node), resources, loader)?;
     if let Some(configured) = plugin.configured() {
-        resources.iter_mut().for_each(|resource| was_transformed(resource, &configured));
+        were_transformed(resources, &configured);
     }
     resources.retain(|resource| !resource.is_deleted());
     Ok(())

@@ -1,7 +1,7 @@
 //! A kustomization's own transformers, in kustomize's order (`api/internal/target/kusttarget_configplugin.go`).
 
 use super::accumulator::Accumulator;
-use super::build_metadata::{Configured, Trail, was_transformed};
+use super::build_metadata::{Configured, Trail, were_transformed};
 use super::error::RenderError;
 use super::fields::Text;
 use super::fieldspec::FieldSpec;
@@ -29,7 +29,7 @@ pub(super) fn run(
     let applied = |resources: &mut Vec<Resource>, kind: &str| {
         if let Some(file) = file {
             let configured = Configured::built_in(file, kind);
-            resources.iter_mut().for_each(|resource| was_transformed(resource, &configured));
+            were_transformed(resources, &configured);
         }
         resources.retain(|resource| !resource.is_deleted());
     };

@@ -148,6 +148,16 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key as JSON has it, whose keys are strings, where YAML 1.1 was read: `y` is `true`, and `0x10` is `16`.
+    #[must_use]
+    pub fn in_json(&self) -> Arc<str> {
+        match resolve_yaml11(&self.text) {
+            _ if self.is_string => Arc::clone(&self.text),
+            Kind::Bool(value) => Arc::from(value.to_string()),
+            kind => number_text(kind).map_or_else(|| Arc::clone(&self.text), Arc::from),
+        }
+    }
+
     /// A key that is written without quotes, whatever it then means: so kustomize adds keys.
     #[must_use]
     pub fn plain(text: &str, span: Span) -> Self {

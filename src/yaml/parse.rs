@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
-use super::json::number_text;
 use super::resolve::{Kind, resolve, resolve_yaml11};
 use super::{DEEPEST, Key, MOST_NODES, Mapping, Node, Origin, Scalar, Step, Value};
 use crate::span::{FileId, SourceFile, Span, offset};
@@ -348,13 +347,7 @@ impl Builder<'_> {
             };
             let is_merge = scalar.plain && &*scalar.text == "<<";
             let is_string = scalar.kind == Kind::String;
-            let text = match scalar.kind {
-                // Kustomizations pass through JSON, whose keys are strings: `y` is `true`, and 0x10 is 16.
-                Kind::Bool(value) if self.dialect != Dialect::Resource => Arc::from(value.to_string()),
-                kind if self.dialect != Dialect::Resource => number_text(kind).map_or(scalar.text, Arc::from),
-                _ => scalar.text,
-            };
-            *key = Some((Key { text, span: node.origin.span, is_string }, is_merge));
+            *key = Some((Key { text: scalar.text, span: node.origin.span, is_string }, is_merge));
             return Ok(None);
         };
         if is_merge {

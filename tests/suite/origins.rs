@@ -1,4 +1,5 @@
 //! Holds every origin of whole renderings against the files that they point into.
+#![expect(clippy::print_stdout, reason = "it says how many values were checked: `cargo test origins -- --nocapture`")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -125,7 +126,7 @@ fn is_explained(text: &str, kind: Kind, node: &Node, files: &Files) -> bool {
         Step::NameHash | Step::NameReference => {
             earlier(node).last().and_then(Node::as_text).is_some_and(|name| slice.contains(name) && text.contains(name))
         }
-        Step::JsonPatch => slice.contains("from"),
+        Step::JsonPatch => slice.contains("from") || matches!(kind, Kind::Bool(_)),
         Step::Var => slice.contains("$("),
         Step::BuildMetadata => ["Annotations", "managedByLabel"].iter().any(|option| slice.contains(option)),
         // Other spellings of the same: dates become times.

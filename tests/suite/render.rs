@@ -56,6 +56,7 @@ fn error(files: &[(&str, &str)]) -> (String, usize, String) {
 const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_does_not_render_says_where_and_what_to_do() {
     let at = "overlay/kustomization.yaml";
     for (files, message, line, help) in [
