@@ -25,6 +25,9 @@ pub struct Pair {
     pub span: Span,
 }
 
+/// How many entries one list of instructions may have.
+const MOST_ENTRIES: usize = 10_000;
+
 /// How strictly instructions are read. kustomize is not of one mind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
@@ -164,6 +167,10 @@ impl<'a> Fields<'a> {
         let Some(items) = node.as_sequence() else {
             return Err(RenderError::at(node.origin.span, format!("`{name}` is a list, but this is {}", node.shape())));
         };
+        if items.len() > MOST_ENTRIES {
+            return Err(RenderError::at(node.origin.span, format!("`{name}` has more than {MOST_ENTRIES} entries"))
+                .help("split the kustomization"));
+        }
         items.iter().map(read).collect()
     }
 

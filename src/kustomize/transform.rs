@@ -12,6 +12,7 @@ use super::namespace::{Namespace, Subjects};
 use super::resource::Resource;
 use super::transformer_config::{TransformerConfig, merge_all};
 use super::{images, labels, names, namespace, patches, replacements, replicas, specs};
+use crate::span::Span;
 use crate::yaml::Step;
 
 /// Applies the transformers. `file` is the kustomization's path where `buildMetadata` notes what was applied.
@@ -24,6 +25,7 @@ pub(super) fn run(
     loader: &mut Loader<'_>,
     file: Option<&Trail>,
 ) -> Result<(), RenderError> {
+    refuse_excess(accumulator.resources.len(), kustomization)?;
     let config = accumulator.config();
     let resources = &mut accumulator.resources;
     let applied = |resources: &mut Vec<Resource>, kind: &str| {
@@ -83,6 +85,21 @@ pub(super) fn run(
         applied(resources, "ReplacementTransformer");
     }
     Ok(())
+}
+
+/// How often an instruction may meet an object in one kustomization.
+const MOST_MEETINGS: usize = 10_000_000;
+
+fn refuse_excess(objects: usize, kustomization: &Kustomization) -> Result<(), RenderError> {
+    let Kustomization { patches, patches_json6902, patches_strategic_merge, images, labels, replicas, .. } =
+        kustomization;
+    let instructions = patches.len() + patches_json6902.len() + images.len() + labels.len() + replicas.len();
+    let instructions = instructions + patches_strategic_merge.len() + kustomization.replacements.len();
+    if instructions * objects <= MOST_MEETINGS {
+        return Ok(());
+    }
+    let message = format!("{instructions} patches and other instructions for {objects} objects are too many");
+    Err(RenderError::at(Span::start_of(kustomization.file), message).help("split the kustomization"))
 }
 
 fn said(text: Option<&Text>) -> Option<&Text> {
