@@ -127,6 +127,10 @@ fn is_explained(text: &str, kind: Kind, node: &Node, files: &Files) -> bool {
             earlier(node).last().and_then(Node::as_text).is_some_and(|name| slice.contains(name) && text.contains(name))
         }
         Step::JsonPatch => slice.contains("from") || matches!(kind, Kind::Bool(_)),
+        // A part of the value comes from here: the literal's, or what stands behind the key in a file of them.
+        Step::Replacement => {
+            slice.split_once('=').is_some_and(|(_, part)| text.contains(part.trim_matches(['"', '\''])))
+        }
         Step::Var => slice.contains("$("),
         Step::BuildMetadata => ["Annotations", "managedByLabel"].iter().any(|option| slice.contains(option)),
         // Other spellings of the same: dates become times.
