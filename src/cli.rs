@@ -22,6 +22,8 @@ pub enum Command {
     Check(Check),
     /// Print what `kustomize build DIR` prints
     Render(Render),
+    /// Say which image was live in which environment, from when to when, and by which commit
+    History(HistoryArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
     Facts(Judge),
     /// List the rules
@@ -93,6 +95,35 @@ pub struct Judge {
     /// Ask only this rule
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
+}
+
+/// `tollgate history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Only this app
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// The branch whose history counts [default: the default branch]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// Only this environment
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// The form of the output
+    #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
+    pub format: TableFormat,
+}
+
+/// Forms of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// For a person.
+    Human,
+    /// `tollgate.history/1`.
+    Json,
 }
 
 /// `tollgate explain`.

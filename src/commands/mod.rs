@@ -8,6 +8,7 @@ use crate::cli::{Cli, Command};
 
 mod check;
 mod demo;
+mod history;
 mod render;
 mod rules;
 
@@ -43,6 +44,7 @@ pub struct Process<'a> {
 pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
     match &cli.command {
         Command::Check(arguments) => check::run(arguments, process),
+        Command::History(arguments) => history::run(arguments, process),
         Command::Facts(arguments) => check::facts(arguments, process),
         Command::Demo(arguments) => demo::run(arguments, process),
         Command::Rules => rules::list(process),

@@ -92,7 +92,7 @@ struct Segment {
 
 /// When commits landed, newest first as their dates. Whoever pushes chooses the date: one before that of a commit which
 /// landed earlier, or after now, is not believed, and the commit counts from the next newer one that is, else from now.
-fn landed(dates: &[i64], now: i64) -> Vec<i64> {
+pub(super) fn landed(dates: &[i64], now: i64) -> Vec<i64> {
     let mut latest = i64::MIN;
     let mut trusted = vec![false; dates.len()];
     for (at, date) in dates.iter().enumerate().rev() {

@@ -5,8 +5,10 @@ pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Bot, Change, first_changed_line};
 pub use history::{Depth, History, HistoryError, Stay};
 pub use owners::{OWNERS_PLACES, OwnerRule, Owners};
+pub use timeline::{Gap, Live, Stretch, Timeline};
 
 mod approvals;
 mod change;
 mod history;
 mod owners;
+mod timeline;

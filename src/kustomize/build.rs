@@ -89,6 +89,8 @@ pub struct Renderer<'a> {
     tree: &'a dyn Tree,
     options: Options,
     built: Mutex<HashMap<BuiltKey, Arc<Built>>>,
+    /// Which built forms have looked for a path; only where the tree moves.
+    built_from: Option<Mutex<HashMap<RepoPath, Vec<BuiltKey>>>>,
 }
 
 /// What has set the schema of a build. The first to do so wins.
@@ -152,7 +154,32 @@ impl<'a> Renderer<'a> {
     /// Renders from `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a Parsed, tree: &'a dyn Tree, options: Options) -> Self {
-        Self { parsed, tree, options, built: Mutex::default() }
+        Self { parsed, tree, options, built: Mutex::default(), built_from: None }
+    }
+
+    /// Renders from a tree that moves: whoever moves it says what has changed by [`Renderer::forget`].
+    #[must_use]
+    pub fn moving(parsed: &'a Parsed, tree: &'a dyn Tree, options: Options) -> Self {
+        Self { built_from: Some(Mutex::default()), ..Self::new(parsed, tree, options) }
+    }
+
+    /// Forgets what was built from any of these paths.
+    pub fn forget(&self, changed: &[RepoPath]) {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(built_from) = &self.built_from else { return built.clear() };
+        let mut built_from = built_from.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in changed {
+            // Whole folders count from any file in them.
+            for path in std::iter::successors(Some(path.clone()), RepoPath::parent) {
+                for key in built_from.remove(&path).into_iter().flatten() {
+                    if built.get(&key).is_some_and(|built| built.closure.touches(changed)) {
+                        built.remove(&key);
+                    } else if built.contains_key(&key) {
+                        built_from.entry(path.clone()).or_default().push(key);
+                    }
+                }
+            }
+        }
     }
 
     /// Renders one folder as `kustomize build` does. Where it fails, what was looked for is still told.
@@ -321,6 +348,12 @@ impl<'a> Renderer<'a> {
         let built = Arc::new(built);
         // What nobody lists is rendered once.
         if !run.chain.is_empty() {
+            if let Some(built_from) = &self.built_from {
+                let mut built_from = built_from.lock().unwrap_or_else(PoisonError::into_inner);
+                for path in built.closure.paths() {
+                    built_from.entry(path.clone()).or_default().push(key.clone());
+                }
+            }
             self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
         }
         Ok(built)

@@ -13,7 +13,7 @@ use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
 /// Everything that a rendering looked for, found or not. It is rendered again exactly when one of these changes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closure {
     paths: BTreeSet<RepoPath>,
     /// Folders whose every file counts.
@@ -38,6 +38,11 @@ impl Closure {
         // What lies below a wanted folder need not be wanted one by one, and would hide that all of it counts.
         let inside = |path: &RepoPath| self.folders.iter().any(|folder| path.is_within(folder));
         self.paths.iter().filter(move |path| !inside(path)).chain(&self.folders)
+    }
+
+    /// Folders whose every file counts.
+    pub fn folders(&self) -> impl Iterator<Item = &RepoPath> {
+        self.folders.iter()
     }
 
     /// Notes that every file of a folder counts.
@@ -96,7 +101,7 @@ impl Parsed {
         documents
     }
 
-    fn kustomization(&self, file: FileId) -> Arc<Result<Kustomization, RenderError>> {
+    pub(super) fn kustomization(&self, file: FileId) -> Arc<Result<Kustomization, RenderError>> {
         once(&self.kustomizations, file, || {
             let documents = self.instructions(file, Dialect::Kustomization)?;
             Kustomization::read(file, documents.first())

@@ -10,7 +10,7 @@ pub use id::{Gvk, ResourceId};
 pub use images::{Reference, split as split_image};
 pub use kustomization::{FILE_NAMES, Kustomization, Order};
 pub use loader::{Closure, LoadRestrictor, Parsed};
-pub use scan::{Reach, Scanner};
+pub use scan::{Outline, Reach, Scanner, outline};
 
 mod accumulator;
 mod build;

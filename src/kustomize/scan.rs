@@ -155,6 +155,35 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// What a kustomization says about the shape of the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    is_component: bool,
+    listed: Vec<String>,
+}
+
+/// The outline of a kustomization file. One that cannot be read has none.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn outline(parsed: &Parsed, tree: &dyn Tree, file: &RepoPath) -> Result<Outline, RenderError> {
+    let Some((id, content)) = tree.read(file).map_err(|error| RenderError::tree(&error))? else {
+        return Ok(Outline::default());
+    };
+    let Ok(text) = std::str::from_utf8(&content) else { return Ok(Outline::default()) };
+    let read = parsed.kustomization(parsed.files.add(file, id, text));
+    let Ok(kustomization) = &*read else { return Ok(Outline::default()) };
+    let folders = [
+        &kustomization.resources,
+        &kustomization.components,
+        &kustomization.generators,
+        &kustomization.transformers,
+        &kustomization.validators,
+    ];
+    let listed = folders.into_iter().flatten().map(|entry| entry.value.clone()).collect();
+    Ok(Outline { is_component: kustomization.is_component, listed })
+}
+
 /// Whatever is wrong with a file is the rendering's to tell, as long as the snapshot can be read.
 fn told<T>(result: Result<T, RenderError>) -> Result<Option<T>, RenderError> {
     match result {

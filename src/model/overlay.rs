@@ -7,7 +7,7 @@ use crate::kustomize::{FILE_NAMES, RenderError, Scanner};
 use crate::sources::{Listing, RepoPath};
 
 /// One app in one environment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Overlay {
     /// The folder.
     pub path: RepoPath,

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::finding::Finding;
 
 pub mod github;
+pub mod history;
 pub mod human;
 pub mod json;
 pub mod origins;

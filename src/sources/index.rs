@@ -9,7 +9,7 @@ use super::{Content, Entry, RepoPath, Tree, TreeError};
 /// What is staged: the tree that the next commit would have.
 pub struct IndexTree {
     store: Arc<Store>,
-    files: BTreeMap<RepoPath, (gix::objs::tree::EntryKind, gix::ObjectId)>,
+    files: Flat,
 }
 
 impl IndexTree {
@@ -36,20 +36,44 @@ impl IndexTree {
             why,
         }
     }
+}
 
-    fn below(
-        &self,
-        folder: &RepoPath,
-    ) -> impl Iterator<Item = (&RepoPath, &(gix::objs::tree::EntryKind, gix::ObjectId))> {
-        let folder = folder.clone();
-        let from = self.files.range(folder.clone()..);
-        // Paths of one folder are not neighbours (`a.b` sorts between `a` and `a/b`), but share its text as a prefix.
-        from.take_while({
-            let folder = folder.clone();
-            move |(path, _)| path.as_str().starts_with(folder.as_str())
-        })
-        .filter(move |(path, _)| path.is_within(&folder) && **path != folder)
+/// Files by path, as an index has them.
+pub(super) type Flat = BTreeMap<RepoPath, (gix::objs::tree::EntryKind, gix::ObjectId)>;
+
+fn below<'a>(
+    files: &'a Flat,
+    folder: &RepoPath,
+) -> impl Iterator<Item = (&'a RepoPath, &'a (gix::objs::tree::EntryKind, gix::ObjectId))> {
+    let (start, folder) = (folder.clone(), folder.clone());
+    // Paths of one folder are not neighbours (`a.b` sorts between `a` and `a/b`), but share its text as a prefix.
+    let from = files.range(folder.clone()..).take_while(move |(path, _)| path.as_str().starts_with(start.as_str()));
+    from.filter(move |(path, _)| path.is_within(&folder) && **path != folder)
+}
+
+/// What stands at a path among such files.
+pub(super) fn entry_below(files: &Flat, store: &Store, path: &RepoPath) -> Result<Option<Entry>, String> {
+    if let Some((kind, id)) = files.get(path) {
+        return store.describe(*kind, *id);
     }
+    let holds = path.is_root() || below(files, path).next().is_some();
+    Ok(holds.then_some(Entry::Folder(None)))
+}
+
+/// The entries of a folder among such files.
+pub(super) fn names_below(files: &Flat, store: &Store, folder: &RepoPath) -> Result<Vec<(String, Entry)>, String> {
+    let depth = folder.segments().count();
+    let mut children = BTreeMap::new();
+    for (path, (kind, id)) in below(files, folder) {
+        let mut below = path.segments().skip(depth);
+        let Some(name) = below.next() else { continue };
+        if below.next().is_some() {
+            children.insert(name.to_owned(), Entry::Folder(None));
+        } else if let Some(entry) = store.describe(*kind, *id)? {
+            children.insert(name.to_owned(), entry);
+        }
+    }
+    Ok(children.into_iter().collect())
 }
 
 impl Tree for IndexTree {
@@ -58,11 +82,7 @@ impl Tree for IndexTree {
     }
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
-        if let Some((kind, id)) = self.files.get(path) {
-            return self.store.describe(*kind, *id).map_err(|why| self.error(path, why));
-        }
-        let holds = path.is_root() || self.below(path).next().is_some();
-        Ok(holds.then_some(Entry::Folder(None)))
+        entry_below(&self.files, &self.store, path).map_err(|why| self.error(path, why))
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
@@ -72,17 +92,6 @@ impl Tree for IndexTree {
     }
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
-        let depth = folder.segments().count();
-        let mut children = BTreeMap::new();
-        for (path, (kind, id)) in self.below(folder) {
-            let mut below = path.segments().skip(depth);
-            let Some(name) = below.next() else { continue };
-            if below.next().is_some() {
-                children.insert(name.to_owned(), Entry::Folder(None));
-            } else if let Some(entry) = self.store.describe(*kind, *id).map_err(|why| self.error(path, why))? {
-                children.insert(name.to_owned(), entry);
-            }
-        }
-        Ok(children.into_iter().collect())
+        names_below(&self.files, &self.store, folder).map_err(|why| self.error(folder, why))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice as _;
 
 use super::commit::Store;
-use super::{CommitTree, IndexTree, Tree, WorkingTree};
+use super::{CommitTree, IndexTree, MovingTree, Tree, WorkingTree};
 
 /// A commit's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ pub struct Commit {
     pub author_email: String,
     /// How many parents it has.
     pub parents: usize,
-    tree: gix::ObjectId,
+    pub(super) tree: gix::ObjectId,
 }
 
 /// Which two revisions are compared.
@@ -199,6 +199,12 @@ impl Repository {
         CommitTree::new(Arc::clone(&self.store), commit.tree, &commit.id.short())
     }
 
+    /// A snapshot that can go from commit to commit; it begins with nothing.
+    #[must_use]
+    pub fn moving_tree(&self) -> MovingTree {
+        MovingTree::new(Arc::clone(&self.store))
+    }
+
     /// Resolves a revision as `git rev-parse` does.
     ///
     /// # Errors
@@ -321,7 +327,10 @@ impl Repository {
     }
 
     /// The base branch where no CI says which: what `origin/HEAD` points to, else a branch with a usual name.
-    fn default_branch(&self) -> Result<Commit, RepositoryError> {
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn default_branch(&self) -> Result<Commit, RepositoryError> {
         for name in [
             "refs/remotes/origin/HEAD",
             "refs/remotes/origin/main",

@@ -1,0 +1,63 @@
+use std::io;
+
+use super::check::gate_error;
+use super::{Exit, Process};
+use crate::cli::{HistoryArguments, TableFormat};
+use crate::config::Config;
+use crate::facts::Timeline;
+use crate::gate::{self, GateError};
+use crate::kustomize::Parsed;
+use crate::report::history;
+use crate::sources::{Commit, Repository, RepositoryError};
+
+pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io::Result<Exit> {
+    let parsed = Parsed::default();
+    let now = process.now.timestamp();
+    match read(arguments, &parsed, now) {
+        Ok((timeline, config)) => {
+            match arguments.format {
+                TableFormat::Human => history::human(&timeline, &config, now, process.out)?,
+                TableFormat::Json => history::json(&timeline, &config, process.out)?,
+            }
+            Ok(Exit::Allowed)
+        }
+        Err(error) => {
+            gate_error(&error, &parsed, process)?;
+            Ok(Exit::Undecided)
+        }
+    }
+}
+
+fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Timeline, Config), GateError> {
+    let place = arguments.repo.display().to_string();
+    let repository = Repository::discover(&arguments.repo)?.ok_or(RepositoryError::Absent(place))?;
+    let tip: Commit = match &arguments.base {
+        Some(revision) => repository.commit(revision)?,
+        None => repository.default_branch()?,
+    };
+    let (config, _) = gate::overlays(&repository.tree(&tip), parsed)?;
+    let environment = match &arguments.env {
+        None => None,
+        Some(name) => Some(config.environment(name).ok_or_else(|| {
+            let known: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+            GateError::Unfit {
+                message: format!("there is no environment `{name}`"),
+                help: format!("there are: {}", known.join(", ")),
+            }
+        })?),
+    };
+    let mut timeline = Timeline::read(&repository, parsed, &config, &tip, now)?;
+    if let Some(app) = &arguments.app {
+        if !timeline.live.contains_key(app) {
+            return Err(GateError::Unfit {
+                message: format!("the app `{app}` was never there"),
+                help: "`tollgate history` without a name tells all of them".to_owned(),
+            });
+        }
+        timeline.live.retain(|known, _| known == app);
+    }
+    if let Some(environment) = environment {
+        timeline.live.values_mut().for_each(|environments| environments.retain(|at, _| *at == environment));
+    }
+    Ok((timeline, config))
+}
