@@ -5,6 +5,7 @@
 
 mod cases;
 mod command_line;
+mod history;
 mod house;
 mod mutations;
 mod origins;

@@ -8,24 +8,11 @@ use tollgate::kustomize::{Options, Parsed, Renderer};
 use tollgate::parallel;
 use tollgate::sources::{MemoryTree, RepoPath};
 
-use crate::support::{files_in, root};
+use crate::support::{Numbers, files_in, root};
 
 const MUTATIONS: u64 = 10_000;
 /// What one rendering may take on a busy machine, unoptimised.
 const LONGEST: Duration = Duration::from_secs(20);
-
-/// A small generator of numbers, so that every run makes the same inputs (xorshift64*).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let wide = u128::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)) * limit.max(1) as u128;
-        usize::try_from(wide >> 64).unwrap()
-    }
-}
 
 const FRAGMENTS: [&str; 28] = [
     "- ",

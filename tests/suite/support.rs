@@ -83,3 +83,17 @@ pub(crate) fn two_commits(base: &Files, head: &Files) -> Repository {
     repository.check_out("change", head);
     repository
 }
+
+/// A small generator of numbers, so that every run makes the same inputs (xorshift64*).
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    /// A number below a limit.
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let wide = u128::from(self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)) * limit.max(1) as u128;
+        usize::try_from(wide >> 64).unwrap()
+    }
+}
