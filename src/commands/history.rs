@@ -35,7 +35,7 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
         Some(revision) => repository.commit(revision)?,
         None => repository.default_branch()?,
     };
-    let (config, _) = gate::overlays(&repository.tree(&tip), parsed)?;
+    let (config, overlays) = gate::overlays(&repository.tree(&tip), parsed)?;
     let environment = match &arguments.env {
         None => None,
         Some(name) => Some(config.environment(name).ok_or_else(|| {
@@ -46,7 +46,7 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
             }
         })?),
     };
-    let mut timeline = Timeline::read(&repository, parsed, &config, &tip, now)?;
+    let mut timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), now)?;
     if let Some(app) = &arguments.app {
         if !timeline.live.contains_key(app) {
             return Err(GateError::Unfit {

@@ -9,7 +9,7 @@ use super::history::{HistoryError, landed};
 use crate::config::Config;
 use crate::kustomize::{Closure, FILE_NAMES, Options, Outline, Parsed, RenderError, Renderer, Scanner, outline};
 use crate::model::{Image, Overlay, Overlays, State, discover};
-use crate::sources::{self, Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError};
+use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError};
 
 /// What was live, by app and by the environment's position in the configuration; oldest first.
 pub type Live = BTreeMap<String, BTreeMap<usize, Vec<Stretch>>>;
@@ -56,7 +56,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Goes through the first-parent line of `tip`.
+    /// Goes through the first-parent line of the tip, whose overlays say what apps are called.
     ///
     /// # Errors
     /// When history was cut off or cannot be read.
@@ -64,9 +64,10 @@ impl Timeline {
         repository: &Repository,
         parsed: &Parsed,
         config: &Config,
-        tip: &Commit,
+        tip: (&Commit, Overlays),
         now: i64,
     ) -> Result<Self, HistoryError> {
+        let (tip, known) = tip;
         let (line, is_complete) = repository.first_parent_line(tip)?;
         if !is_complete {
             let oldest = line.last().map(|commit| commit.id.short()).unwrap_or_default();
@@ -74,9 +75,6 @@ impl Timeline {
         }
         let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
         let landed = landed(&dates, now);
-        let at_tip = repository.tree(tip);
-        let known =
-            discover(config, &sources::list(&at_tip)?, &Scanner::new(parsed, &at_tip), None).map_err(unreadable)?;
         let tree = repository.moving_tree();
         let mut sweep = Sweep {
             config,
@@ -96,6 +94,7 @@ impl Timeline {
         let mut timeline = Self::default();
         let mut open = Open::default();
         for (commit, time) in line.iter().zip(landed).rev() {
+            parsed.trim();
             timeline.distrusted += usize::from(time != commit.time);
             let changed = tree.go_to(commit)?;
             let affected = sweep.step(&changed)?;

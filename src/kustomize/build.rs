@@ -89,8 +89,26 @@ pub struct Renderer<'a> {
     tree: &'a dyn Tree,
     options: Options,
     built: Mutex<HashMap<BuiltKey, Arc<Built>>>,
-    /// Which built forms have looked for a path; only where the tree moves.
-    built_from: Option<Mutex<HashMap<RepoPath, Vec<BuiltKey>>>>,
+    /// Only where the tree moves.
+    built_from: Option<Mutex<BuiltFrom>>,
+}
+
+/// Which built forms have looked for a path, or count every file of a folder.
+#[derive(Default)]
+struct BuiltFrom {
+    paths: HashMap<RepoPath, Vec<BuiltKey>>,
+    folders: HashMap<RepoPath, Vec<BuiltKey>>,
+}
+
+impl BuiltFrom {
+    fn note(&mut self, key: &BuiltKey, closure: &Closure) {
+        for path in closure.paths() {
+            self.paths.entry(path.clone()).or_default().push(key.clone());
+        }
+        for folder in closure.folders() {
+            self.folders.entry(folder.clone()).or_default().push(key.clone());
+        }
+    }
 }
 
 /// What has set the schema of a build. The first to do so wins.
@@ -169,15 +187,12 @@ impl<'a> Renderer<'a> {
         let Some(built_from) = &self.built_from else { return built.clear() };
         let mut built_from = built_from.lock().unwrap_or_else(PoisonError::into_inner);
         for path in changed {
-            // Whole folders count from any file in them.
-            for path in std::iter::successors(Some(path.clone()), RepoPath::parent) {
-                for key in built_from.remove(&path).into_iter().flatten() {
-                    if built.get(&key).is_some_and(|built| built.closure.touches(changed)) {
-                        built.remove(&key);
-                    } else if built.contains_key(&key) {
-                        built_from.entry(path.clone()).or_default().push(key);
-                    }
-                }
+            let mut outdated = built_from.paths.remove(path).unwrap_or_default();
+            for folder in std::iter::successors(path.parent(), RepoPath::parent) {
+                outdated.extend(built_from.folders.remove(&folder).into_iter().flatten());
+            }
+            for key in outdated {
+                built.remove(&key);
             }
         }
     }
@@ -349,10 +364,7 @@ impl<'a> Renderer<'a> {
         // What nobody lists is rendered once.
         if !run.chain.is_empty() {
             if let Some(built_from) = &self.built_from {
-                let mut built_from = built_from.lock().unwrap_or_else(PoisonError::into_inner);
-                for path in built.closure.paths() {
-                    built_from.entry(path.clone()).or_default().push(key.clone());
-                }
+                built_from.lock().unwrap_or_else(PoisonError::into_inner).note(&key, &built.closure);
             }
             self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
         }

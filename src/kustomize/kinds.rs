@@ -3,6 +3,9 @@
 //! Source: `kyaml/openapi` (`precomputedIsNamespaceScoped`, and the fields of the schema with
 //! `x-kubernetes-patch-strategy: merge`).
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::id::Gvk;
 
 /// Kinds by `apiVersion`; a star marks the ones outside of namespaces.
@@ -47,16 +50,22 @@ const KINDS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Whether a kind stands outside of namespaces, by kind and then by API group and version.
+static SCOPES: LazyLock<HashMap<&'static str, Vec<(&'static str, &'static str, bool)>>> = LazyLock::new(|| {
+    let mut scopes: HashMap<_, Vec<_>> = HashMap::new();
+    for (api, kinds) in KINDS {
+        let (group, version) = api.split_once('/').unwrap_or(("", api));
+        for kind in kinds.split(' ') {
+            let (kind, is_outside) = kind.strip_suffix('*').map_or((kind, false), |kind| (kind, true));
+            scopes.entry(kind).or_default().push((group, version, is_outside));
+        }
+    }
+    scopes
+});
+
 fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
-    let is_api = |api: &str| match api.split_once('/') {
-        Some((known, known_version)) => known == group && known_version == version,
-        None => group.is_empty() && api == version,
-    };
-    let kinds = KINDS.iter().find(|(api, _)| is_api(api))?.1;
-    kinds.split(' ').find_map(|known| match known.strip_suffix('*') {
-        Some(known) => (known == kind).then_some(true),
-        None => (known == kind).then_some(false),
-    })
+    let of_kind = SCOPES.get(kind)?;
+    of_kind.iter().find(|(known, of, _)| *known == group && *of == version).map(|(.., is_outside)| *is_outside)
 }
 
 /// Whether a kind is known.

@@ -87,7 +87,22 @@ fn once<T>(
 
 type Documents = Arc<Result<Vec<Node>, RenderError>>;
 
+/// How many parsed files are kept through a whole history.
+const MOST_KEPT: usize = 8_000;
+
 impl Parsed {
+    /// Forgets parsed forms where there are very many; they are made again when they are asked for. Files stay.
+    pub fn trim(&self) {
+        fn clear<K, V>(known: &Mutex<HashMap<K, V>>) {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() > MOST_KEPT {
+                *known = HashMap::new();
+            }
+        }
+        clear(&self.documents);
+        clear(&self.kustomizations);
+    }
+
     /// The documents of a file, as objects or as patches.
     fn documents(&self, file: FileId, step: Step) -> Documents {
         let key = (file, step == Step::File);

@@ -38,8 +38,8 @@ impl IndexTree {
     }
 }
 
-/// Files by path, as an index has them.
-pub(super) type Flat = BTreeMap<RepoPath, (gix::objs::tree::EntryKind, gix::ObjectId)>;
+/// Files by path.
+type Flat = BTreeMap<RepoPath, (gix::objs::tree::EntryKind, gix::ObjectId)>;
 
 fn below<'a>(
     files: &'a Flat,
@@ -52,7 +52,7 @@ fn below<'a>(
 }
 
 /// What stands at a path among such files.
-pub(super) fn entry_below(files: &Flat, store: &Store, path: &RepoPath) -> Result<Option<Entry>, String> {
+fn entry_below(files: &Flat, store: &Store, path: &RepoPath) -> Result<Option<Entry>, String> {
     if let Some((kind, id)) = files.get(path) {
         return store.describe(*kind, *id);
     }
@@ -60,11 +60,15 @@ pub(super) fn entry_below(files: &Flat, store: &Store, path: &RepoPath) -> Resul
     Ok(holds.then_some(Entry::Folder(None)))
 }
 
-/// The entries of a folder among such files.
-pub(super) fn names_below(files: &Flat, store: &Store, folder: &RepoPath) -> Result<Vec<(String, Entry)>, String> {
+/// The entries of a folder, by the files below it.
+pub(super) fn names_below<'a>(
+    files: impl Iterator<Item = (&'a RepoPath, &'a (gix::objs::tree::EntryKind, gix::ObjectId))>,
+    store: &Store,
+    folder: &RepoPath,
+) -> Result<Vec<(String, Entry)>, String> {
     let depth = folder.segments().count();
     let mut children = BTreeMap::new();
-    for (path, (kind, id)) in below(files, folder) {
+    for (path, (kind, id)) in files {
         let mut below = path.segments().skip(depth);
         let Some(name) = below.next() else { continue };
         if below.next().is_some() {
@@ -92,6 +96,6 @@ impl Tree for IndexTree {
     }
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
-        names_below(&self.files, &self.store, folder).map_err(|why| self.error(folder, why))
+        names_below(below(&self.files, folder), &self.store, folder).map_err(|why| self.error(folder, why))
     }
 }

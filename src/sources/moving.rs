@@ -1,19 +1,46 @@
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use gix::bstr::ByteSlice as _;
 use gix::objs::tree::{EntryKind, EntryRef};
 
 use super::commit::Store;
-use super::index::{Flat, entry_below, names_below};
+use super::index::names_below;
 use super::{Commit, Content, Entry, RepoPath, Tree, TreeError};
 
 /// A snapshot that goes from commit to commit. A step reads what differs and nothing else.
 pub struct MovingTree {
     store: Arc<Store>,
-    files: RwLock<Flat>,
+    files: RwLock<Files>,
     root: Mutex<Option<gix::ObjectId>>,
+}
+
+/// Files by path, and how many lie below each folder.
+#[derive(Default)]
+struct Files {
+    entries: HashMap<RepoPath, (EntryKind, gix::ObjectId)>,
+    folders: HashMap<RepoPath, usize>,
+}
+
+impl Files {
+    fn set(
+        &mut self,
+        path: &RepoPath,
+        entry: Option<(EntryKind, gix::ObjectId)>,
+    ) -> Option<(EntryKind, gix::ObjectId)> {
+        let old = match entry {
+            Some(entry) => self.entries.insert(path.clone(), entry),
+            None => self.entries.remove(path),
+        };
+        if old.is_some() != entry.is_some() {
+            for folder in std::iter::successors(path.parent(), RepoPath::parent) {
+                let count = self.folders.entry(folder).or_default();
+                *count = if entry.is_some() { *count + 1 } else { count.saturating_sub(1) };
+            }
+        }
+        old
+    }
 }
 
 /// How a path differs after a step.
@@ -53,10 +80,7 @@ impl MovingTree {
             let is_link = |entry: &Option<(EntryKind, gix::ObjectId)>| {
                 entry.is_some_and(|(kind, _)| !matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable))
             };
-            let old = match entry {
-                Some(entry) => files.insert(path.clone(), entry),
-                None => files.remove(&path),
-            };
+            let old = files.set(&path, entry);
             // A removal that an addition follows was seen first.
             let stood = old.is_some() || changed.contains_key(&path);
             let difference = match (stood, entry) {
@@ -82,7 +106,13 @@ impl Tree for MovingTree {
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        entry_below(&files, &self.store, path).map_err(|why| self.error(path, why))
+        match files.entries.get(path) {
+            Some((kind, id)) => self.store.describe(*kind, *id).map_err(|why| self.error(path, why)),
+            None => {
+                let holds = path.is_root() || files.folders.get(path).is_some_and(|count| *count > 0);
+                Ok(holds.then_some(Entry::Folder(None)))
+            }
+        }
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
@@ -93,7 +123,8 @@ impl Tree for MovingTree {
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        names_below(&files, &self.store, folder).map_err(|why| self.error(folder, why))
+        let below = files.entries.iter().filter(|(path, _)| path.is_within(folder) && *path != folder);
+        names_below(below, &self.store, folder).map_err(|why| self.error(folder, why))
     }
 }
 

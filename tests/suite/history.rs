@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use tollgate::config::Config;
 use tollgate::facts::Timeline;
-use tollgate::kustomize::Parsed;
-use tollgate::sources::{CommitId, ContentId, RepoPath, Repository as Opened};
+use tollgate::kustomize::{Parsed, Scanner};
+use tollgate::model::discover;
+use tollgate::sources::{CommitId, ContentId, RepoPath, Repository as Opened, list};
 
 use crate::support::{Files, Numbers, Repository};
 
@@ -202,7 +203,9 @@ fn history_is_the_truth_row_for_row() {
         let repository = Opened::discover(made.repository.path()).unwrap().unwrap();
         let tip = repository.default_branch().unwrap();
         let config = config(&parsed);
-        let timeline = Timeline::read(&repository, &parsed, &config, &tip, made.time + 60).unwrap();
+        let tree = repository.tree(&tip);
+        let overlays = discover(&config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree), None).unwrap();
+        let timeline = Timeline::read(&repository, &parsed, &config, (&tip, overlays), made.time + 60).unwrap();
         let mut found = Truth::new();
         for (app, environments) in &timeline.live {
             for (at, rows) in environments {
