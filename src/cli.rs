@@ -22,6 +22,10 @@ pub enum Command {
     Check(Check),
     /// Print what `kustomize build DIR` prints
     Render(Render),
+    /// Show what a change does to what is deployed, or how two environments differ
+    Diff(DiffArguments),
+    /// Say which image each environment runs, since when, and by which commit
+    Status(StatusArguments),
     /// Say which image was live in which environment, from when to when, and by which commit
     History(HistoryArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
@@ -117,13 +121,52 @@ pub struct HistoryArguments {
     pub format: TableFormat,
 }
 
+/// `tollgate diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// What the change would be merged into [default: found from the CI's environment, else the default branch]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The change [default: found from the CI's environment, else HEAD]
+    #[arg(long, value_name = "REV")]
+    pub head: Option<String>,
+    /// Show what is staged against HEAD
+    #[arg(long, conflicts_with_all = ["base", "head", "worktree"])]
+    pub staged: bool,
+    /// Show the working tree against HEAD
+    #[arg(long, conflicts_with_all = ["base", "head"])]
+    pub worktree: bool,
+    /// Only this app
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// Only this environment; given twice, how the second differs from the first, in the working tree or in `--head`
+    #[arg(long, value_name = "NAME", num_args = 1, action = clap::ArgAction::Append)]
+    pub env: Vec<String>,
+}
+
+/// `tollgate status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// What to tell.
+    #[command(flatten)]
+    pub history: HistoryArguments,
+    /// What they ran at that time [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    pub at: Option<String>,
+}
+
 /// Forms of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     /// For a person.
     Human,
-    /// `tollgate.history/1`.
+    /// `tollgate.history/1` or `tollgate.status/1`.
     Json,
+    /// A table for a page or a comment.
+    Markdown,
 }
 
 /// `tollgate explain`.

@@ -1,24 +1,54 @@
-use std::io;
+use std::io::{self, Write};
+
+use chrono::DateTime;
 
 use super::check::gate_error;
 use super::{Exit, Process};
-use crate::cli::{HistoryArguments, TableFormat};
+use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
 use crate::config::Config;
 use crate::facts::Timeline;
 use crate::gate::{self, GateError};
 use crate::kustomize::Parsed;
-use crate::report::history;
+use crate::report::{history, printable};
 use crate::sources::{Commit, Repository, RepositoryError};
 
 pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = Parsed::default();
     let now = process.now.timestamp();
-    match read(arguments, &parsed, now) {
+    tell(arguments, process, |timeline, config, out| match arguments.format {
+        TableFormat::Human => history::human(timeline, config, now, out),
+        TableFormat::Json => history::json(timeline, config, out),
+        TableFormat::Markdown => history::markdown(timeline, config, now, out),
+    })
+}
+
+pub(super) fn status(arguments: &StatusArguments, process: &mut Process<'_>) -> io::Result<Exit> {
+    let at = match &arguments.at {
+        None => process.now.timestamp(),
+        Some(text) => {
+            let Ok(time) = DateTime::parse_from_rfc3339(text) else {
+                writeln!(process.err, "error: `--at {}` is no time", printable(text))?;
+                writeln!(process.err, "  help: write RFC 3339, such as `2026-11-23T05:00:00Z`")?;
+                return Ok(Exit::Undecided);
+            };
+            time.timestamp()
+        }
+    };
+    tell(&arguments.history, process, |timeline, config, out| match arguments.history.format {
+        TableFormat::Human => history::status_human(timeline, config, at, out),
+        TableFormat::Json => history::status_json(timeline, config, at, out),
+        TableFormat::Markdown => history::status_markdown(timeline, config, at, out),
+    })
+}
+
+fn tell(
+    arguments: &HistoryArguments,
+    process: &mut Process<'_>,
+    write: impl FnOnce(&Timeline, &Config, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<Exit> {
+    let parsed = Parsed::default();
+    match read(arguments, &parsed, process.now.timestamp()) {
         Ok((timeline, config)) => {
-            match arguments.format {
-                TableFormat::Human => history::human(&timeline, &config, now, process.out)?,
-                TableFormat::Json => history::json(&timeline, &config, process.out)?,
-            }
+            write(&timeline, &config, process.out)?;
             Ok(Exit::Allowed)
         }
         Err(error) => {

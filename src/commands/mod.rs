@@ -8,6 +8,7 @@ use crate::cli::{Cli, Command};
 
 mod check;
 mod demo;
+mod diff;
 mod history;
 mod render;
 mod rules;
@@ -44,7 +45,9 @@ pub struct Process<'a> {
 pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
     match &cli.command {
         Command::Check(arguments) => check::run(arguments, process),
+        Command::Status(arguments) => history::status(arguments, process),
         Command::History(arguments) => history::run(arguments, process),
+        Command::Diff(arguments) => diff::run(arguments, process),
         Command::Facts(arguments) => check::facts(arguments, process),
         Command::Demo(arguments) => demo::run(arguments, process),
         Command::Rules => rules::list(process),

@@ -20,6 +20,9 @@ use crate::sources::{
 
 use documents::Documents;
 
+pub use difference::{Only, of_change, of_environments};
+
+mod difference;
 mod documents;
 mod promotions;
 

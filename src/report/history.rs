@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{count, printable};
 use crate::config::{Config, describe_seconds};
-use crate::facts::{Stretch, Timeline};
+use crate::facts::{Gap, Stretch, Timeline};
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -36,8 +36,47 @@ struct GapRow<'a> {
     why: &'a str,
 }
 
+impl<'a> GapRow<'a> {
+    fn of(gap: &'a Gap) -> Self {
+        Self {
+            overlay: gap.overlay.as_str(),
+            from: time(gap.from),
+            to: gap.to.map(time),
+            commit: &gap.commit,
+            why: &gap.why,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct StatusDocument<'a> {
+    schema: &'static str,
+    at: String,
+    apps: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Running<'a>>>>,
+    gaps: Vec<GapRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct Running<'a> {
+    repository: &'a str,
+    digest: Option<&'a str>,
+    tag: Option<&'a str>,
+    since: String,
+    commit: &'a str,
+    author: &'a str,
+}
+
 fn time(seconds: i64) -> String {
     DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn moment(seconds: i64) -> String {
+    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn not_known(gap: &Gap) -> String {
+    let (from, until) = (moment(gap.from), gap.to.map_or_else(|| "now".to_owned(), moment));
+    format!("not known: `{}` from {from} to {until}, it did not render: {}", gap.overlay, gap.why)
 }
 
 /// Oldest first; of those that began together by repository.
@@ -67,14 +106,8 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
         });
         live.insert(app.as_str(), named.collect());
     }
-    let gaps = timeline.gaps.iter().map(|gap| GapRow {
-        overlay: gap.overlay.as_str(),
-        from: time(gap.from),
-        to: gap.to.map(time),
-        commit: &gap.commit,
-        why: &gap.why,
-    });
-    serde_json::to_writer(&mut *out, &Document { schema: "tollgate.history/1", live, gaps: gaps.collect() })?;
+    let gaps = timeline.gaps.iter().map(GapRow::of).collect();
+    serde_json::to_writer(&mut *out, &Document { schema: "tollgate.history/1", live, gaps })?;
     out.write_all(b"\n")
 }
 
@@ -83,10 +116,6 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
 /// # Errors
 /// When `out` cannot be written to.
 pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
-    let moment = |seconds: i64| {
-        let time = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default();
-        time.format("%Y-%m-%d %H:%M").to_string()
-    };
     for (app, environments) in &timeline.live {
         for (at, rows) in environments.iter().rev() {
             writeln!(out, "{} in {}", printable(app), printable(&config.environments[*at].name))?;
@@ -100,13 +129,134 @@ pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write
         }
     }
     for gap in &timeline.gaps {
-        let (from, until) = (moment(gap.from), gap.to.map_or_else(|| "now".to_owned(), moment));
-        let (overlay, why) = (printable(gap.overlay.as_str()), printable(&gap.why));
-        writeln!(out, "not known: `{overlay}` from {from} to {until}, it did not render: {why}")?;
+        writeln!(out, "{}", printable(&not_known(gap)))?;
     }
     if timeline.distrusted > 0 {
         let commits = count(timeline.distrusted, "commit");
         writeln!(out, "{commits} with a date that cannot be: they count from the next newer one that can")?;
     }
     Ok(())
+}
+
+/// Writes a Markdown table, oldest first.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn markdown(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "| app | environment | image | from | to | for | commit |\n|---|---|---|---|---|---|---|")?;
+    for (app, environments) in &timeline.live {
+        for (at, rows) in environments {
+            let environment = escaped(&config.environments[*at].name);
+            for row in sorted(rows) {
+                let [image, age, commit, _] = cells(row, row.to.unwrap_or(now)).map(|cell| escaped(&cell));
+                let (from, to) = (time(row.from), row.to.map_or_else(|| "now".to_owned(), time));
+                writeln!(out, "| {} | {environment} | {image} | {from} | {to} | {age} | {commit} |", escaped(app))?;
+            }
+        }
+    }
+    for gap in &timeline.gaps {
+        writeln!(out, "\n{}", escaped(&not_known(gap)))?;
+    }
+    Ok(())
+}
+
+fn lasted(from: i64, to: Option<i64>, at: i64) -> bool {
+    from <= at && to.is_none_or(|to| at < to)
+}
+
+/// What every environment ran at a time, by app; the lowest environment first.
+fn running(timeline: &Timeline, at: i64) -> impl Iterator<Item = (&str, usize, Vec<&Stretch>)> {
+    let ran = move |row: &&Stretch| lasted(row.from, row.to, at);
+    timeline.live.iter().flat_map(move |(app, environments)| {
+        environments.iter().filter_map(move |(environment, rows)| {
+            let rows: Vec<&Stretch> = sorted(rows).into_iter().filter(ran).collect();
+            (!rows.is_empty()).then_some((app.as_str(), *environment, rows))
+        })
+    })
+}
+
+/// Writes what every environment ran at a time as JSON, `tollgate.status/1`.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn status_json(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn Write) -> io::Result<()> {
+    let mut apps: BTreeMap<&str, BTreeMap<&str, Vec<Running<'_>>>> = BTreeMap::new();
+    for (app, environment, rows) in running(timeline, at) {
+        let rows = rows.into_iter().map(|row| Running {
+            repository: &row.image.repository,
+            digest: row.image.digest.as_deref(),
+            tag: row.image.tag.as_deref(),
+            since: time(row.from),
+            commit: &row.commit,
+            author: &row.author,
+        });
+        apps.entry(app).or_default().insert(&config.environments[environment].name, rows.collect());
+    }
+    let gaps = timeline.gaps.iter().filter(|gap| lasted(gap.from, gap.to, at)).map(GapRow::of).collect();
+    serde_json::to_writer(&mut *out, &StatusDocument { schema: "tollgate.status/1", at: time(at), apps, gaps })?;
+    out.write_all(b"\n")
+}
+
+/// What one row of a table says.
+fn cells(row: &Stretch, at: i64) -> [String; 4] {
+    let what = match (&row.image.digest, &row.image.tag) {
+        (Some(digest), _) => digest.chars().take("sha256:".len() + 12).collect(),
+        (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),
+    };
+    let commit: String = row.commit.chars().take(7).collect();
+    [format!("{} {what}", row.image.repository), describe_seconds(at - row.from), commit, row.author.clone()]
+}
+
+/// Writes what every environment ran at a time as a table for a person.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn status_human(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn Write) -> io::Result<()> {
+    let mut last = "";
+    for (app, environment, rows) in running(timeline, at) {
+        if app != last {
+            writeln!(out, "{}", printable(app))?;
+            last = app;
+        }
+        for row in rows {
+            let [image, age, commit, author] = cells(row, at).map(|cell| printable(&cell));
+            let environment = printable(&config.environments[environment].name);
+            writeln!(out, "  {environment:<12} {age:>12}  {commit}  {image}  ({author})")?;
+        }
+    }
+    for gap in timeline.gaps.iter().filter(|gap| lasted(gap.from, gap.to, at)) {
+        writeln!(out, "{}", printable(&not_known(gap)))?;
+    }
+    Ok(())
+}
+
+/// Writes what every environment ran at a time as a Markdown table.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn status_markdown(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "| app | environment | image | for | commit | by |\n|---|---|---|---|---|---|")?;
+    for (app, environment, rows) in running(timeline, at) {
+        for row in rows {
+            let [image, age, commit, author] = cells(row, at).map(|cell| escaped(&cell));
+            let environment = escaped(&config.environments[environment].name);
+            writeln!(out, "| {} | {environment} | {image} | {age} | {commit} | {author} |", escaped(app))?;
+        }
+    }
+    for gap in timeline.gaps.iter().filter(|gap| lasted(gap.from, gap.to, at)) {
+        writeln!(out, "\n{}", escaped(&not_known(gap)))?;
+    }
+    Ok(())
+}
+
+/// A text in a Markdown table: nothing of it is markup.
+fn escaped(text: &str) -> String {
+    printable(text).chars().fold(String::new(), |mut out, character| {
+        if "\\`*_{}[]()<>#+!|~&".contains(character) {
+            out.push_str(&format!("&#{};", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+        out
+    })
 }

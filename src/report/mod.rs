@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::finding::Finding;
 
+pub mod diff;
 pub mod github;
 pub mod history;
 pub mod human;

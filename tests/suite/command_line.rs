@@ -257,6 +257,89 @@ fn a_secret_is_never_printed() {
         assert_eq!(ran.code, 1);
         assert!(!ran.out.contains("hunter"), "{}", ran.out);
     }
+    let ran = run(made.path(), &["diff"]);
+    assert!(!ran.out.contains("hunter"), "{}", ran.out);
+    assert!(ran.out.contains("-  password: (hidden, old)\n+  password: (hidden, new)\n"), "{}", ran.out);
+}
+
+#[test]
+fn a_difference_is_shown_object_by_object() {
+    let config =
+        |value: &str| format!("resources: [app.yaml]\nconfigMapGenerator: [{{name: c, literals: [a={value}]}}]\n");
+    let base = with(&repository(), &[("apps/api/prod/kustomization.yaml", &config("1"))]);
+    let (old, new, web) = (config("1"), config("2"), pinned('b'));
+    let changes = [
+        ("apps/api/prod/kustomization.yaml", &*new),
+        ("apps/web/prod/kustomization.yaml", &old),
+        ("apps/web/prod/app.yaml", &web),
+    ];
+    let made = two_commits(&base, &with(&base, &changes));
+    let ran = run(made.path(), &["diff"]);
+    assert_eq!((ran.code, &*ran.err), (0, "2 overlays compared, 2 with differences\n"));
+    // A generated name differs by its hash alone: one object, not two.
+    assert!(ran.out.starts_with("api ConfigMap c-"), "{}", ran.out);
+    assert!(ran.out.contains("-  a: \"1\"\n+  a: \"2\"\n"), "{}", ran.out);
+    assert!(!ran.out.contains("api Deployment"), "{}", ran.out);
+    let only = run(made.path(), &["diff", "--app", "web"]);
+    assert!(only.out.starts_with("web ConfigMap c-") && only.out.contains("+  a: \"1\"\n"), "{}", only.out);
+
+    let ran = run(made.path(), &["diff", "--env", "staging", "--env", "production"]);
+    assert_eq!(ran.err, "1 overlay compared, 1 with differences\n");
+    assert!(ran.out.contains("--- apps/api/staging\n+++ apps/api/prod\n"), "{}", ran.out);
+    assert_eq!(run(made.path(), &["diff", "--env", "staging", "--env", "staging"]).out, "");
+    assert!(run(made.path(), &["diff", "--worktree"]).out.is_empty());
+    let ran = run(made.path(), &["diff", "--env", "nowhere"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("no environment `nowhere`") && ran.err.contains("staging"), "{}", ran.err);
+    assert_eq!(run(made.path(), &["diff", "--env", "a", "--env", "b", "--env", "c"]).code, 2);
+    fs::write(made.path().join("apps/web/prod/app.yaml"), "{").unwrap();
+    let ran = run(made.path(), &["diff", "--worktree"]);
+    assert_eq!((ran.code, &*ran.out), (2, ""), "what does not render has no difference to show");
+    assert!(ran.err.contains("apps/web/prod (the working tree) does not render:\nerror: "), "{}", ran.err);
+}
+
+#[test]
+fn what_runs_where_is_told_with_its_commit() {
+    let base = repository();
+    let made = Repository::new();
+    let first = made.commit("main", &base, "Ana", 1_700_000_000, &[]);
+    let next = with(&base, &[("apps/api/staging/app.yaml", &pinned('b'))]);
+    let second = made.commit("main", &next, "Ben", 1_700_086_400, &[first]);
+    made.commit("main", &with(&next, &[("apps/api/prod/app.yaml", "{")]), "Eve", 1_700_172_800, &[second]);
+    let read = |arguments: &[&str]| -> serde_json::Value {
+        let ran = run(made.path(), &[arguments, &["--format", "json"]].concat());
+        assert_eq!((ran.code, &*ran.err), (0, ""));
+        serde_json::from_str(&ran.out).unwrap()
+    };
+    let [a, b] = ['a', 'b'].map(|digit| format!("sha256:{}", digit.to_string().repeat(64)));
+    let history = read(&["history", "api", "--env", "staging"]);
+    let rows = history["live"]["api"]["staging"].as_array().unwrap();
+    let told: Vec<_> =
+        rows.iter().map(|row| [&row["digest"], &row["from"], &row["to"]].map(|cell| cell.as_str())).collect();
+    let (from, to) = (Some("2023-11-14T22:13:20Z"), Some("2023-11-15T22:13:20Z"));
+    assert_eq!(told, [[Some(&*a), from, to], [Some(&*b), to, None]]);
+    assert!(history["live"]["api"].get("production").is_none());
+
+    let status = read(&["status", "--at", "2023-11-15T00:00:00Z"]);
+    assert_eq!(status["apps"]["api"]["staging"][0]["digest"], *a);
+    assert_eq!(status["apps"]["api"]["staging"][0]["author"], "Ana");
+    assert_eq!(status["apps"]["api"]["production"][0]["digest"], *a);
+    assert_eq!(status["gaps"].as_array().unwrap().len(), 0);
+    let now = read(&["status"]);
+    assert_eq!(now["apps"]["api"]["staging"][0]["digest"], *b);
+    assert_eq!(now["gaps"][0]["overlay"], "apps/api/prod", "what does not render is not known, and not left out");
+    for command in ["history", "status"] {
+        for format in ["human", "markdown"] {
+            let ran = run(made.path(), &[command, "--format", format]);
+            assert!(ran.code == 0 && ran.out.contains("not known: "), "{}", ran.out);
+        }
+    }
+    assert_eq!(run(made.path(), &["status", "--at", "yesterday"]).code, 2);
+    fs::write(made.path().join(".git/shallow"), format!("{second}\n")).unwrap();
+    for command in ["history", "status"] {
+        let ran = run(made.path(), &[command]);
+        assert!(ran.code == 2 && ran.out.is_empty() && ran.err.contains("fetch-depth: 0"), "{}", ran.err);
+    }
 }
 
 #[test]

@@ -1,0 +1,59 @@
+use std::io;
+
+use super::check::{gate_error, render_error};
+use super::{Exit, Process};
+use crate::cli::DiffArguments;
+use crate::gate::{GateError, Only, of_change, of_environments};
+use crate::kustomize::Parsed;
+use crate::report::diff::{self, Difference};
+use crate::report::{count, printable};
+use crate::sources::{Environment, Repository, RepositoryError, Scope};
+
+pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::Result<Exit> {
+    let parsed = Parsed::default();
+    match differences(arguments, &parsed, process.variables) {
+        Ok(differences) => {
+            let differing = diff::write(&differences, process.out)?;
+            let is_shown = |difference: &&Difference| difference.sides.iter().all(Result::is_ok);
+            let shown = differences.iter().filter(is_shown).count();
+            for (name, side) in differences.iter().flat_map(|difference| difference.names.iter().zip(&difference.sides))
+            {
+                if let Err(error) = side {
+                    writeln!(process.err, "{} does not render:", printable(name))?;
+                    render_error(error, &parsed, process)?;
+                }
+            }
+            let compared = count(shown, "overlay");
+            writeln!(process.err, "{compared} compared, {differing} with differences")?;
+            Ok(if shown == differences.len() { Exit::Allowed } else { Exit::Undecided })
+        }
+        Err(error) => {
+            gate_error(&error, &parsed, process)?;
+            Ok(Exit::Undecided)
+        }
+    }
+}
+
+fn differences(
+    arguments: &DiffArguments,
+    parsed: &Parsed,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Difference>, GateError> {
+    let place = arguments.repo.display().to_string();
+    let repository = Repository::discover(&arguments.repo)?.ok_or(RepositoryError::Absent(place))?;
+    let app = arguments.app.as_deref();
+    if let [from, to] = &arguments.env[..] {
+        let names = [from.as_str(), to.as_str()];
+        return match &arguments.head {
+            Some(revision) => of_environments(&repository.tree(&repository.commit(revision)?), parsed, app, names),
+            None => of_environments(&repository.working_tree(), parsed, app, names),
+        };
+    }
+    let scope = match (arguments.staged, arguments.worktree) {
+        (true, _) => Scope::Staged,
+        (_, true) => Scope::Worktree,
+        _ => Scope::Revisions { base: arguments.base.clone(), head: arguments.head.clone() },
+    };
+    let judged = repository.judged(&scope, &Environment::new(variables))?;
+    of_change(&judged, parsed, Only { app, environment: arguments.env.first().map(String::as_str) })
+}

@@ -1,0 +1,112 @@
+//! What a change, or the step to another environment, does to what is deployed.
+
+use std::collections::BTreeSet;
+
+use super::{GateError, read_config};
+use crate::config::Config;
+use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
+use crate::model::{Overlay, Overlays, discover};
+use crate::parallel;
+use crate::report::diff::Difference;
+use crate::sources::{self, Judged, RepoPath, Tree};
+use crate::yaml::Node;
+
+/// Which overlays are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Only<'a> {
+    /// Only this app.
+    pub app: Option<&'a str>,
+    /// Only this environment.
+    pub environment: Option<&'a str>,
+}
+
+/// What a change does, overlay by overlay; only those that it can reach are rendered.
+///
+/// # Errors
+/// When a side cannot be read, or the configuration is wrong.
+pub fn of_change(judged: &Judged, parsed: &Parsed, only: Only<'_>) -> Result<Vec<Difference>, GateError> {
+    let (base_tree, head_tree): (&dyn Tree, &dyn Tree) = (&judged.base_tree, &*judged.head_tree);
+    let config = read_config(base_tree, parsed)?;
+    let environment = only.environment.map(|name| position(&config, name)).transpose()?;
+    let changed = sources::changed(base_tree, head_tree)?;
+    let scanners = (Scanner::new(parsed, base_tree), Scanner::new(parsed, head_tree));
+    let find = |tree, scanner: &Scanner<'_>, known: Option<&Overlays>| {
+        discover(&config, &sources::list(tree)?, scanner, known).map_err(GateError::Unreadable)
+    };
+    let base = find(base_tree, &scanners.0, None)?;
+    let head = find(head_tree, &scanners.1, Some(&base))?;
+    let union: BTreeSet<&Overlay> = base.all.iter().chain(&head.all).collect();
+    let mut reached = Vec::new();
+    for overlay in union {
+        let is_wanted = only.app.is_none_or(|app| app == overlay.app)
+            && environment.is_none_or(|environment| environment == overlay.environment);
+        let reaches = |scanner: &Scanner<'_>| {
+            let reach = scanner.reach(&overlay.path).map_err(GateError::Unreadable)?;
+            Ok::<_, GateError>(reach.closure.touches(&changed))
+        };
+        if is_wanted && (reaches(&scanners.0)? || reaches(&scanners.1)?) {
+            reached.push(overlay);
+        }
+    }
+    let renderers = [base_tree, head_tree].map(|tree| Renderer::new(parsed, tree, Options::default()));
+    let side = |at: usize, overlays: &Overlays, path: &RepoPath| match overlays.at(path) {
+        Some(_) => render(&renderers[at], path),
+        None => Ok(Vec::new()),
+    };
+    let of_overlay = |overlay: &&Overlay| Difference {
+        app: overlay.app.clone(),
+        names: [base_tree, head_tree].map(|tree| format!("{} ({})", overlay.path, tree.name())),
+        sides: [side(0, &base, &overlay.path), side(1, &head, &overlay.path)],
+    };
+    readable(parallel::map(&reached, of_overlay))
+}
+
+/// How an environment differs from another one, overlay by overlay, in one snapshot.
+///
+/// # Errors
+/// When the snapshot cannot be read, its configuration is wrong, or an environment is not known.
+pub fn of_environments(
+    tree: &dyn Tree,
+    parsed: &Parsed,
+    app: Option<&str>,
+    environments: [&str; 2],
+) -> Result<Vec<Difference>, GateError> {
+    let (config, overlays) = super::overlays(tree, parsed)?;
+    let [from, to] = [position(&config, environments[0])?, position(&config, environments[1])?];
+    let renderer = Renderer::new(parsed, tree, Options::default());
+    let is_wanted = |overlay: &&Overlay| overlay.environment == to && app.is_none_or(|app| app == overlay.app);
+    let mut pairs = Vec::new();
+    for overlay in overlays.all.iter().filter(is_wanted) {
+        let counterparts = overlays.counterparts(overlay, from);
+        pairs.extend(counterparts.into_iter().map(|other| (other, overlay)));
+    }
+    let of_pair = |(other, overlay): &(&Overlay, &Overlay)| Difference {
+        app: overlay.app.clone(),
+        names: [other.path.to_string(), overlay.path.to_string()],
+        sides: [render(&renderer, &other.path), render(&renderer, &overlay.path)],
+    };
+    readable(parallel::map(&pairs, of_pair))
+}
+
+fn position(config: &Config, name: &str) -> Result<usize, GateError> {
+    config.environment(name).ok_or_else(|| {
+        let known: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+        GateError::Unfit {
+            message: format!("there is no environment `{name}`"),
+            help: format!("there are: {}", known.join(", ")),
+        }
+    })
+}
+
+fn render(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<Node>, RenderError> {
+    renderer.render_any(path).map(|rendering| rendering.objects).map_err(|failed| failed.error)
+}
+
+fn readable(differences: Vec<Difference>) -> Result<Vec<Difference>, GateError> {
+    for error in differences.iter().flat_map(|difference| &difference.sides).filter_map(|side| side.as_ref().err()) {
+        if error.is_unreadable {
+            return Err(GateError::Unreadable(error.clone()));
+        }
+    }
+    Ok(differences)
+}

@@ -1,0 +1,158 @@
+//! Rendered differences as unified diffs, object by object. Values of Secrets never appear.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use similar::TextDiff;
+
+use super::printable;
+use crate::kustomize::{Gvk, RenderError};
+use crate::yaml::{Mapping, Node, Scalar, Value, emit_document, same};
+
+/// One overlay, or one pair of them, whose output may differ.
+pub struct Difference {
+    /// The app.
+    pub app: String,
+    /// What the two sides are called: a folder, and its revision where there are two.
+    pub names: [String; 2],
+    /// What they render to; nothing where there is no overlay.
+    pub sides: [Result<Vec<Node>, RenderError>; 2],
+}
+
+/// Writes every difference between two sides that render; says how many overlays have any.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(differences: &[Difference], out: &mut dyn Write) -> io::Result<usize> {
+    let mut count = 0;
+    for difference in differences {
+        let [old_name, new_name] = difference.names.each_ref().map(|name| printable(name));
+        let [Ok(old), Ok(new)] = &difference.sides else { continue };
+        let is_same = |pair: &Pair<'_>| matches!(pair, (Some(old), Some(new)) if same(old, new));
+        let differing: Vec<Pair<'_>> = pairs(old, new).into_iter().filter(|pair| !is_same(pair)).collect();
+        count += usize::from(!differing.is_empty());
+        for (old, new) in differing {
+            let name = new.or(old).map(Name::of).unwrap_or_default();
+            let place = if name.namespace.is_empty() { name.name } else { format!("{}/{}", name.namespace, name.name) };
+            writeln!(out, "{} {} {}", printable(&difference.app), printable(&name.kind), printable(&place))?;
+            let (old, new) = shown(old, new);
+            let diff = TextDiff::from_lines(old.as_str(), new.as_str());
+            let text = diff.unified_diff().header(&old_name, &new_name).to_string();
+            // Only line breaks of the text itself survive: a terminal obeys nothing of it.
+            for line in text.lines() {
+                writeln!(out, "{}", printable(line))?;
+            }
+            writeln!(out)?;
+        }
+    }
+    Ok(count)
+}
+
+/// An object on either side; one of them is there.
+type Pair<'a> = (Option<&'a Node>, Option<&'a Node>);
+
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    kind: String,
+    name: String,
+    namespace: String,
+}
+
+impl Name {
+    fn of(node: &Node) -> Self {
+        let text = |path: &[&str]| node.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
+        let gvk = Gvk::of(node);
+        Self {
+            kind: if gvk.group.is_empty() { gvk.kind } else { format!("{}.{}", gvk.kind, gvk.group) },
+            name: text(&["metadata", "name"]),
+            namespace: text(&["metadata", "namespace"]),
+        }
+    }
+
+    fn elsewhere(self) -> Self {
+        Self { namespace: String::new(), ..self }
+    }
+
+    /// Without the hash that kustomize appends to a generated name.
+    fn ungenerated(self) -> Self {
+        let name = match self.name.rsplit_once('-') {
+            Some((name, hash)) if matches!(&*self.kind, "ConfigMap" | "Secret") && hash.len() == HASH_LENGTH => name,
+            _ => return self.elsewhere(),
+        };
+        Self { name: name.to_owned(), ..self }.elsewhere()
+    }
+}
+
+/// The number of characters of a generated name's hash, after kustomize's `api/hasher`.
+const HASH_LENGTH: usize = 10;
+
+/// Both sides' objects in pairs, by kind and name: of the same name and namespace, else of the same name, else of the
+/// same name but for the hash of its content.
+fn pairs<'a>(old: &'a [Node], new: &'a [Node]) -> Vec<Pair<'a>> {
+    let mut old: Vec<Option<&Node>> = old.iter().map(Some).collect();
+    let mut new: Vec<Option<&Node>> = new.iter().map(Some).collect();
+    let mut pairs: Vec<Pair<'_>> = Vec::new();
+    for alike in [|name| name, Name::elsewhere, Name::ungenerated] {
+        let mut places: BTreeMap<Name, VecDeque<usize>> = BTreeMap::new();
+        for (at, node) in old.iter().enumerate() {
+            if let Some(node) = node {
+                places.entry(alike(Name::of(node))).or_default().push_back(at);
+            }
+        }
+        for slot in &mut new {
+            let at = slot.and_then(|node| places.get_mut(&alike(Name::of(node)))?.pop_front());
+            if let Some(at) = at {
+                pairs.push((old[at].take(), slot.take()));
+            }
+        }
+    }
+    pairs.extend(old.into_iter().filter(Option::is_some).map(|node| (node, None)));
+    pairs.extend(new.into_iter().filter(Option::is_some).map(|node| (None, node)));
+    pairs.sort_by_cached_key(|(old, new)| new.or(*old).map(Name::of));
+    pairs
+}
+
+fn shown(old: Option<&Node>, new: Option<&Node>) -> (String, String) {
+    let text = |node: Option<&Node>, other: Option<&Node>, word: &str| {
+        let mut out = String::new();
+        if let Some(node) = node {
+            let node = hidden(node, other, word);
+            if let Err(error) = emit_document(&node, &mut out) {
+                out = format!("cannot be printed: {}\n", error.message);
+            }
+        }
+        out
+    };
+    (text(old, new, "old"), text(new, old, "new"))
+}
+
+/// A Secret without its values: whether they are the same on both sides is all that is told.
+fn hidden(node: &Node, other: Option<&Node>, word: &str) -> Node {
+    let mut node = node.clone();
+    if node.get("kind").and_then(Node::as_text) != Some("Secret") {
+        return node;
+    }
+    let hide = |value: &mut Node, other: Option<&Node>| {
+        let is_same = other.is_some_and(|other| same(other, value));
+        let text = if is_same { "(hidden)".to_owned() } else { format!("(hidden, {word})") };
+        value.value = Value::Scalar(Scalar { text: Arc::from(text), ..Scalar::string("") });
+    };
+    for field in ["data", "stringData"] {
+        let Some(values) = node.as_mapping_mut().and_then(|object| object.get_mut(field)) else { continue };
+        let others = other.and_then(|other| other.get(field));
+        match values.as_mapping_mut() {
+            Some(values) => {
+                values.iter_mut().for_each(|(key, value)| hide(value, others.and_then(|others| others.get(&key.text))));
+            }
+            None => hide(values, others),
+        }
+    }
+    // What was applied last is kept in an annotation, values and all.
+    let annotations =
+        node.as_mapping_mut().and_then(|object| object.get_mut("metadata")?.as_mapping_mut()?.get_mut("annotations"));
+    if let Some(annotations) = annotations.and_then(Node::as_mapping_mut) {
+        Mapping::remove(annotations, "kubectl.kubernetes.io/last-applied-configuration");
+    }
+    node
+}
