@@ -28,24 +28,24 @@ pub fn of_change(judged: &Judged, parsed: &Parsed, only: Only<'_>) -> Result<Vec
     let (base_tree, head_tree): (&dyn Tree, &dyn Tree) = (&judged.base_tree, &*judged.head_tree);
     let config = read_config(base_tree, parsed)?;
     let environment = only.environment.map(|name| position(&config, name)).transpose()?;
-    let changed = sources::changed(base_tree, head_tree)?;
+    let changes = sources::changed(base_tree, head_tree)?;
     let scanners = (Scanner::new(parsed, base_tree), Scanner::new(parsed, head_tree));
-    let find = |tree, scanner: &Scanner<'_>, known: Option<&Overlays>| {
+    let overlays = |tree, scanner: &Scanner<'_>, known: Option<&Overlays>| {
         discover(&config, &sources::list(tree)?, scanner, known).map_err(GateError::Unreadable)
     };
-    let base = find(base_tree, &scanners.0, None)?;
-    let head = find(head_tree, &scanners.1, Some(&base))?;
+    let base = overlays(base_tree, &scanners.0, None)?;
+    let head = overlays(head_tree, &scanners.1, Some(&base))?;
     let union: BTreeSet<&Overlay> = base.all.iter().chain(&head.all).collect();
-    let mut reached = Vec::new();
+    let mut affected = Vec::new();
     for overlay in union {
         let is_wanted = only.app.is_none_or(|app| app == overlay.app)
             && environment.is_none_or(|environment| environment == overlay.environment);
         let reaches = |scanner: &Scanner<'_>| {
             let reach = scanner.reach(&overlay.path).map_err(GateError::Unreadable)?;
-            Ok::<_, GateError>(reach.closure.touches(&changed))
+            Ok::<_, GateError>(reach.closure.touches(&changes))
         };
         if is_wanted && (reaches(&scanners.0)? || reaches(&scanners.1)?) {
-            reached.push(overlay);
+            affected.push(overlay);
         }
     }
     let renderers = [base_tree, head_tree].map(|tree| Renderer::new(parsed, tree, Options::default()));
@@ -58,7 +58,7 @@ pub fn of_change(judged: &Judged, parsed: &Parsed, only: Only<'_>) -> Result<Vec
         names: [base_tree, head_tree].map(|tree| format!("{} ({})", overlay.path, tree.name())),
         sides: [side(0, &base, &overlay.path), side(1, &head, &overlay.path)],
     };
-    readable(parallel::map(&reached, of_overlay))
+    readable(parallel::map(&affected, of_overlay))
 }
 
 /// How an environment differs from another one, overlay by overlay, in one snapshot.

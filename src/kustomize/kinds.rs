@@ -50,22 +50,28 @@ const KINDS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Whether a kind stands outside of namespaces, by kind and then by API group and version.
-static SCOPES: LazyLock<HashMap<&'static str, Vec<(&'static str, &'static str, bool)>>> = LazyLock::new(|| {
-    let mut scopes: HashMap<_, Vec<_>> = HashMap::new();
+/// One group and version that has a kind, and whether the kind stands outside of namespaces there.
+struct Known {
+    group: &'static str,
+    version: &'static str,
+    is_outside: bool,
+}
+
+static BY_KIND: LazyLock<HashMap<&'static str, Vec<Known>>> = LazyLock::new(|| {
+    let mut known: HashMap<_, Vec<_>> = HashMap::new();
     for (api, kinds) in KINDS {
         let (group, version) = api.split_once('/').unwrap_or(("", api));
         for kind in kinds.split(' ') {
             let (kind, is_outside) = kind.strip_suffix('*').map_or((kind, false), |kind| (kind, true));
-            scopes.entry(kind).or_default().push((group, version, is_outside));
+            known.entry(kind).or_default().push(Known { group, version, is_outside });
         }
     }
-    scopes
+    known
 });
 
 fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
-    let of_kind = SCOPES.get(kind)?;
-    of_kind.iter().find(|(known, of, _)| *known == group && *of == version).map(|(.., is_outside)| *is_outside)
+    let of_kind = BY_KIND.get(kind)?;
+    of_kind.iter().find(|known| known.group == group && known.version == version).map(|known| known.is_outside)
 }
 
 /// Whether a kind is known.

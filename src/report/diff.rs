@@ -33,7 +33,7 @@ pub fn write(differences: &[Difference], out: &mut dyn Write) -> io::Result<usiz
         let differing: Vec<Pair<'_>> = pairs(old, new).into_iter().filter(|pair| !is_same(pair)).collect();
         count += usize::from(!differing.is_empty());
         for (old, new) in differing {
-            let name = new.or(old).map(Name::of).unwrap_or_default();
+            let name = new.or(old).map(Identity::of).unwrap_or_default();
             let place = if name.namespace.is_empty() { name.name } else { format!("{}/{}", name.namespace, name.name) };
             writeln!(out, "{} {} {}", printable(&difference.app), printable(&name.kind), printable(&place))?;
             let (old, new) = shown(old, new);
@@ -53,13 +53,13 @@ pub fn write(differences: &[Difference], out: &mut dyn Write) -> io::Result<usiz
 type Pair<'a> = (Option<&'a Node>, Option<&'a Node>);
 
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Name {
+struct Identity {
     kind: String,
     name: String,
     namespace: String,
 }
 
-impl Name {
+impl Identity {
     fn of(node: &Node) -> Self {
         let text = |path: &[&str]| node.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
         let gvk = Gvk::of(node);
@@ -93,15 +93,15 @@ fn pairs<'a>(old: &'a [Node], new: &'a [Node]) -> Vec<Pair<'a>> {
     let mut old: Vec<Option<&Node>> = old.iter().map(Some).collect();
     let mut new: Vec<Option<&Node>> = new.iter().map(Some).collect();
     let mut pairs: Vec<Pair<'_>> = Vec::new();
-    for alike in [|name| name, Name::elsewhere, Name::ungenerated] {
-        let mut places: BTreeMap<Name, VecDeque<usize>> = BTreeMap::new();
+    for alike in [|name| name, Identity::elsewhere, Identity::ungenerated] {
+        let mut places: BTreeMap<Identity, VecDeque<usize>> = BTreeMap::new();
         for (at, node) in old.iter().enumerate() {
             if let Some(node) = node {
-                places.entry(alike(Name::of(node))).or_default().push_back(at);
+                places.entry(alike(Identity::of(node))).or_default().push_back(at);
             }
         }
         for slot in &mut new {
-            let at = slot.and_then(|node| places.get_mut(&alike(Name::of(node)))?.pop_front());
+            let at = slot.and_then(|node| places.get_mut(&alike(Identity::of(node)))?.pop_front());
             if let Some(at) = at {
                 pairs.push((old[at].take(), slot.take()));
             }
@@ -109,7 +109,7 @@ fn pairs<'a>(old: &'a [Node], new: &'a [Node]) -> Vec<Pair<'a>> {
     }
     pairs.extend(old.into_iter().filter(Option::is_some).map(|node| (node, None)));
     pairs.extend(new.into_iter().filter(Option::is_some).map(|node| (None, node)));
-    pairs.sort_by_cached_key(|(old, new)| new.or(*old).map(Name::of));
+    pairs.sort_by_cached_key(|(old, new)| new.or(*old).map(Identity::of));
     pairs
 }
 

@@ -106,13 +106,11 @@ impl Tree for MovingTree {
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
-        match files.entries.get(path) {
-            Some((kind, id)) => self.store.describe(*kind, *id).map_err(|why| self.error(path, why)),
-            None => {
-                let holds = path.is_root() || files.folders.get(path).is_some_and(|count| *count > 0);
-                Ok(holds.then_some(Entry::Folder(None)))
-            }
+        if let Some((kind, id)) = files.entries.get(path) {
+            return self.store.describe(*kind, *id).map_err(|why| self.error(path, why));
         }
+        let holds = path.is_root() || files.folders.get(path).is_some_and(|count| *count > 0);
+        Ok(holds.then_some(Entry::Folder(None)))
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
