@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::config::Config;
 use crate::kustomize::{FILE_NAMES, RenderError, Scanner};
+use crate::parallel;
 use crate::sources::{Listing, RepoPath};
 
 /// One app in one environment.
@@ -25,7 +26,7 @@ pub struct Overlay {
 /// The overlays of one tree.
 #[derive(Clone, Debug, Default)]
 pub struct Overlays {
-    /// In path order.
+    /// In path order; a path stands once.
     pub all: Vec<Overlay>,
     /// Kustomizations that are no overlay and that no overlay uses, in path order: nobody judges them.
     pub unrecognised: Vec<RepoPath>,
@@ -40,7 +41,8 @@ impl Overlays {
     /// The overlay in a folder.
     #[must_use]
     pub fn at(&self, path: &RepoPath) -> Option<&Overlay> {
-        self.all.iter().find(|overlay| overlay.path == *path)
+        let at = self.all.binary_search_by(|overlay| overlay.path.cmp(path)).ok()?;
+        self.all.get(at)
     }
 
     /// The overlays of the same app in another environment: those of the same part where there are any. What stands
@@ -76,6 +78,11 @@ pub fn discover(
     known: Option<&Overlays>,
 ) -> Result<Overlays, RenderError> {
     let folders = candidates(config, listing, scanner)?;
+    // Every one of them is asked about below.
+    let paths: Vec<&RepoPath> = folders.iter().collect();
+    for reached in parallel::map(&paths, |path| scanner.reach(path)) {
+        reached?;
+    }
     let is_known = |path: &RepoPath| known.is_some_and(|known| known.at(path).is_some());
     let mut found = Vec::new();
     for path in &folders {
@@ -96,8 +103,9 @@ pub fn discover(
             shorten(overlay, &common);
         }
     }
+    let paths: HashSet<RepoPath> = found.iter().map(|overlay| overlay.path.clone()).collect();
     for overlay in known.into_iter().flat_map(|known| &known.all) {
-        if !found.iter().any(|other| other.path == overlay.path) && scanner.stands(&overlay.path)? {
+        if !paths.contains(&overlay.path) && scanner.stands(&overlay.path)? {
             found.push(overlay.clone());
         }
     }
