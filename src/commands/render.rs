@@ -94,9 +94,11 @@ fn all(
     }
     let renderer = Renderer::new(parsed, tree, options);
     let written = parallel::map(&overlays, |path| {
-        let rendering = renderer.render_any(path).map_err(|failed| Unwritten::Unrendered(failed.error))?;
-        let text = rendering.to_yaml().map_err(Unwritten::Unrendered)?;
-        write_below(output, &file_of(path), text.as_bytes()).map_err(Unwritten::Disk)
+        let rendered = renderer.render_any(path).map_err(|failed| failed.error).and_then(|found| found.to_yaml());
+        // What an earlier run has written is no rendering of what does not render now.
+        let content = rendered.as_deref().ok().map(str::as_bytes);
+        write_below(output, &file_of(path), content).map_err(Unwritten::Disk)?;
+        rendered.map(|_| ()).map_err(Unwritten::Unrendered)
     });
     let mut failed = 0;
     for (path, result) in overlays.iter().zip(written) {

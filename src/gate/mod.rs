@@ -439,7 +439,6 @@ fn wants_history(rules: &[Rule], settings: &Settings, config: &Config, overlay: 
     })
 }
 
-/// Reads the configuration of a tree; the usual one where there is no file.
 /// The configuration and the overlays of one snapshot.
 ///
 /// # Errors

@@ -173,7 +173,12 @@ fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
                     node.origin.shared = 0;
                     mapping.push(key.clone(), node);
                 }
-                Some(found) => found.remember(node.clone()),
+                Some(found) => {
+                    let shared = found.origin.shared;
+                    found.remember(node.clone());
+                    // Marks count within one object.
+                    found.origin.shared = shared;
+                }
             }
         }
     }

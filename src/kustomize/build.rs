@@ -26,6 +26,9 @@ use crate::yaml::{Dialect, Node, Source, Step, Value, emit_document, parse};
 /// How many kustomizations may stand on the way from an overlay to one base.
 const DEEPEST: usize = 64;
 
+/// How many kustomizations one overlay may be put together from; a component counts each time that it is listed.
+const MOST_VISITS: usize = 10_000;
+
 /// How many values the objects of one overlay may hold together.
 const MOST_VALUES: usize = 5_000_000;
 /// How many bytes of text the objects of one overlay may hold together.
@@ -117,7 +120,10 @@ enum SchemaSource {
     #[default]
     Nothing,
     Version,
-    File(FileId),
+    File {
+        file: FileId,
+        extends_built_in: bool,
+    },
 }
 
 /// What the built form of a folder depends on besides the tree.
@@ -126,10 +132,10 @@ struct BuiltKey {
     root: RepoPath,
     /// The schema that was set before.
     schema: SchemaSource,
-    /// See [`Run::met_unknown_kind`].
-    met_unknown_kind: bool,
-    /// The path by which `buildMetadata` knows it.
-    origin: Option<String>,
+    /// See [`Run::built_in_was_read`].
+    built_in_was_read: bool,
+    /// How `buildMetadata` knows it, and who asked for that.
+    origin: Option<(String, Span)>,
 }
 
 /// A kustomization's objects behind its own transformers.
@@ -144,7 +150,7 @@ struct Built {
     /// What is known of kinds from then on.
     schema: SchemaSource,
     schemas: Schemas,
-    met_unknown_kind: bool,
+    built_in_was_read: bool,
 }
 
 /// What goes along through one build.
@@ -155,9 +161,17 @@ struct Run {
     /// What has set the schema.
     schema: SchemaSource,
     schemas: Schemas,
-    /// Whether an object of a kind that kustomize does not know was read. From then on kustomize's own schema counts
-    /// besides one that is set later.
-    met_unknown_kind: bool,
+    /// Whether kustomize's own schema was looked into: for an object of a kind that is unknown without it, or for a
+    /// strategic merge. From then on it counts besides one that is set later.
+    built_in_was_read: bool,
+    /// How many kustomizations were put together; those that were at hand do not count.
+    visits: usize,
+}
+
+impl Run {
+    fn note_kinds(&mut self, resources: &[Resource]) {
+        self.built_in_was_read |= resources.iter().any(|resource| !kinds::is_known(&resource.gvk()));
+    }
 }
 
 /// What a root's kustomization says about the whole.
@@ -315,6 +329,8 @@ impl<'a> Renderer<'a> {
             root: root.clone(),
             closure,
             schemas: schemas.clone(),
+            follows_links_outside: true,
+            has_merged: false,
         }
     }
 
@@ -327,18 +343,18 @@ impl<'a> Renderer<'a> {
         closure: &mut Closure,
         origin: Option<&Trail>,
     ) -> Result<Arc<Built>, RenderError> {
-        let met_unknown_kind = run.met_unknown_kind;
+        let built_in_was_read = run.built_in_was_read;
         let key = BuiltKey {
             root: root.clone(),
             schema: run.schema,
-            met_unknown_kind,
-            origin: origin.map(|trail| trail.path.clone()),
+            built_in_was_read,
+            origin: origin.map(|trail| (trail.path.clone(), trail.span)),
         };
         let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
             (run.schema, run.schemas) = (known.schema, known.schemas.clone());
-            run.met_unknown_kind |= known.met_unknown_kind;
+            run.built_in_was_read |= known.built_in_was_read;
             return Ok(known);
         }
         let mut own = Closure::default();
@@ -358,7 +374,7 @@ impl<'a> Renderer<'a> {
             roots,
             schema: run.schema,
             schemas: run.schemas.clone(),
-            met_unknown_kind: run.met_unknown_kind,
+            built_in_was_read: run.built_in_was_read,
         };
         let built = Arc::new(built);
         // What nobody lists is rendered once.
@@ -383,6 +399,12 @@ impl<'a> Renderer<'a> {
         if let Some(refused) = &kustomization.refused {
             return Err(refused.clone());
         }
+        visit.run.visits += 1;
+        if visit.run.visits > MOST_VISITS {
+            let message = format!("more than {MOST_VISITS} kustomizations and components are put together here");
+            let span = Span::start_of(kustomization.file);
+            return Err(RenderError::at(span, message).help("list each component once"));
+        }
         visit.roots.insert(root.clone());
         visit.run.chain.push(root.clone());
         self.set_schema(root, kustomization, visit)?;
@@ -404,22 +426,32 @@ impl<'a> Renderer<'a> {
             }
         }
         for plugin in self.plugins(root, &kustomization.generators, file, visit, origin)? {
-            plugins::run_generator(&plugin, accumulator, &mut self.visitor(root, visit))?;
+            plugins::run_generator(&plugin, accumulator, &mut self.visitor_of_plugin(root, visit))?;
         }
         for entry in &kustomization.components {
             self.add_component(root, entry, accumulator, visit, origin)?;
         }
-        visit.run.chain.pop();
-        transform::run(accumulator, kustomization, &mut self.visitor(root, visit), file)?;
+        let mut loader = self.visitor(root, visit);
+        transform::run(accumulator, kustomization, &mut loader, file)?;
+        let mut has_merged = loader.has_merged;
         for plugin in self.plugins(root, &kustomization.transformers, file, visit, origin)? {
-            let mut loader = self.visitor(root, visit);
+            let mut loader = self.visitor_of_plugin(root, visit);
             plugins::run_transformer(&plugin, &mut accumulator.resources, &mut loader, "transformers")?;
+            has_merged |= loader.has_merged;
         }
         for plugin in self.plugins(root, &kustomization.validators, file, visit, origin)? {
-            plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor(root, visit))?;
+            plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor_of_plugin(root, visit))?;
         }
+        visit.run.built_in_was_read |= has_merged;
+        visit.run.chain.pop();
         accumulator.forget_ids();
         vars::add(&mut accumulator.vars, &kustomization.vars, &mut accumulator.resources)
+    }
+
+    /// Reads what a plugin names.
+    fn visitor_of_plugin<'b>(&'b self, root: &RepoPath, visit: &'b mut Visit<'_>) -> Loader<'b> {
+        let follows_links_outside = self.options.restrictor == LoadRestrictor::None;
+        Loader { follows_links_outside, ..self.visitor(root, visit) }
     }
 
     fn visitor<'b>(&'b self, root: &RepoPath, visit: &'b mut Visit<'_>) -> Loader<'b> {
@@ -457,8 +489,10 @@ impl<'a> Renderer<'a> {
         }
         if let (Some(path), SchemaSource::Nothing) = (&openapi.path, visit.run.schema) {
             let (file, definitions) = self.visitor(root, visit).definitions(path)?;
-            let custom = Custom { definitions, extends_built_in: visit.run.met_unknown_kind };
-            (visit.run.schema, visit.run.schemas) = (SchemaSource::File(file), Schemas::Custom(custom));
+            let extends_built_in = visit.run.built_in_was_read;
+            let custom = Custom { definitions, extends_built_in };
+            (visit.run.schema, visit.run.schemas) =
+                (SchemaSource::File { file, extends_built_in }, Schemas::Custom(custom));
         }
         Ok(())
     }
@@ -480,7 +514,7 @@ impl<'a> Renderer<'a> {
                     let documents = self.visitor(root, visit).documents(&entry.value, span, Step::File)?;
                     let found = objects(documents, &visit.run.schemas);
                     let mut found = found.map_err(|error| error.through(span, "listed here"))?;
-                    visit.run.met_unknown_kind |= found.iter().any(|resource| !kinds::is_known(&resource.gvk()));
+                    visit.run.note_kinds(&found);
                     if let Some(origin) = origin {
                         build_metadata::came_from(&mut found, &origin);
                     }
@@ -550,6 +584,7 @@ impl<'a> Renderer<'a> {
             let inline = parse(&Source::embedded(&entry.value, entry.span, &holder), Step::File, Dialect::Resource);
             match inline.ok().and_then(|documents| objects(documents, &visit.run.schemas).ok()) {
                 Some(mut found) => {
+                    visit.run.note_kinds(&found);
                     if let Some(file) = file {
                         build_metadata::came_from(&mut found, file);
                     }

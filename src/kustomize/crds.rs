@@ -8,6 +8,9 @@ use crate::yaml::{Mapping, Node};
 /// How many kinds may lie inside of each other.
 const DEEPEST: usize = 64;
 
+/// How many fields the descriptions of one document may have, those of a kind counted wherever it is referred to.
+const MOST_FIELDS: usize = 100_000;
+
 /// What the descriptions in one document say: properties with marks are annotations, labels, names or references.
 ///
 /// # Errors
@@ -19,6 +22,7 @@ pub(super) fn config(document: &Node) -> Result<TransformerConfig, RenderError> 
     };
     let Some(descriptions) = document.as_mapping() else { return Err(wrong(document)) };
     let mut config = TransformerConfig::default();
+    let mut fields_left = MOST_FIELDS;
     for (name, description) in descriptions.iter() {
         if description.as_mapping().is_none() && !description.is_null() {
             return Err(wrong(description));
@@ -30,7 +34,7 @@ pub(super) fn config(document: &Node) -> Result<TransformerConfig, RenderError> 
         let kind = name.text.rsplit('.').next().unwrap_or_default().to_owned();
         let kind = KindPattern { kind: kind.into(), ..KindPattern::default() };
         let mut found = TransformerConfig::default();
-        collect(document, properties, &kind, &mut Vec::new(), &mut found)?;
+        collect(document, properties, &kind, &mut Vec::new(), &mut fields_left, &mut found)?;
         config.merge(found)?;
     }
     Ok(config)
@@ -50,9 +54,14 @@ fn collect(
     properties: &Mapping,
     kind: &KindPattern,
     path: &mut Vec<String>,
+    fields_left: &mut usize,
     config: &mut TransformerConfig,
 ) -> Result<(), RenderError> {
     for (name, property) in properties.iter() {
+        *fields_left = fields_left.checked_sub(1).ok_or_else(|| {
+            RenderError::at(name.span, format!("these kinds have more than {MOST_FIELDS} fields together"))
+                .help("leave references to kinds out that hold no names, labels or annotations")
+        })?;
         if path.len() >= DEEPEST {
             return Err(RenderError::at(name.span, format!("kinds that refer to each other more than {DEEPEST} deep"))
                 .help("a description that contains itself cannot be followed; leave the reference out"));
@@ -83,7 +92,7 @@ fn collect(
         }
         let inner = mark("$ref").and_then(|name| document.get(name)).and_then(self::properties);
         if let Some(inner) = inner {
-            collect(document, inner, kind, path, config)?;
+            collect(document, inner, kind, path, fields_left, config)?;
         }
         path.pop();
     }

@@ -2,12 +2,13 @@
 //! of lists (`kyaml/utils/pathsplitter.go`, `kyaml/yaml/match.go`).
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex::Regex;
 
 use super::error::{RenderError, nearest};
 use super::fields::Text;
+use super::go_regex;
 use crate::span::Span;
 use crate::yaml::{DEEPEST, Dialect, Kind, Mapping, Node, Origin, Scalar, Source, Step, Value, parse};
 
@@ -15,6 +16,8 @@ use crate::yaml::{DEEPEST, Dialect, Kind, Mapping, Node, Origin, Scalar, Source,
 #[derive(Clone, Debug)]
 pub(super) struct FieldPath {
     parts: Vec<String>,
+    /// What a part asks of items, by part, once it was needed.
+    patterns: Vec<OnceLock<Regex>>,
     text: String,
     /// Where it is written.
     pub span: Span,
@@ -151,7 +154,8 @@ impl FieldPath {
         if parts.len() > DEEPEST {
             return Err(RenderError::at(path.span, format!("this path has more than {DEEPEST} parts")));
         }
-        Ok(Self { parts, text: path.value.clone(), span: path.span })
+        let patterns = vec![OnceLock::new(); parts.len()];
+        Ok(Self { parts, patterns, text: path.value.clone(), span: path.span })
     }
 
     fn wrong(&self, part: &str, found: &Node) -> RenderError {
@@ -231,7 +235,8 @@ impl FieldPath {
             let text = Arc::clone(&found.as_scalar()?.text);
             parse(&Source::whole(&text, self.span), Step::File, Dialect::Resource).ok()?;
             let parts = self.parts[length..].to_vec();
-            Some((text, Self { text: parts.join("."), parts, span: self.span }))
+            let patterns = self.patterns[length..].to_vec();
+            Some((text, Self { text: parts.join("."), parts, patterns, span: self.span }))
         })
     }
 
@@ -316,19 +321,22 @@ impl FieldPath {
                 items.iter_mut().try_fold(0, |count, item| Ok(count + self.visit_from(next, item, create, change)?))
             }
             Part::Items { key, pattern } => {
-                let regex = Regex::new(pattern).map_err(|_| {
-                    RenderError::at(self.span, format!("`{pattern}` is not a regular expression"))
-                        .help("what stands behind `=` is one; write `\\` before special characters")
-                })?;
+                let regex = match self.patterns[at].get() {
+                    Some(known) => known,
+                    None => {
+                        let compiled = go_regex::compile(pattern, ["", ""], self.span)?;
+                        self.patterns[at].get_or_init(|| compiled)
+                    }
+                };
                 let Some(items) = here.as_sequence_mut() else { return Err(self.wrong(part, here)) };
-                let count = self.visit_items(next, items, (key, &regex), create, change)?;
+                let count = self.visit_items(next, items, (key, regex), create, change)?;
                 if count > 0 || create.is_none() {
                     return Ok(count);
                 }
                 let text = Node { value: Value::Scalar(Scalar::plain(pattern)), origin: self.origin() };
                 let item = if key.is_empty() { text } else { self.made_mapping(key, text) };
                 items.push(item);
-                self.visit_items(next, items, (key, &regex), create, change)
+                self.visit_items(next, items, (key, regex), create, change)
             }
         }
     }

@@ -7,7 +7,7 @@ use super::error::RenderError;
 use super::fields::{Fields, Reading};
 use super::id::Gvk;
 use crate::span::Span;
-use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
+use crate::yaml::{DEEPEST, Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
 
 /// One field of one kind of object.
 #[derive(Clone, Debug)]
@@ -90,8 +90,11 @@ impl FieldSpec {
             RenderError::at(fields.span(), "this field spec has no `path`").help("write it as `spec/template/metadata`")
         })?;
         let at = Some(path.span);
-        let path = split_path(&path.value);
-        Ok(Self { kind: KindPattern::read(&fields)?, path, create: fields.flag("create")?.is_some(), at })
+        let parts = split_path(&path.value);
+        if parts.len() > DEEPEST {
+            return Err(RenderError::at(path.span, format!("this path has more than {DEEPEST} parts")));
+        }
+        Ok(Self { kind: KindPattern::read(&fields)?, path: parts, create: fields.flag("create")?.is_some(), at })
     }
 
     /// Whether the spec speaks of this kind of object.

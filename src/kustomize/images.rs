@@ -5,8 +5,10 @@ use regex::Regex;
 use super::error::RenderError;
 use super::fields::Text;
 use super::fieldspec::{FieldSpec, Visit, visit};
+use super::go_regex;
 use super::kustomization::Image;
 use super::resource::Resource;
+use crate::span::Span;
 use crate::yaml::{Node, Step};
 
 /// An image reference in parts: `name[:tag][@digest]`.
@@ -39,20 +41,21 @@ pub fn split(reference: &str) -> Reference<'_> {
 enum Matcher {
     /// Only characters that stand for themselves, and `.` for any character.
     Dots(String),
-    Regex(Option<Regex>),
+    Regex(Regex),
 }
 
 impl Matcher {
-    fn new(name: &str) -> Self {
+    fn new(name: &str, span: Span) -> Result<Self, RenderError> {
         if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/.:@".contains(&byte)) {
-            return Self::Dots(name.to_owned());
+            return Ok(Self::Dots(name.to_owned()));
         }
-        Self::Regex(Regex::new(&format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$")).ok())
+        let behind = "(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?$";
+        go_regex::compile(name, ["^", behind], span).map(Self::Regex)
     }
 
     fn matches(&self, reference: &str) -> bool {
         let name = match self {
-            Self::Regex(regex) => return regex.as_ref().is_some_and(|regex| regex.is_match(reference)),
+            Self::Regex(regex) => return regex.is_match(reference),
             Self::Dots(name) => name,
         };
         let mut rest = reference.chars();
@@ -73,9 +76,9 @@ impl Matcher {
 /// Rewrites every image that an entry names, in any `containers` and `initContainers` list and where the specs say.
 ///
 /// # Errors
-/// When an image is not a scalar.
+/// When an image is not a scalar, or the name no regular expression.
 pub(super) fn set(resources: &mut [Resource], image: &Image, specs: &[FieldSpec]) -> Result<(), RenderError> {
-    let matcher = Matcher::new(&image.name);
+    let matcher = Matcher::new(&image.name, image.span)?;
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         if resource.kind() == "CustomResourceDefinition" {
             continue;
@@ -166,6 +169,8 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), Rend
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::{ContentId, RepoPath};
+    use crate::span::Files;
 
     #[test]
     fn references_split_at_tag_and_digest() {
@@ -182,6 +187,8 @@ mod tests {
 
     #[test]
     fn names_are_patterns_up_to_the_tag() {
+        let path = RepoPath::new("kustomization.yaml").unwrap();
+        let span = Span::start_of(Files::default().add(&path, ContentId::of(b""), ""));
         for (name, reference, expected) in [
             ("nginx", "nginx:1.2", true),
             ("nginx", "nginx:1.2@sha256:ab", true),
@@ -189,10 +196,10 @@ mod tests {
             ("nginx", "docker.io/nginx:1", false),
             ("ghcr.io/a", "ghcrxio/a", true),
             ("(.*)/a", "ghcr.io/a:1", true),
-            ("[", "[", false),
             ("nginx", "nginx@sha512:ab", false),
         ] {
-            assert_eq!(Matcher::new(name).matches(reference), expected, "{name} {reference}");
+            assert_eq!(Matcher::new(name, span).unwrap().matches(reference), expected, "{name} {reference}");
         }
+        assert!(Matcher::new("[", span).is_err());
     }
 }

@@ -149,6 +149,11 @@ pub(super) struct Loader<'a> {
     pub(super) closure: &'a mut Closure,
     /// What kinds are known to the build.
     pub(super) schemas: Schemas,
+    /// Whether files are found through links that lie outside of `root`. Those that a plugin names are not: nobody
+    /// knows them before the plugin runs, and only the folder itself is watched for changes.
+    pub(super) follows_links_outside: bool,
+    /// Whether a strategic merge was done.
+    pub(super) has_merged: bool,
 }
 
 /// Links that may be followed on the way to one file.
@@ -173,6 +178,12 @@ impl Loader<'_> {
             };
             if let Entry::Link(target) = &found {
                 links += 1;
+                if !self.follows_links_outside && !next.is_within(&self.root) {
+                    let message =
+                        format!("`{path}` is found through `{next}`, a symbolic link outside of `{}`", self.root);
+                    let help = "a plugin names files of its kustomization's folder: let it name the file itself";
+                    return Err(RenderError::placed(span, message).help(help));
+                }
                 if links > MOST_LINKS {
                     return Err(RenderError::placed(span, format!("`{path}` goes through too many symbolic links")));
                 }

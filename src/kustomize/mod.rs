@@ -21,6 +21,7 @@ mod field_path;
 mod fields;
 mod fieldspec;
 mod generators;
+mod go_regex;
 mod hash;
 mod id;
 mod images;

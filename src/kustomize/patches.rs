@@ -52,6 +52,7 @@ pub(super) fn strategic_merge(
             RenderError::at(first.span, "there is nothing in these patches").help("write them, or remove the field")
         );
     }
+    loader.has_merged = true;
     for patch in &patches {
         merge_into_its_object(resources, patch, &loader.schemas)?;
     }
@@ -66,6 +67,7 @@ pub(super) fn strategic_merge(
 pub(super) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut Loader<'_>) -> Result<(), RenderError> {
     match read(patch, loader)? {
         Content::Merge(mut patches) => {
+            loader.has_merged = true;
             let Some(target) = &patch.target else {
                 for content in &patches {
                     let at = merge_target(resources, content)?;
@@ -148,10 +150,30 @@ fn nodes(patch: &Patch, loader: &mut Loader<'_>, dialect: Dialect) -> Result<Vec
         (None, None) => Err(RenderError::at(patch.span, "this patch has neither `path` nor `patch`")
             .help("name a file or write the patch")),
         (Some(file), None) if dialect == Dialect::Resource => loader.documents(&file.value, file.span, Step::Patch),
-        (Some(file), None) => loader.instructions(file, dialect),
+        (Some(file), None) => {
+            let (content, _) = loader.content(&file.value, file.span)?;
+            refuse_half_json(&content, file.span)?;
+            loader.instructions(file, dialect)
+        }
+        (None, Some(inline)) if dialect == Dialect::Kustomization => {
+            refuse_half_json(inline.value.as_bytes(), inline.span)?;
+            embedded(inline.value.trim_end(), inline.span, loader, dialect)
+                .map_err(|error| RenderError::at(error.span, error.message))
+        }
         (None, Some(inline)) => embedded(inline.value.trim_end(), inline.span, loader, dialect)
             .map_err(|error| RenderError::at(error.span, error.message)),
     }
+}
+
+/// A JSON patch that begins with `[` is read as JSON, any other one as YAML (`api/filters/patchjson6902`).
+fn refuse_half_json(text: &[u8], span: Span) -> Result<(), RenderError> {
+    if !text.starts_with(b"[") {
+        return Ok(());
+    }
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).map(|_| ()).map_err(|error| {
+        RenderError::at(span, format!("this patch begins with `[`, and it is not JSON: {error}"))
+            .help("write JSON, or a YAML list with one `-` for each operation")
+    })
 }
 
 fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> {

@@ -121,6 +121,7 @@ pub(super) fn run_transformer(
         were_transformed(resources, &configured);
     }
     resources.retain(|resource| !resource.is_deleted());
+    resources.iter_mut().for_each(Resource::settle_shared);
     Ok(())
 }
 

@@ -14,6 +14,9 @@ use crate::yaml::{
     Dialect, Kind, Mapping, Node, Scalar, Source, Step, Value, go_json, is_within_limits, parse, resolve, to_json,
 };
 
+/// How often a target may meet an object in one kustomization.
+const MOST_MEETINGS: usize = 10_000_000;
+
 /// How many bytes of text the replacements, or the vars, of one kustomization may put together.
 pub(super) const MOST_TEXT: usize = 64 << 20;
 
@@ -188,6 +191,7 @@ pub(super) fn apply(
     loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
     let mut text_left = MOST_TEXT;
+    let mut meetings = 0;
     for entry in entries {
         let read;
         let replacements = match entry {
@@ -201,6 +205,11 @@ pub(super) fn apply(
             let mut value = replacement.value.find(resources)?;
             unshare(&mut value);
             for target in &replacement.targets {
+                meetings += resources.len();
+                if meetings > MOST_MEETINGS {
+                    let message = format!("the targets of replacements meet objects more than {MOST_MEETINGS} times");
+                    return Err(RenderError::at(replacement.span, message).help("split the overlay"));
+                }
                 for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && target.takes(resource))
                 {
                     target.put(&mut resource.node, &value, &mut text_left)?;

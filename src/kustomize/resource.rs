@@ -79,7 +79,8 @@ fn is_as_written(one: &Node, other: &Node) -> bool {
     one.origin.span == other.origin.span && one.origin.step == other.origin.step && same(one, other)
 }
 
-/// Finds the values that differ from what is known; of several the last one.
+/// Finds the values that differ from what is known; of several the last one in the order in
+/// which kustomize merges, which is that of the keys.
 fn collect_changed(node: &Node, known: &[Node], changed: &mut [Option<Node>]) {
     match &node.value {
         Value::Scalar(_) => {
@@ -89,7 +90,11 @@ fn collect_changed(node: &Node, known: &[Node], changed: &mut [Option<Node>]) {
             }
         }
         Value::Sequence(items) => items.iter().for_each(|item| collect_changed(item, known, changed)),
-        Value::Mapping(mapping) => mapping.iter().for_each(|(_, node)| collect_changed(node, known, changed)),
+        Value::Mapping(mapping) => {
+            let mut fields: Vec<_> = mapping.iter().filter(|(_, node)| has_shared(node)).collect();
+            fields.sort_by_key(|(key, _)| Arc::clone(&key.text));
+            fields.into_iter().for_each(|(_, node)| collect_changed(node, known, changed));
+        }
     }
 }
 

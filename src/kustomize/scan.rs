@@ -11,7 +11,6 @@ use super::replacements::ReplacementEntry;
 use super::schema::Schemas;
 use crate::sources::{RepoPath, Tree};
 use crate::span::FileId;
-use crate::yaml::{Dialect, Mapping, Node, Source, Step, parse};
 
 /// What one folder reaches.
 #[derive(Clone, Debug, Default)]
@@ -120,6 +119,8 @@ impl<'a> Scanner<'a> {
             root: folder.clone(),
             closure: &mut own.closure,
             schemas: Schemas::BuiltIn,
+            follows_links_outside: true,
+            has_merged: false,
         };
         let read = loader.enter().and_then(|()| loader.kustomization(None));
         match told(read)? {
@@ -205,34 +206,12 @@ fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<
     for path in kustomization.files() {
         told(loader.entry(&path.value, path.span))?;
     }
-    for entry in plugins.into_iter().flatten() {
-        // What configures a plugin may name files in turn, and they count from here.
+    if plugins.into_iter().any(|entries| !entries.is_empty()) {
+        // What configures a plugin may name files in turn, all of them in this folder.
         let root = loader.root.clone();
         loader.closure.hold_folder(&root);
-        for text in texts_of_plugin(entry, loader) {
-            told(loader.entry(&text.value, text.span))?;
-        }
     }
     Ok(folders)
-}
-
-fn texts_of_plugin(entry: &Text, loader: &mut Loader<'_>) -> Vec<Text> {
-    let holder = loader.parsed.files.get(entry.span.file);
-    let inline = parse(&Source::embedded(&entry.value, entry.span, &holder), Step::File, Dialect::Resource);
-    let inline = inline.ok().filter(|documents| documents.iter().any(|document| document.as_mapping().is_some()));
-    let documents = inline.or_else(|| loader.documents(&entry.value, entry.span, Step::File).ok()).unwrap_or_default();
-    let mut texts = Vec::new();
-    let mut pending: Vec<&Node> = documents.iter().collect();
-    while let Some(node) = pending.pop() {
-        pending.extend(node.as_sequence().unwrap_or_default());
-        pending.extend(node.as_mapping().into_iter().flat_map(Mapping::iter).map(|(_, node)| node));
-        if let Some(text) = node.as_text().filter(|text| !text.contains('\n')) {
-            // A file of a generator may stand behind its key.
-            let value = text.rsplit('=').next().unwrap_or_default().to_owned();
-            texts.push(Text { value, span: entry.span });
-        }
-    }
-    texts
 }
 
 impl Kustomization {

@@ -4,6 +4,7 @@ use regex::Regex;
 
 use super::error::RenderError;
 use super::fields::Fields;
+use super::go_regex;
 use super::id::{Gvk, ResourceId};
 use super::resource::Resource;
 use crate::span::Span;
@@ -32,12 +33,9 @@ impl Pattern {
         if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte)) {
             return Ok(Self::Literal(text.to_owned()));
         }
-        Regex::new(&format!("^(?:{text})$")).map(Self::Regex).map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            RenderError::at(span, format!("`{text}` is not a regular expression: {reason}"))
-                .help("fields of a target are regular expressions that must match the whole name")
-        })
+        go_regex::compile(text, ["^(?:", ")$"], span)
+            .map(Self::Regex)
+            .map_err(|error| error.help("fields of a target are regular expressions that must match the whole name"))
     }
 
     /// Whether the text matches.
@@ -185,7 +183,10 @@ impl Requirement {
             }
             character == ',' && depth == 0
         });
-        for part in parts.map(str::trim).filter(|part| !part.is_empty()) {
+        if text.trim().is_empty() {
+            return Ok(requirements);
+        }
+        for part in parts.map(str::trim) {
             let requirement = Self::parse(part).ok_or_else(|| {
                 RenderError::at(span, format!("`{part}` is not a requirement of a selector"))
                     .help("write `key=value`, `key!=value`, `key`, `!key`, `key in (a,b)` or `key notin (a,b)`")
@@ -200,7 +201,20 @@ impl Requirement {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
             !key.is_empty() && key.bytes().all(allowed)
         };
-        let one = |key: &str, test: Test| is_key(key.trim()).then(|| Self { key: key.trim().to_owned(), test });
+        // Label values of Kubernetes (`k8s.io/apimachinery`, `IsValidLabelValue`).
+        let is_value = |value: &String| {
+            let (bytes, is_inner) = (value.as_bytes(), |byte: &u8| b"-_.".contains(byte));
+            let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || is_inner(byte);
+            let ends = [bytes.first(), bytes.last()];
+            bytes.len() <= 63 && bytes.iter().all(is_allowed) && !ends.into_iter().flatten().any(is_inner)
+        };
+        let one = |key: &str, test: Test| {
+            let is_valid = match &test {
+                Test::In(values) | Test::NotIn(values) => values.iter().all(is_value),
+                _ => true,
+            };
+            (is_valid && is_key(key.trim())).then(|| Self { key: key.trim().to_owned(), test })
+        };
         if let Some((key, values)) = text.split_once('(') {
             let values: Vec<String> =
                 values.strip_suffix(')')?.split(',').map(|value| value.trim().to_owned()).collect();

@@ -34,6 +34,7 @@ pub(super) fn run(
             were_transformed(resources, &configured);
         }
         resources.retain(|resource| !resource.is_deleted());
+        resources.iter_mut().for_each(Resource::settle_shared);
     };
     if !kustomization.patches_strategic_merge.is_empty() {
         patches::strategic_merge(resources, &kustomization.patches_strategic_merge, None, loader)?;
@@ -90,7 +91,16 @@ pub(super) fn run(
 /// How often an instruction may meet an object in one kustomization.
 const MOST_MEETINGS: usize = 10_000_000;
 
+/// How many labels and annotations one kustomization may write.
+const MOST_MARKS: usize = 1_000_000;
+
 fn refuse_excess(objects: usize, kustomization: &Kustomization) -> Result<(), RenderError> {
+    let pairs = kustomization.labels.iter().map(|entry| entry.pairs.len()).sum::<usize>();
+    let pairs = pairs + kustomization.common_labels.len() + kustomization.common_annotations.len();
+    if pairs * objects > MOST_MARKS {
+        let message = format!("{pairs} labels and annotations for {objects} objects are too many");
+        return Err(RenderError::at(Span::start_of(kustomization.file), message).help("split the kustomization"));
+    }
     let Kustomization { patches, patches_json6902, patches_strategic_merge, images, labels, replicas, .. } =
         kustomization;
     let instructions = patches.len() + patches_json6902.len() + images.len() + labels.len() + replicas.len();

@@ -39,12 +39,26 @@ pub fn write_outside(path: &std::path::Path, content: &[u8]) -> std::io::Result<
     std::fs::write(path, content)
 }
 
-/// Writes a file at a path below a folder that a person names, and makes the folders on the way.
+/// Writes a file at a path below a folder that a person names, and makes the folders on the way. What was written there
+/// before is replaced, and only removed where there is no content.
 ///
 /// # Errors
-/// When it cannot be written.
-pub fn write_below(folder: &std::path::Path, path: &RepoPath, content: &[u8]) -> std::io::Result<()> {
-    let file = path.segments().fold(folder.to_owned(), |folder, segment| folder.join(segment));
+/// When it cannot be written, or a symbolic link stands on the way, which may lead anywhere.
+pub fn write_below(folder: &std::path::Path, path: &RepoPath, content: Option<&[u8]>) -> std::io::Result<()> {
+    let mut file = folder.to_owned();
+    for segment in path.segments() {
+        file.push(segment);
+        if std::fs::symlink_metadata(&file).is_ok_and(|found| found.is_symlink()) {
+            let message = format!("`{}` is a symbolic link; remove it, or write into an empty folder", file.display());
+            return Err(std::io::Error::other(message));
+        }
+    }
+    let Some(content) = content else {
+        return match std::fs::remove_file(&file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+    };
     match (std::fs::write(&file, content), file.parent()) {
         (Err(error), Some(parent)) if error.kind() == std::io::ErrorKind::NotFound => {
             std::fs::create_dir_all(parent)?;
