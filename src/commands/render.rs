@@ -94,11 +94,11 @@ fn all(
     }
     let renderer = Renderer::new(parsed, tree, options);
     let written = parallel::map(&overlays, |path| {
-        let rendered = renderer.render_any(path).map_err(|failed| failed.error).and_then(|found| found.to_yaml());
+        let text = renderer.render_any(path).map_err(|failed| failed.error).and_then(|found| found.to_yaml());
         // What an earlier run has written is no rendering of what does not render now.
-        let content = rendered.as_deref().ok().map(str::as_bytes);
+        let content = text.as_deref().ok().map(str::as_bytes);
         write_below(output, &file_of(path), content).map_err(Unwritten::Disk)?;
-        rendered.map(|_| ()).map_err(Unwritten::Unrendered)
+        text.map(|_| ()).map_err(Unwritten::Unrendered)
     });
     let mut failed = 0;
     for (path, result) in overlays.iter().zip(written) {

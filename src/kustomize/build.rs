@@ -132,8 +132,8 @@ struct BuiltKey {
     root: RepoPath,
     /// The schema that was set before.
     schema: SchemaSource,
-    /// See [`Run::built_in_was_read`].
-    built_in_was_read: bool,
+    /// See [`Run::schema_was_read`].
+    schema_was_read: bool,
     /// How `buildMetadata` knows it, and who asked for that.
     origin: Option<(String, Span)>,
 }
@@ -150,7 +150,7 @@ struct Built {
     /// What is known of kinds from then on.
     schema: SchemaSource,
     schemas: Schemas,
-    built_in_was_read: bool,
+    schema_was_read: bool,
 }
 
 /// What goes along through one build.
@@ -163,14 +163,14 @@ struct Run {
     schemas: Schemas,
     /// Whether kustomize's own schema was looked into: for an object of a kind that is unknown without it, or for a
     /// strategic merge. From then on it counts besides one that is set later.
-    built_in_was_read: bool,
+    schema_was_read: bool,
     /// How many kustomizations were put together; those that were at hand do not count.
     visits: usize,
 }
 
 impl Run {
     fn note_kinds(&mut self, resources: &[Resource]) {
-        self.built_in_was_read |= resources.iter().any(|resource| !kinds::is_known(&resource.gvk()));
+        self.schema_was_read |= resources.iter().any(|resource| !kinds::is_known(&resource.gvk()));
     }
 }
 
@@ -230,6 +230,7 @@ impl<'a> Renderer<'a> {
     fn finish(&self, mut resources: Vec<Resource>, finish: &Finish) -> Result<Vec<Node>, RenderError> {
         hash::add(&mut resources)?;
         nameref::fix(&mut resources, &finish.config.name_references)?;
+        resources.iter_mut().for_each(Resource::settle_shared);
         vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
         resources.retain(|resource| !is_local(&resource.node));
         let mut seen = HashSet::new();
@@ -329,7 +330,7 @@ impl<'a> Renderer<'a> {
             root: root.clone(),
             closure,
             schemas: schemas.clone(),
-            follows_links_outside: true,
+            is_for_plugin: false,
             has_merged: false,
         }
     }
@@ -343,18 +344,18 @@ impl<'a> Renderer<'a> {
         closure: &mut Closure,
         origin: Option<&Trail>,
     ) -> Result<Arc<Built>, RenderError> {
-        let built_in_was_read = run.built_in_was_read;
+        let schema_was_read = run.schema_was_read;
         let key = BuiltKey {
             root: root.clone(),
             schema: run.schema,
-            built_in_was_read,
+            schema_was_read,
             origin: origin.map(|trail| (trail.path.clone(), trail.span)),
         };
         let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
             (run.schema, run.schemas) = (known.schema, known.schemas.clone());
-            run.built_in_was_read |= known.built_in_was_read;
+            run.schema_was_read |= known.schema_was_read;
             return Ok(known);
         }
         let mut own = Closure::default();
@@ -374,7 +375,7 @@ impl<'a> Renderer<'a> {
             roots,
             schema: run.schema,
             schemas: run.schemas.clone(),
-            built_in_was_read: run.built_in_was_read,
+            schema_was_read: run.schema_was_read,
         };
         let built = Arc::new(built);
         // What nobody lists is rendered once.
@@ -442,7 +443,7 @@ impl<'a> Renderer<'a> {
         for plugin in self.plugins(root, &kustomization.validators, file, visit, origin)? {
             plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor_of_plugin(root, visit))?;
         }
-        visit.run.built_in_was_read |= has_merged;
+        visit.run.schema_was_read |= has_merged;
         visit.run.chain.pop();
         accumulator.forget_ids();
         vars::add(&mut accumulator.vars, &kustomization.vars, &mut accumulator.resources)
@@ -450,8 +451,7 @@ impl<'a> Renderer<'a> {
 
     /// Reads what a plugin names.
     fn visitor_of_plugin<'b>(&'b self, root: &RepoPath, visit: &'b mut Visit<'_>) -> Loader<'b> {
-        let follows_links_outside = self.options.restrictor == LoadRestrictor::None;
-        Loader { follows_links_outside, ..self.visitor(root, visit) }
+        Loader { is_for_plugin: true, ..self.visitor(root, visit) }
     }
 
     fn visitor<'b>(&'b self, root: &RepoPath, visit: &'b mut Visit<'_>) -> Loader<'b> {
@@ -489,7 +489,7 @@ impl<'a> Renderer<'a> {
         }
         if let (Some(path), SchemaSource::Nothing) = (&openapi.path, visit.run.schema) {
             let (file, definitions) = self.visitor(root, visit).definitions(path)?;
-            let extends_built_in = visit.run.built_in_was_read;
+            let extends_built_in = visit.run.schema_was_read;
             let custom = Custom { definitions, extends_built_in };
             (visit.run.schema, visit.run.schemas) =
                 (SchemaSource::File { file, extends_built_in }, Schemas::Custom(custom));

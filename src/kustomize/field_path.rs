@@ -321,12 +321,12 @@ impl FieldPath {
                 items.iter_mut().try_fold(0, |count, item| Ok(count + self.visit_from(next, item, create, change)?))
             }
             Part::Items { key, pattern } => {
-                let regex = match self.patterns[at].get() {
-                    Some(known) => known,
-                    None => {
-                        let compiled = go_regex::compile(pattern, ["", ""], self.span)?;
-                        self.patterns[at].get_or_init(|| compiled)
-                    }
+                let known = &self.patterns[at];
+                let regex = if let Some(compiled) = known.get() {
+                    compiled
+                } else {
+                    let compiled = go_regex::compile(pattern, ["", ""], self.span)?;
+                    known.get_or_init(|| compiled)
                 };
                 let Some(items) = here.as_sequence_mut() else { return Err(self.wrong(part, here)) };
                 let count = self.visit_items(next, items, (key, regex), create, change)?;

@@ -49,16 +49,22 @@ fn ascii_classes(text: &str) -> Result<String, String> {
             '\\' => {
                 let Some(escaped) = second else { return Err(rest.to_owned()) };
                 taken += escaped.len_utf8();
+                let is_foreign = match escaped {
+                    '<' | '>' | 'u' | 'U' | '0'..='9' => true,
+                    'D' | 'W' | 'S' => in_class,
+                    _ => false,
+                };
+                if is_foreign {
+                    return Err(rest[..taken].to_owned());
+                }
                 match escaped {
-                    '<' | '>' | 'u' | 'U' | '0'..='9' => return Err(rest[..taken].to_owned()),
                     'b' | 'B' if behind[1..].starts_with('{') => return Err(rest[..=taken].to_owned()),
                     'd' => out.push_str(if in_class { "0-9" } else { "[0-9]" }),
                     'w' => out.push_str(if in_class { "0-9A-Za-z_" } else { "[0-9A-Za-z_]" }),
                     's' => out.push_str(if in_class { r"\t\n\f\r " } else { r"[\t\n\f\r ]" }),
-                    'D' if !in_class => out.push_str("[^0-9]"),
-                    'W' if !in_class => out.push_str("[^0-9A-Za-z_]"),
-                    'S' if !in_class => out.push_str(r"[^\t\n\f\r ]"),
-                    'D' | 'W' | 'S' => return Err(rest[..taken].to_owned()),
+                    'D' => out.push_str("[^0-9]"),
+                    'W' => out.push_str("[^0-9A-Za-z_]"),
+                    'S' => out.push_str(r"[^\t\n\f\r ]"),
                     'b' => out.push_str(r"(?-u:\b)"),
                     _ => out.push_str(&rest[..taken]),
                 }

@@ -149,9 +149,8 @@ pub(super) struct Loader<'a> {
     pub(super) closure: &'a mut Closure,
     /// What kinds are known to the build.
     pub(super) schemas: Schemas,
-    /// Whether files are found through links that lie outside of `root`. Those that a plugin names are not: nobody
-    /// knows them before the plugin runs, and only the folder itself is watched for changes.
-    pub(super) follows_links_outside: bool,
+    /// Whether a plugin names the files: nobody knows which before it runs, so that only `root` is watched for changes.
+    pub(super) is_for_plugin: bool,
     /// Whether a strategic merge was done.
     pub(super) has_merged: bool,
 }
@@ -178,12 +177,6 @@ impl Loader<'_> {
             };
             if let Entry::Link(target) = &found {
                 links += 1;
-                if !self.follows_links_outside && !next.is_within(&self.root) {
-                    let message =
-                        format!("`{path}` is found through `{next}`, a symbolic link outside of `{}`", self.root);
-                    let help = "a plugin names files of its kustomization's folder: let it name the file itself";
-                    return Err(RenderError::placed(span, message).help(help));
-                }
                 if links > MOST_LINKS {
                     return Err(RenderError::placed(span, format!("`{path}` goes through too many symbolic links")));
                 }
@@ -224,13 +217,14 @@ impl Loader<'_> {
         if is_remote(relative) {
             return Err(remote(relative, span));
         }
-        let path = self.locate(relative, span)?;
-        let (path, _) = match self.resolve(&path, Some(span))? {
-            Some((path, Entry::File(id))) => (path, id),
+        let named = self.locate(relative, span)?;
+        let path = match self.resolve(&named, Some(span))? {
+            Some((path, Entry::File(_))) => path,
             Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
-            None => return Err(self.missing(relative, &path, span)?),
+            None => return Err(self.missing(relative, &named, span)?),
         };
-        if self.restrictor == LoadRestrictor::RootOnly && !path.is_within(&self.root) {
+        let is_outside = !path.is_within(&self.root) || self.is_for_plugin && !named.is_within(&self.root);
+        if self.restrictor == LoadRestrictor::RootOnly && is_outside {
             let message = format!("`{relative}` is outside of `{}`, the folder of this kustomization", self.root);
             return Err(RenderError::at(span, message).help(
                 "move the file below this folder, or make its folder a kustomization and list that; \

@@ -67,8 +67,8 @@ pub(super) fn strategic_merge(
 pub(super) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut Loader<'_>) -> Result<(), RenderError> {
     match read(patch, loader)? {
         Content::Merge(mut patches) => {
-            loader.has_merged = true;
             let Some(target) = &patch.target else {
+                loader.has_merged = true;
                 for content in &patches {
                     let at = merge_target(resources, content)?;
                     merge_into(&mut resources[at], content, patch, &loader.schemas)?;
@@ -82,6 +82,7 @@ pub(super) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
             }
             let Some(content) = patches.pop() else { return Ok(()) };
             for resource in resources.iter_mut().filter(|resource| target.selects(resource)) {
+                loader.has_merged = true;
                 merge_into(resource, &retargeted(&content, resource), patch, &loader.schemas)?;
             }
             resources.retain(|resource| !resource.is_deleted());

@@ -93,7 +93,9 @@ fn collect_changed(node: &Node, known: &[Node], changed: &mut [Option<Node>]) {
         Value::Mapping(mapping) => {
             let mut fields: Vec<_> = mapping.iter().filter(|(_, node)| has_shared(node)).collect();
             fields.sort_by_key(|(key, _)| Arc::clone(&key.text));
-            fields.into_iter().for_each(|(_, node)| collect_changed(node, known, changed));
+            for (_, node) in fields {
+                collect_changed(node, known, changed);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a kustomization would look for, without rendering it: the way to know which overlays a change can reach at all.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
@@ -9,7 +9,7 @@ use super::kustomization::Kustomization;
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
 use super::replacements::ReplacementEntry;
 use super::schema::Schemas;
-use crate::sources::{RepoPath, Tree};
+use crate::sources::{Entry, RepoPath, Tree};
 use crate::span::FileId;
 
 /// What one folder reaches.
@@ -119,7 +119,7 @@ impl<'a> Scanner<'a> {
             root: folder.clone(),
             closure: &mut own.closure,
             schemas: Schemas::BuiltIn,
-            follows_links_outside: true,
+            is_for_plugin: false,
             has_merged: false,
         };
         let read = loader.enter().and_then(|()| loader.kustomization(None));
@@ -208,10 +208,34 @@ fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<
     }
     if plugins.into_iter().any(|entries| !entries.is_empty()) {
         // What configures a plugin may name files in turn, all of them in this folder.
-        let root = loader.root.clone();
-        loader.closure.hold_folder(&root);
+        watch(loader)?;
     }
     Ok(folders)
+}
+
+/// Notes that every file below the loader's folder counts, and all that links in it lead to.
+fn watch(loader: &mut Loader<'_>) -> Result<(), RenderError> {
+    let mut folders = vec![loader.root.clone()];
+    let mut watched = HashSet::new();
+    while let Some(folder) = folders.pop() {
+        if !watched.insert(folder.clone()) {
+            continue;
+        }
+        loader.closure.hold_folder(&folder);
+        for (name, entry) in loader.tree.children(&folder).map_err(|error| RenderError::tree(&error))? {
+            let path = folder.child(&name);
+            match entry {
+                Entry::Folder(_) => folders.push(path),
+                Entry::Link(_) => {
+                    if let Some(Some((found, Entry::Folder(_)))) = told(loader.resolve(&path, None))? {
+                        folders.push(found);
+                    }
+                }
+                Entry::File(_) | Entry::Submodule => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Kustomization {

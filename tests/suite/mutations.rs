@@ -1,10 +1,11 @@
-//! Inputs that nobody would write: every rendering ends soon, in an output or an error, and never in a panic.
+//! Inputs that nobody would write: every rendering ends soon, in an output or an error, and never in a panic; and what it
+//! looks for is known without rendering.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tollgate::kustomize::{Options, Parsed, Renderer};
+use tollgate::kustomize::{Closure, Options, Parsed, Renderer, Scanner};
 use tollgate::parallel;
 use tollgate::sources::{MemoryTree, RepoPath};
 
@@ -127,11 +128,17 @@ fn mutated_inputs_end_in_an_output_or_an_error() {
         });
         let tree = MemoryTree::from_contents(files);
         let parsed = Parsed::default();
+        let reach = Scanner::new(&parsed, &tree).reach(&overlay).unwrap();
+        let is_watched = |closure: &Closure| closure.paths().all(|path| reach.closure.holds(path));
         let start = Instant::now();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay);
         let rendered = match rendering {
-            Ok(rendering) => rendering.to_yaml().is_ok(),
+            Ok(rendering) => {
+                assert!(is_watched(&rendering.closure), "seed {seed}: a change of a file that is read would be missed");
+                rendering.to_yaml().is_ok()
+            }
             Err(failed) => {
+                assert!(is_watched(&failed.closure), "seed {seed}: a change that mends it would be missed");
                 let error = failed.error;
                 assert!(!error.message.is_empty() && (error.span.is_some() || error.help.is_some()), "seed {seed}");
                 false

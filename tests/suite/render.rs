@@ -1,4 +1,5 @@
-//! Renderings against what the real kustomize printed (`testdata/kustomize/CASE/expected.yaml`, kustomize v5.5.0), and what
+//! Renderings against what the real kustomize printed (`testdata/kustomize/CASE/expected.yaml`, kustomize v5.5.0 or
+//! later), and what
 //! the gate knows of them.
 
 use std::fs;
@@ -43,6 +44,45 @@ fn a_scan_finds_all_that_a_rendering_looks_for() {
             assert!(reach.closure.holds(path), "{}: the scan misses {path}", case.display());
         }
     }
+}
+
+/// A plugin may name any file of its folder, and a link there may lead through files that nobody else looks for.
+#[test]
+#[cfg(unix)]
+fn links_beside_a_plugin_are_followed() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let place = |path: &str| folder.path().join(path);
+    for made in ["overlay/below", "plugins", "m/inner"] {
+        fs::create_dir_all(place(made)).unwrap();
+    }
+    let plugin = "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: t}\npath: below/link.yaml\n";
+    let patch = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n";
+    for (path, text) in [
+        ("overlay/kustomization.yaml", "resources: [a.yaml]\ntransformers: [../plugins]\n"),
+        ("overlay/a.yaml", OBJECT),
+        ("overlay/patch.yaml", patch),
+        ("plugins/kustomization.yaml", "resources: [t.yaml]\n"),
+        ("plugins/t.yaml", plugin),
+    ] {
+        fs::write(place(path), text).unwrap();
+    }
+    symlink("../../m/link.yaml", place("overlay/below/link.yaml")).unwrap();
+    symlink("../overlay/patch.yaml", place("m/link.yaml")).unwrap();
+    symlink("../m/inner", place("overlay/inner")).unwrap();
+    symlink("../../overlay/patch.yaml", place("m/inner/deep.yaml")).unwrap();
+    let (tree, parsed) = (WorkingTree::new(folder.path()), Parsed::default());
+    let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap();
+    assert!(rendering.to_yaml().unwrap().contains("a: b"));
+    let reach = Scanner::new(&parsed, &tree).reach(&overlay()).unwrap();
+    for path in ["m/link.yaml", "m/inner/deep.yaml", "overlay/new.yaml"] {
+        assert!(reach.closure.holds(&RepoPath::new(path).unwrap()), "the scan misses {path}");
+    }
+    // A plugin names files of the folder that uses it, also where a link would lead back there.
+    fs::write(place("plugins/t.yaml"), plugin.replace("below/link.yaml", "../m/link.yaml")).unwrap();
+    let (tree, parsed) = (WorkingTree::new(folder.path()), Parsed::default());
+    let failed = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap_err();
+    assert!(failed.error.message.contains("outside of `overlay`"), "{}", failed.error.message);
 }
 
 fn error(files: &[(&str, &str)]) -> (String, usize, String) {
