@@ -15,7 +15,7 @@ use super::replacements::ReplacementEntry;
 use super::resource::Resource;
 use super::{hash, images, labels, names, namespace, patches, replacements, replicas, value_add};
 use crate::span::Span;
-use crate::yaml::{Key, Mapping, Node, Step, Value, same};
+use crate::yaml::{Key, Node, Step, Value, same};
 
 const GENERATORS: [&str; 4] =
     ["ConfigMapGenerator", "HelmChartInflationGenerator", "IAMPolicyGenerator", "SecretGenerator"];
@@ -137,7 +137,7 @@ pub(super) fn run_validator(
     let mut copies = resources.to_vec();
     run_transformer(plugin, &mut copies, loader, "validators")?;
     let is_same = |(old, new): (&Resource, &Resource)| {
-        old.has_past_of(new) && is_untouched(&without_mark(&old.node), &without_mark(&new.node))
+        old.has_past_of(new) && is_untouched(&old.node, &new.node)
     };
     if copies.len() == resources.len() && resources.iter().zip(&copies).all(is_same) {
         return Ok(());
@@ -161,17 +161,6 @@ fn is_untouched(old: &Node, new: &Node) -> bool {
         }
         _ => false,
     }
-}
-
-/// An object without the label by which validators may mark it.
-fn without_mark(object: &Node) -> Node {
-    let mut object = object.clone();
-    let labels =
-        object.as_mapping_mut().and_then(|object| object.get_mut("metadata")?.as_mapping_mut()?.get_mut("labels"));
-    if let Some(labels) = labels.and_then(Node::as_mapping_mut) {
-        Mapping::remove(labels, "validated-by");
-    }
-    object
 }
 
 /// The fields that each kind of plugin reads.
