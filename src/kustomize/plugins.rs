@@ -136,9 +136,7 @@ pub(super) fn run_validator(
 ) -> Result<(), RenderError> {
     let mut copies = resources.to_vec();
     run_transformer(plugin, &mut copies, loader, "validators")?;
-    let is_same = |(old, new): (&Resource, &Resource)| {
-        old.has_past_of(new) && is_untouched(&old.node, &new.node)
-    };
+    let is_same = |(old, new): (&Resource, &Resource)| old.has_past_of(new) && is_untouched(&old.node, &new.node);
     if copies.len() == resources.len() && resources.iter().zip(&copies).all(is_same) {
         return Ok(());
     }
