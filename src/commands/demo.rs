@@ -175,7 +175,7 @@ fn write(repository: &NewRepository, now: DateTime<Utc>) -> Result<(), Repositor
     }
     history.commit("main", "chore: import all applications", ANA, now - 20 * DAY)?;
     let mut number = 0;
-    for (app, build, ago) in [("api", 2, 9 * DAY), ("web", 2, 8 * DAY), ("api", 3, 30 * HOUR)] {
+    for (app, build, ago) in [("api", 2, 9 * DAY), ("web", 2, 6 * DAY), ("api", 3, 30 * HOUR)] {
         history.set_digest(app, "dev", build);
         history.commit("main", &format!("chore(dev): {app} build {build}"), CI, now - ago)?;
         let mut lands = |environment: &str, author, at: i64| {
