@@ -60,9 +60,9 @@ pub struct Check {
     pub output: Vec<(Format, PathBuf)>,
 }
 
-/// What to judge, and by whose rules.
+/// A change and what it would be merged into.
 #[derive(Debug, Args)]
-pub struct Judge {
+pub struct ChangeArguments {
     /// A folder in the repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
@@ -72,12 +72,20 @@ pub struct Judge {
     /// The change [default: found from the CI's environment, else HEAD]
     #[arg(long, value_name = "REV")]
     pub head: Option<String>,
-    /// Judge what is staged against HEAD
+    /// Take what is staged against HEAD
     #[arg(long, conflicts_with_all = ["base", "head", "worktree"])]
     pub staged: bool,
-    /// Judge the working tree against HEAD
+    /// Take the working tree against HEAD
     #[arg(long, conflicts_with_all = ["base", "head"])]
     pub worktree: bool,
+}
+
+/// What to judge, and by whose rules.
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// Which change.
+    #[command(flatten)]
+    pub change: ChangeArguments,
     /// Judge every overlay, not only those that the change affects
     #[arg(long)]
     pub all: bool,
@@ -124,21 +132,9 @@ pub struct HistoryArguments {
 /// `tollgate diff`.
 #[derive(Debug, Args)]
 pub struct DiffArguments {
-    /// A folder in the repository
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub repo: PathBuf,
-    /// What the change would be merged into [default: found from the CI's environment, else the default branch]
-    #[arg(long, value_name = "REV")]
-    pub base: Option<String>,
-    /// The change [default: found from the CI's environment, else HEAD]
-    #[arg(long, value_name = "REV")]
-    pub head: Option<String>,
-    /// Show what is staged against HEAD
-    #[arg(long, conflicts_with_all = ["base", "head", "worktree"])]
-    pub staged: bool,
-    /// Show the working tree against HEAD
-    #[arg(long, conflicts_with_all = ["base", "head"])]
-    pub worktree: bool,
+    /// Which change.
+    #[command(flatten)]
+    pub change: ChangeArguments,
     /// Only this app
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,

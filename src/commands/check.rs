@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use miette::Diagnostic;
 
 use super::{Exit, Process};
-use crate::cli::{Check, Format, Judge, Trust};
+use crate::cli::{ChangeArguments, Check, Format, Judge, Trust};
 use crate::finding::Label;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::Parsed;
@@ -88,14 +88,9 @@ fn with_request<T>(
             Some((path.display().to_string(), text))
         }
     };
-    let scope = match (arguments.staged, arguments.worktree) {
-        (true, _) => Scope::Staged,
-        (_, true) => Scope::Worktree,
-        _ => Scope::Revisions { base: arguments.base.clone(), head: arguments.head.clone() },
-    };
     let request = Request {
-        folder: &arguments.repo,
-        scope,
+        folder: &arguments.change.repo,
+        scope: scope(&arguments.change),
         trusts_head: arguments.trust == Trust::Head,
         all: arguments.all,
         environment: arguments.env.as_deref(),
@@ -137,6 +132,15 @@ pub(super) fn gate_error(error: &GateError, parsed: &Parsed, process: &mut Proce
         }
         GateError::Unreadable(error) => render_error(error, parsed, process),
         error => plain(&error.to_string(), error.help().map(|help| help.to_string()), process),
+    }
+}
+
+/// The two revisions that are asked for.
+pub(super) fn scope(change: &ChangeArguments) -> Scope {
+    match (change.staged, change.worktree) {
+        (true, _) => Scope::Staged,
+        (_, true) => Scope::Worktree,
+        _ => Scope::Revisions { base: change.base.clone(), head: change.head.clone() },
     }
 }
 

@@ -1,13 +1,13 @@
 use std::io;
 
-use super::check::{gate_error, render_error};
+use super::check::{gate_error, render_error, scope};
 use super::{Exit, Process};
 use crate::cli::DiffArguments;
 use crate::gate::{GateError, Only, of_change, of_environments};
 use crate::kustomize::Parsed;
 use crate::report::diff::{self, Difference};
 use crate::report::{count, printable};
-use crate::sources::{Environment, Repository, RepositoryError, Scope};
+use crate::sources::{Environment, Repository, RepositoryError};
 
 pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = Parsed::default();
@@ -39,21 +39,23 @@ fn differences(
     parsed: &Parsed,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Difference>, GateError> {
-    let place = arguments.repo.display().to_string();
-    let repository = Repository::discover(&arguments.repo)?.ok_or(RepositoryError::Absent(place))?;
+    let change = &arguments.change;
+    let place = change.repo.display().to_string();
+    let repository = Repository::discover(&change.repo)?.ok_or(RepositoryError::Absent(place))?;
     let app = arguments.app.as_deref();
     if let [from, to] = &arguments.env[..] {
         let names = [from.as_str(), to.as_str()];
-        return match &arguments.head {
+        return match &change.head {
             Some(revision) => of_environments(&repository.tree(&repository.commit(revision)?), parsed, app, names),
             None => of_environments(&repository.working_tree(), parsed, app, names),
         };
     }
-    let scope = match (arguments.staged, arguments.worktree) {
-        (true, _) => Scope::Staged,
-        (_, true) => Scope::Worktree,
-        _ => Scope::Revisions { base: arguments.base.clone(), head: arguments.head.clone() },
-    };
-    let judged = repository.judged(&scope, &Environment::new(variables))?;
+    if arguments.env.len() > 2 {
+        return Err(GateError::Unfit {
+            message: format!("{} environments cannot be compared at once", arguments.env.len()),
+            help: "give `--env` twice: what differs from the first in the second is shown".to_owned(),
+        });
+    }
+    let judged = repository.judged(&scope(change), &Environment::new(variables))?;
     of_change(&judged, parsed, Only { app, environment: arguments.env.first().map(String::as_str) })
 }
