@@ -66,16 +66,7 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
         None => repository.default_branch()?,
     };
     let (config, overlays) = gate::overlays(&repository.tree(&tip), parsed)?;
-    let environment = match &arguments.env {
-        None => None,
-        Some(name) => Some(config.environment(name).ok_or_else(|| {
-            let known: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
-            GateError::Unfit {
-                message: format!("there is no environment `{name}`"),
-                help: format!("there are: {}", known.join(", ")),
-            }
-        })?),
-    };
+    let environment = arguments.env.as_ref().map(|name| gate::environment(&config, name)).transpose()?;
     let mut timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), now)?;
     if let Some(app) = &arguments.app {
         if !timeline.live.contains_key(app) {

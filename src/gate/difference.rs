@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{GateError, read_config};
-use crate::config::Config;
 use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
 use crate::model::{Overlay, Overlays, discover};
 use crate::parallel;
@@ -27,7 +26,7 @@ pub struct Only<'a> {
 pub fn of_change(judged: &Judged, parsed: &Parsed, only: Only<'_>) -> Result<Vec<Difference>, GateError> {
     let (base_tree, head_tree): (&dyn Tree, &dyn Tree) = (&judged.base_tree, &*judged.head_tree);
     let config = read_config(base_tree, parsed)?;
-    let environment = only.environment.map(|name| position(&config, name)).transpose()?;
+    let environment = only.environment.map(|name| super::environment(&config, name)).transpose()?;
     let changes = sources::changed(base_tree, head_tree)?;
     let scanners = (Scanner::new(parsed, base_tree), Scanner::new(parsed, head_tree));
     let overlays = |tree, scanner: &Scanner<'_>, known: Option<&Overlays>| {
@@ -72,7 +71,7 @@ pub fn of_environments(
     environments: [&str; 2],
 ) -> Result<Vec<Difference>, GateError> {
     let (config, overlays) = super::overlays(tree, parsed)?;
-    let [from, to] = [position(&config, environments[0])?, position(&config, environments[1])?];
+    let [from, to] = [super::environment(&config, environments[0])?, super::environment(&config, environments[1])?];
     let renderer = Renderer::new(parsed, tree, Options::default());
     let is_wanted = |overlay: &&Overlay| overlay.environment == to && app.is_none_or(|app| app == overlay.app);
     let mut pairs = Vec::new();
@@ -86,16 +85,6 @@ pub fn of_environments(
         sides: [render(&renderer, &other.path), render(&renderer, &overlay.path)],
     };
     readable(parallel::map(&pairs, of_pair))
-}
-
-fn position(config: &Config, name: &str) -> Result<usize, GateError> {
-    config.environment(name).ok_or_else(|| {
-        let known: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
-        GateError::Unfit {
-            message: format!("there is no environment `{name}`"),
-            help: format!("there are: {}", known.join(", ")),
-        }
-    })
 }
 
 fn render(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<Node>, RenderError> {

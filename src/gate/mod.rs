@@ -439,6 +439,20 @@ fn wants_history(rules: &[Rule], settings: &Settings, config: &Config, overlay: 
     })
 }
 
+/// The position of an environment that a person names.
+///
+/// # Errors
+/// When there is none of this name.
+pub fn environment(config: &Config, name: &str) -> Result<usize, GateError> {
+    config.environment(name).ok_or_else(|| {
+        let known: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
+        GateError::Unfit {
+            message: format!("there is no environment `{name}`"),
+            help: format!("there are: {}", known.join(", ")),
+        }
+    })
+}
+
 /// The configuration and the overlays of one snapshot.
 ///
 /// # Errors

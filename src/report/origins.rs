@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::json::Resource;
 use super::printable;
 use crate::kustomize::{RenderError, Rendering};
 use crate::span::{Files, Span};
@@ -63,15 +64,6 @@ struct Written<'a> {
     step: &'static str,
     origin: Place,
     before: Vec<Earlier>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Resource<'a> {
-    api_version: &'a str,
-    kind: &'a str,
-    namespace: &'a str,
-    name: &'a str,
 }
 
 #[derive(Serialize)]
