@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use miette::Diagnostic;
@@ -9,7 +10,7 @@ use crate::finding::Label;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::Parsed;
 use crate::report::{Report, github, human, json, printable};
-use crate::sources::{Scope, read_outside, write_outside};
+use crate::sources::{Environment, Judged, Repository, RepositoryError, Scope, read_outside, write_outside};
 
 pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = Parsed::default();
@@ -88,9 +89,10 @@ fn with_request<T>(
             Some((path.display().to_string(), text))
         }
     };
+    let (repository, judged) = sides(&arguments.change, variables).map_err(Failure::Gate)?;
     let request = Request {
-        folder: &arguments.change.repo,
-        scope: scope(&arguments.change),
+        repository: &repository,
+        judged: &judged,
         trusts_head: arguments.trust == Trust::Head,
         all: arguments.all,
         environment: arguments.env.as_deref(),
@@ -98,7 +100,6 @@ fn with_request<T>(
         rule: arguments.rule.as_deref(),
         now,
         review: review.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
-        variables,
     };
     work(&request).map_err(Failure::Gate)
 }
@@ -135,13 +136,24 @@ pub(super) fn gate_error(error: &GateError, parsed: &Parsed, process: &mut Proce
     }
 }
 
-/// The two revisions that are asked for.
-pub(super) fn scope(change: &ChangeArguments) -> Scope {
-    match (change.staged, change.worktree) {
+/// The repository in a folder.
+pub(super) fn repository_in(folder: &Path) -> Result<Repository, RepositoryError> {
+    Repository::discover(folder)?.ok_or_else(|| RepositoryError::Absent(folder.display().to_string()))
+}
+
+/// The two sides of the change that is asked for.
+pub(super) fn sides(
+    change: &ChangeArguments,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Result<(Repository, Judged), GateError> {
+    let repository = repository_in(&change.repo)?;
+    let scope = match (change.staged, change.worktree) {
         (true, _) => Scope::Staged,
         (_, true) => Scope::Worktree,
         _ => Scope::Revisions { base: change.base.clone(), head: change.head.clone() },
-    }
+    };
+    let judged = repository.judged(&scope, &Environment::new(variables))?;
+    Ok((repository, judged))
 }
 
 /// Tells why something does not render.

@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
+use super::check::repository_in;
 use super::{Exit, Process};
 use crate::cli::Demo;
-use crate::gate::{self, Request};
+use crate::gate::{self, GateError, Request};
 use crate::kustomize::Parsed;
-use crate::report::human;
-use crate::sources::{CommitId, NewCommit, NewRepository, RepoPath, RepositoryError, Scope, unused_folder};
+use crate::report::{Report, human};
+use crate::sources::{
+    CommitId, Environment, NewCommit, NewRepository, RepoPath, RepositoryError, Scope, unused_folder,
+};
 
 macro_rules! files {
     ($($path:literal,)*) => {
@@ -71,20 +74,8 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
         }
     };
     let parsed = Parsed::default();
-    let request = Request {
-        folder: &root,
-        scope: Scope::Revisions { base: Some("main".to_owned()), head: Some(BRANCH.to_owned()) },
-        trusts_head: false,
-        all: false,
-        environment: None,
-        app: None,
-        rule: None,
-        now,
-        review: None,
-        variables: process.variables,
-    };
     writeln!(process.out, "$ tollgate check --base main --head {BRANCH}\n")?;
-    match gate::judge(&request, &parsed) {
+    match judge(&root, &parsed, process) {
         Ok(report) => human::write(&report, &parsed.files, process.colours, process.out)?,
         Err(error) => {
             writeln!(process.err, "error: {error}")?;
@@ -105,6 +96,13 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
          tollgate explain promotion/unproven                        # what a rule wants and why"
     )?;
     Ok(Exit::Allowed)
+}
+
+fn judge(root: &Path, parsed: &Parsed, process: &Process<'_>) -> Result<Report, GateError> {
+    let repository = repository_in(root)?;
+    let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some(BRANCH.to_owned()) };
+    let judged = repository.judged(&scope, &Environment::new(process.variables))?;
+    gate::judge(&Request::new(&repository, &judged, process.now), parsed)
 }
 
 /// This program, where a shell does not find it by its name.

@@ -1,13 +1,12 @@
 use std::io;
 
-use super::check::{gate_error, render_error, scope};
+use super::check::{gate_error, render_error, repository_in, sides};
 use super::{Exit, Process};
 use crate::cli::DiffArguments;
 use crate::gate::{GateError, Only, of_change, of_environments};
 use crate::kustomize::Parsed;
 use crate::report::diff::{self, Difference};
 use crate::report::{count, printable};
-use crate::sources::{Environment, Repository, RepositoryError};
 
 pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = Parsed::default();
@@ -40,11 +39,10 @@ fn differences(
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Difference>, GateError> {
     let change = &arguments.change;
-    let place = change.repo.display().to_string();
-    let repository = Repository::discover(&change.repo)?.ok_or(RepositoryError::Absent(place))?;
     let app = arguments.app.as_deref();
     if let [from, to] = &arguments.env[..] {
         let names = [from.as_str(), to.as_str()];
+        let repository = repository_in(&change.repo)?;
         return match &change.head {
             Some(revision) => of_environments(&repository.tree(&repository.commit(revision)?), parsed, app, names),
             None => of_environments(&repository.working_tree(), parsed, app, names),
@@ -56,6 +54,6 @@ fn differences(
             help: "give `--env` twice: what differs from the first in the second is shown".to_owned(),
         });
     }
-    let judged = repository.judged(&scope(change), &Environment::new(variables))?;
+    let (_, judged) = sides(change, variables)?;
     of_change(&judged, parsed, Only { app, environment: arguments.env.first().map(String::as_str) })
 }

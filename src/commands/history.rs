@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use chrono::DateTime;
 
-use super::check::gate_error;
+use super::check::{gate_error, repository_in};
 use super::{Exit, Process};
 use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
 use crate::config::Config;
@@ -10,7 +10,7 @@ use crate::facts::Timeline;
 use crate::gate::{self, GateError};
 use crate::kustomize::Parsed;
 use crate::report::{history, printable};
-use crate::sources::{Commit, Repository, RepositoryError};
+use crate::sources::Commit;
 
 pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let now = process.now.timestamp();
@@ -59,8 +59,7 @@ fn tell(
 }
 
 fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Timeline, Config), GateError> {
-    let place = arguments.repo.display().to_string();
-    let repository = Repository::discover(&arguments.repo)?.ok_or(RepositoryError::Absent(place))?;
+    let repository = repository_in(&arguments.repo)?;
     let tip: Commit = match &arguments.base {
         Some(revision) => repository.commit(revision)?,
         None => repository.default_branch()?,

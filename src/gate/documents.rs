@@ -17,7 +17,7 @@ use crate::policy::{
     Handles, ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, ProvidedInput, ReferenceInput,
     RelatedInput, Soak, StateInput, Target,
 };
-use crate::sources::{RepoPath, Repository, Tree};
+use crate::sources::{RepoPath, Tree};
 use crate::span::Span;
 use crate::yaml::{Origin, Step, same};
 
@@ -64,7 +64,6 @@ impl Side {
 pub(super) struct Documents<'a> {
     pub(super) sides: &'a Sides<'a>,
     pub(super) request: &'a Request<'a>,
-    repository: &'a Repository,
     review: Option<&'a Review>,
     parameters: serde_json::Value,
     history: OnceCell<History<'a>>,
@@ -79,14 +78,12 @@ impl<'a> Documents<'a> {
     pub(super) fn new(
         sides: &'a Sides<'a>,
         request: &'a Request<'a>,
-        repository: &'a Repository,
         review: Option<&'a Review>,
         parameters: serde_json::Value,
     ) -> Self {
         Self {
             sides,
             request,
-            repository,
             review,
             parameters,
             history: OnceCell::new(),
@@ -116,8 +113,13 @@ impl<'a> Documents<'a> {
         if let Some(history) = self.history.get() {
             return Ok(history);
         }
-        let history =
-            History::new(self.repository, self.sides.parsed, Options::default(), &self.sides.judged.base, self.now())?;
+        let history = History::new(
+            self.request.repository,
+            self.sides.parsed,
+            Options::default(),
+            &self.sides.judged.base,
+            self.now(),
+        )?;
         Ok(self.history.get_or_init(|| history))
     }
 

@@ -3,7 +3,6 @@
 //! It coordinates the stages and is none itself: what a stage knows stays there.
 
 use std::collections::{BTreeSet, HashSet};
-use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -14,9 +13,7 @@ use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
 use crate::model::{Overlay, Overlays, discover};
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
 use crate::report::Report;
-use crate::sources::{
-    self, Content, Entry, Environment, Judged, RepoPath, Repository, RepositoryError, Scope, Tree, TreeError,
-};
+use crate::sources::{self, Content, Entry, Judged, RepoPath, Repository, RepositoryError, Tree, TreeError};
 
 use documents::Documents;
 
@@ -28,10 +25,10 @@ mod promotions;
 
 /// What is to be judged.
 pub struct Request<'a> {
-    /// A folder in the repository.
-    pub folder: &'a Path,
-    /// Which two revisions.
-    pub scope: Scope,
+    /// Where the history is.
+    pub repository: &'a Repository,
+    /// The two sides.
+    pub judged: &'a Judged,
     /// Whose configuration, CODEOWNERS and freezes count: the head's, for trying them out, or else the base's.
     pub trusts_head: bool,
     /// Whether overlays are judged that the change does not affect.
@@ -46,8 +43,24 @@ pub struct Request<'a> {
     pub now: DateTime<Utc>,
     /// The review file's name and text.
     pub review: Option<(&'a str, &'a str)>,
-    /// Environment variables.
-    pub variables: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Request<'a> {
+    /// Everything that the change affects, by the base's rules.
+    #[must_use]
+    pub fn new(repository: &'a Repository, judged: &'a Judged, now: DateTime<Utc>) -> Self {
+        Self {
+            repository,
+            judged,
+            trusts_head: false,
+            all: false,
+            environment: None,
+            app: None,
+            rule: None,
+            now,
+            review: None,
+        }
+    }
 }
 
 /// Why the gate cannot decide: exit code 2.
@@ -250,9 +263,7 @@ fn run(
     parsed: &Parsed,
     ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
 ) -> Result<Report, GateError> {
-    let place = request.folder.display().to_string();
-    let repository = Repository::discover(request.folder)?.ok_or(RepositoryError::Absent(place))?;
-    let judged = repository.judged(&request.scope, &Environment::new(request.variables))?;
+    let judged = request.judged;
     let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
     let trusted: &dyn Tree = if request.trusts_head { &*judged.head_tree } else { &judged.base_tree };
     let config = read_config(trusted, parsed)?;
@@ -266,7 +277,7 @@ fn run(
         read_trusted(trusted, place)?;
     }
     let owners = Owners::read(trusted, parsed)?;
-    let change = read_change(&judged, review.as_ref())?;
+    let change = read_change(judged, review.as_ref())?;
     let listing = sources::list(&judged.base_tree)?;
     let base_scanner = Scanner::new(parsed, &judged.base_tree);
     let base = discover(&config, &listing, &base_scanner, None).map_err(GateError::Unreadable)?;
@@ -276,7 +287,7 @@ fn run(
     if base.all.is_empty() && head.all.is_empty() {
         return Err(nothing(&config));
     }
-    let sides = Sides { judged: &judged, parsed, config, owners, base, head, change };
+    let sides = Sides { judged, parsed, config, owners, base, head, change };
     let mut run = Run {
         request,
         rules,
@@ -286,7 +297,7 @@ fn run(
         without: if review.is_some() { &[] } else { &["review"] },
         base: (base_scanner, Renderer::new(parsed, &judged.base_tree, Options::default())),
         head: (head_scanner, Renderer::new(parsed, &*judged.head_tree, Options::default())),
-        documents: Documents::new(&sides, request, &repository, review.as_ref(), settings.parameters.clone()),
+        documents: Documents::new(&sides, request, review.as_ref(), settings.parameters.clone()),
         images: HashSet::new(),
         environments: BTreeSet::new(),
     };

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tollgate::gate::{Request, judge};
 use tollgate::kustomize::Parsed;
 use tollgate::report::human;
-use tollgate::sources::{RepoPath, Scope};
+use tollgate::sources::{Environment, RepoPath, Scope};
 
 use crate::support::{Repository, files_in, root};
 
@@ -79,22 +79,17 @@ fn run(folder: &Path, rule: &str) -> String {
     let head = repository.commit("change", &files, &case.author, time(&case.now).timestamp() - 60, &parents);
     let review = case.review.map(|review| review.replace("HEAD", &head.to_string()));
     let parsed = Parsed::default();
-    let request = |head: &str| Request {
-        folder: repository.path(),
-        scope: Scope::Revisions { base: Some("main".to_owned()), head: Some(head.to_owned()) },
-        trusts_head: false,
-        all: false,
-        environment: None,
-        app: None,
-        rule: None,
-        now: time(&case.now),
-        review: None,
-        variables: &|_| None,
+    let opened = tollgate::sources::Repository::discover(repository.path()).unwrap().unwrap();
+    let against = |head: &str| {
+        let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some(head.to_owned()) };
+        opened.judged(&scope, &Environment::new(&|_| None)).unwrap()
     };
-    let quiet = judge(&request("main"), &parsed).unwrap();
+    let (unchanged, changed) = (against("main"), against("change"));
+    let now = time(&case.now);
+    let quiet = judge(&Request::new(&opened, &unchanged, now), &parsed).unwrap();
     assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{}: base against base", folder.display());
     let review = review.as_deref().map(|text| ("review.json", text));
-    let report = judge(&Request { review, ..request("change") }, &parsed);
+    let report = judge(&Request { review, ..Request::new(&opened, &changed, now) }, &parsed);
     let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     report.findings.retain(|finding| finding.rule == rule);
     let mut told = Vec::new();
