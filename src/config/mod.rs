@@ -4,6 +4,7 @@
 pub use duration::{describe_seconds, parse_duration};
 pub use freeze::{Freeze, Window};
 pub use layout::Layout;
+pub use mirrors::Mirrors;
 pub use read::{ConfigError, read};
 
 use crate::finding::Severity;
@@ -13,6 +14,7 @@ use crate::yaml::Node;
 mod duration;
 mod freeze;
 mod layout;
+mod mirrors;
 mod read;
 
 /// The file's name at the repository's root.
@@ -68,6 +70,8 @@ pub struct Config {
     pub layouts: Vec<Layout>,
     /// The environments, lowest first.
     pub environments: Vec<Environment>,
+    /// Registries that hold copies of others.
+    pub mirrors: Mirrors,
     /// Freezes, one-shot and recurring.
     pub freezes: Vec<Freeze>,
     /// Settings of rules.
@@ -94,6 +98,7 @@ impl Default for Config {
                 environment("staging", "stage stg uat preprod pre-prod preproduction"),
                 environment("production", "prod prd live"),
             ],
+            mirrors: Mirrors::default(),
             freezes: Vec::new(),
             rules: Vec::new(),
         }

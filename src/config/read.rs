@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
-use super::{Bots, Config, Environment, RuleSetting};
+use super::{Bots, Config, Environment, Mirrors, RuleSetting};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
 use crate::span::{FileId, Span};
@@ -127,7 +127,7 @@ impl Reader {
 
     fn config(&mut self, node: &Node) -> Config {
         let mut config = Config::default();
-        let known = ["version", "layout", "environments", "freezes", "rules"];
+        let known = ["version", "layout", "environments", "mirrors", "freezes", "rules"];
         let fields = self.fields(node, &known, "the configuration");
         if !fields.iter().any(|(name, ..)| name == "version") {
             self.problem(
@@ -157,6 +157,7 @@ impl Reader {
                         }
                     }
                 }
+                "mirrors" => config.mirrors = self.mirrors(value),
                 "freezes" => {
                     let items = self.list(value, "`freezes`");
                     config.freezes = items.iter().filter_map(|item| self.freeze(item, &config)).collect();
@@ -239,6 +240,31 @@ impl Reader {
         }
         self.refuse_promotion_cycles(&environments, node.origin.span);
         environments
+    }
+
+    fn mirrors(&mut self, node: &Node) -> Mirrors {
+        let Some(mapping) = node.as_mapping() else {
+            self.problem(
+                node.origin.span,
+                format!("`mirrors` is a mapping, but this is {}", node.shape()),
+                "write `registry.example.com/ghcr: ghcr.io`",
+            );
+            return Mirrors::default();
+        };
+        let mut prefixes = Vec::new();
+        for (key, value) in mapping.iter() {
+            let Some(original) = self.text(value, "what is mirrored") else { continue };
+            let [mirror, original] = [&*key.text, &original].map(|name| name.trim_end_matches('/').to_owned());
+            let named = [(&mirror, key.span), (&original, value.origin.span)];
+            let wrong = named.into_iter().find(|(name, _)| name.is_empty() || name.contains(['@', ' ']));
+            if let Some((name, span)) = wrong {
+                let help = "write a registry or the beginning of a repository, such as `ghcr.io/example`";
+                self.problem(span, format!("`{name}` is no registry"), help);
+            } else {
+                prefixes.push((mirror, original));
+            }
+        }
+        Mirrors::new(prefixes)
     }
 
     fn refuse_promotion_cycles(&mut self, environments: &[Environment], span: Span) {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::config::Mirrors;
 use crate::kustomize::{Options, Parsed, Renderer};
 use crate::model::{Image, State};
 use crate::sources::{Commit, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted};
@@ -64,6 +65,7 @@ pub struct History<'a> {
     repository: &'a Repository,
     parsed: &'a Parsed,
     options: Options,
+    mirrors: &'a Mirrors,
     /// Newest first.
     line: Vec<Commit>,
     /// When each commit landed, as far as dates can be trusted.
@@ -119,13 +121,14 @@ impl<'a> History<'a> {
         repository: &'a Repository,
         parsed: &'a Parsed,
         options: Options,
+        mirrors: &'a Mirrors,
         tip: &Commit,
         now: i64,
     ) -> Result<Self, RepositoryError> {
         let (line, is_complete) = repository.first_parent_line(tip)?;
         let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
         let landed = landed(&dates, now);
-        Ok(Self { repository, parsed, options, line, landed, is_complete, overlays: Mutex::default() })
+        Ok(Self { repository, parsed, options, mirrors, line, landed, is_complete, overlays: Mutex::default() })
     }
 
     /// What an overlay runs at the base's tip.
@@ -162,7 +165,7 @@ impl<'a> History<'a> {
                 break;
             }
             let segment = &known.segments[at];
-            let holds = segment.images.iter().any(|image| image.content() == content);
+            let holds = segment.images.iter().any(|image| image.content(self.mirrors) == content);
             let (from, commit) = (self.landed[segment.oldest], self.line[segment.oldest].id.to_string());
             match stays.last_mut().filter(|_| open && holds) {
                 Some(stay) => (stay.from, stay.commit) = (from, commit),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::history::{HistoryError, landed};
-use crate::config::Config;
+use crate::config::{Config, Mirrors};
 use crate::kustomize::{Closure, FILE_NAMES, Options, Outline, Parsed, RenderError, Renderer, Scanner, outline};
 use crate::model::{Image, Overlay, Overlays, State, discover};
 use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError};
@@ -125,7 +125,7 @@ impl Timeline {
         for place in places {
             let slots = sweep.places.get(&place).into_iter().flatten().map(|at| &sweep.slots[*at]);
             let images: BTreeMap<Key, &Image> =
-                slots.flat_map(|slot| &slot.images).map(|image| (key(image), image)).collect();
+                slots.flat_map(|slot| &slot.images).map(|image| (key(image, &sweep.config.mirrors), image)).collect();
             let rows = self.live.entry(place.0.clone()).or_default().entry(place.1).or_default();
             let running = open.stretches.entry(place).or_default();
             running.retain(|key, row| {
@@ -149,8 +149,8 @@ impl Timeline {
 /// What makes two images the same.
 type Key = (String, String);
 
-fn key(image: &Image) -> Key {
-    (image.repository.clone(), image.content())
+fn key(image: &Image, mirrors: &Mirrors) -> Key {
+    (mirrors.original(&image.repository).into_owned(), image.content(mirrors))
 }
 
 /// Rows that may still end.

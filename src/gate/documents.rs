@@ -117,6 +117,7 @@ impl<'a> Documents<'a> {
             self.request.repository,
             self.sides.parsed,
             Options::default(),
+            &self.sides.config.mirrors,
             &self.sides.judged.base,
             self.now(),
         )?;

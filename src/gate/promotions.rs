@@ -19,11 +19,12 @@ impl Documents<'_> {
         handles: &mut Handles,
     ) -> Result<Vec<Promotion>, GateError> {
         let Some((wanted, below)) = self.below(subject.overlay) else { return Ok(Vec::new()) };
+        let mirrors = &self.sides.config.mirrors;
         let mut promotions = Vec::new();
         let mut seen = Vec::new();
         for used in &after.state.images {
-            let content = used.image.content();
-            let runs_already = before.state.images.iter().any(|known| known.image.content() == content);
+            let content = used.image.content(mirrors);
+            let runs_already = before.state.images.iter().any(|known| known.image.content(mirrors) == content);
             // Containers that get their image from one line are one case.
             let key = (used.origin.span, content.clone());
             if runs_already || seen.contains(&key) {
@@ -153,13 +154,14 @@ impl Documents<'_> {
 
     /// What an environment runs now of the image's repository.
     fn running(&self, overlay: &Overlay, environment: usize, image: &Image) -> Result<Vec<Running>, GateError> {
+        let mirrors = &self.sides.config.mirrors;
         let mut running = Vec::new();
         for other in self.sides.base.counterparts(overlay, environment) {
             for current in self.history()?.current(&other.path)? {
-                if current.repository != image.repository {
+                if mirrors.original(&current.repository) != mirrors.original(&image.repository) {
                     continue;
                 }
-                let stays = self.history()?.stays(&other.path, &current.content(), Depth::Latest, self.now())?;
+                let stays = self.history()?.stays(&other.path, &current.content(mirrors), Depth::Latest, self.now())?;
                 let Some(stay) = stays.first() else { continue };
                 running.push(Running {
                     content: short_content(&current),

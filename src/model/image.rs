@@ -1,3 +1,4 @@
+use crate::config::Mirrors;
 use crate::kustomize::split_image;
 
 /// An image reference in parts.
@@ -23,12 +24,13 @@ impl Image {
         Self { reference: reference.to_owned(), repository: full_name(parts.name), tag, digest }
     }
 
-    /// What decides which content runs: the digest, else repository and tag (`latest` where none is written).
+    /// What decides which content runs: the digest, else repository and tag (`latest` where none is written). A mirror's
+    /// repository counts as the one that it copies.
     #[must_use]
-    pub fn content(&self) -> String {
+    pub fn content(&self, mirrors: &Mirrors) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.clone(),
-            (None, tag) => format!("{}:{}", self.repository, tag.as_deref().unwrap_or("latest")),
+            (None, tag) => format!("{}:{}", mirrors.original(&self.repository), tag.as_deref().unwrap_or("latest")),
         }
     }
 }
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn short_names_are_written_out() {
-        assert_eq!(Image::parse("nginx").content(), "docker.io/library/nginx:latest");
+        assert_eq!(Image::parse("nginx").content(&Mirrors::default()), "docker.io/library/nginx:latest");
         assert_eq!(Image::parse("bitnami/redis:7").repository, "docker.io/bitnami/redis");
         assert_eq!(Image::parse("localhost:5000/a:1").repository, "localhost:5000/a");
     }

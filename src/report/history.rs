@@ -82,7 +82,7 @@ fn not_known(gap: &Gap) -> String {
 /// Oldest first; of those that began together by repository.
 fn sorted(rows: &[Stretch]) -> Vec<&Stretch> {
     let mut rows: Vec<&Stretch> = rows.iter().collect();
-    rows.sort_by_key(|row| (row.from, row.image.repository.clone(), row.image.content()));
+    rows.sort_by_key(|row| (row.from, row.image.repository.clone(), row.image.reference.clone()));
     rows
 }
 

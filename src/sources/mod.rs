@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 pub use commit::{CommitTree, Snapshot, Wanted};
 pub use create::{NewCommit, NewRepository, unused_folder};
+pub use edited::EditedTree;
 pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use moving::{Difference, MovingTree};
@@ -16,6 +17,7 @@ pub use worktree::WorkingTree;
 
 mod commit;
 mod create;
+mod edited;
 mod index;
 mod memory;
 mod moving;
