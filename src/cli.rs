@@ -28,6 +28,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Say which image was live in which environment, from when to when, and by which commit
     History(HistoryArguments),
+    /// Write what is live in the environment below into an app's overlay, if the gate would allow it
+    Promote(PromoteArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
     Facts(Judge),
     /// List the rules
@@ -141,6 +143,41 @@ pub struct DiffArguments {
     /// Only this environment; given twice, how the second differs from the first, in the working tree or in `--head`
     #[arg(long, value_name = "NAME", num_args = 1, action = clap::ArgAction::Append)]
     pub env: Vec<String>,
+}
+
+/// `tollgate promote`.
+#[derive(Debug, Args)]
+pub struct PromoteArguments {
+    /// The app
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The environment that it is to enter
+    #[arg(long, value_name = "ENV")]
+    pub to: String,
+    /// Only this image: its repository; with a tag or a digest also what it is to run
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// What it is to run [default: what is live in the environment below]
+    #[arg(long, value_name = "DIGEST")]
+    pub digest: Option<String>,
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// The branch that the change is for [default: the default branch]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The form of what is told
+    #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
+    pub format: PromoteFormat,
+}
+
+/// Forms of what a promotion tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PromoteFormat {
+    /// For a person.
+    Human,
+    /// `tollgate.promotion/1`.
+    Json,
 }
 
 /// `tollgate status`.

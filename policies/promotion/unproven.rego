@@ -28,7 +28,7 @@ deny contains finding if {
 		"message": sprintf("`%s` has never been live in %s", [entry.short, concat(" or ", names)]),
 		"label": sprintf("%s would run this", [input.environment.name]),
 		"notes": array.concat(running_below(entry), array.concat(live_lower(entry), proves_less(entry))),
-		"help": sprintf("promote it to %s first%s", [names[0], after_soak]),
+		"help": sprintf("promote it to %s first%s%s", [names[0], command(entry, names[0]), after_soak]),
 	}
 }
 
@@ -44,6 +44,13 @@ deny contains finding if {
 		"help": sprintf("add an overlay for %s, say with `layout` in tollgate.yaml which folders belong together, or set `promotion/unproven: {without_lower: allow}` under `rules`", [concat(" or ", entry.wanted)]),
 	}
 }
+
+# What is live right below can be promoted by a command.
+command(entry, name) := sprintf(": `tollgate promote %s --to %s`", [input.overlay.app, name]) if {
+	some lower in entry.lower
+	some stay in lower.stays
+	stay.to == null
+} else := ""
 
 after_soak := "" if input.environment.soak == null
 

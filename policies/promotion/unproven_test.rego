@@ -57,6 +57,16 @@ test_no_overlay_below_may_be_allowed if {
 	count(unproven.deny) == 0 with input as object.union(lonely, allowed)
 }
 
+test_a_command_is_told_for_what_is_live_lower if {
+	found := unproven.deny with input as document(entry([], []))
+	some finding in found
+	contains(finding.help, "`tollgate promote api --to staging`")
+	gone := object.union(entry([], []), {"lower": []})
+	others := unproven.deny with input as document(gone)
+	some other in others
+	not contains(other.help, "tollgate promote")
+}
+
 test_the_soak_is_told if {
 	soaking := {"environment": {"name": "production", "soak": {"seconds": 60, "text": "1 min"}}}
 	found := unproven.deny with input as object.union(document(entry([], [])), soaking)

@@ -91,6 +91,7 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
         "  git log --graph --format='%h %an %ar: %s' main {BRANCH}    # what happened so far\n  \
          git diff main {BRANCH}                                     # the change that was refused\n  \
          tollgate check                                             # judge it again; mend something first\n  \
+         tollgate promote api --to staging                          # what the finding asks for, in one line\n  \
          tollgate check --format json\n  \
          tollgate render apps/api/overlays/production               # what kustomize build prints\n  \
          tollgate explain promotion/unproven                        # what a rule wants and why"

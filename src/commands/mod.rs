@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod diff;
 mod history;
+mod promote;
 mod render;
 mod rules;
 
@@ -48,6 +49,7 @@ pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
         Command::Status(arguments) => history::status(arguments, process),
         Command::History(arguments) => history::run(arguments, process),
         Command::Diff(arguments) => diff::run(arguments, process),
+        Command::Promote(arguments) => promote::run(arguments, process),
         Command::Facts(arguments) => check::facts(arguments, process),
         Command::Demo(arguments) => demo::run(arguments, process),
         Command::Rules => rules::list(process),

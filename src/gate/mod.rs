@@ -18,9 +18,11 @@ use crate::sources::{self, Content, Entry, Judged, RepoPath, Repository, Reposit
 use documents::Documents;
 
 pub use difference::{Only, of_change, of_environments};
+pub use promote::{Wish, promote};
 
 mod difference;
 mod documents;
+mod promote;
 mod promotions;
 
 /// What is to be judged.

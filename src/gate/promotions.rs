@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 
 use super::documents::{Documents, Side, moment, target};
 use super::{GateError, Subject};
-use crate::config::describe_seconds;
+use crate::config::{Config, describe_seconds};
 use crate::facts::{Depth, Stay};
-use crate::model::{Image, Overlay};
+use crate::model::{Image, Overlay, Overlays};
 use crate::policy::{Handles, Promotion, Running, StayInput, Tier};
 
 impl Documents<'_> {
@@ -18,7 +18,8 @@ impl Documents<'_> {
         after: &Side,
         handles: &mut Handles,
     ) -> Result<Vec<Promotion>, GateError> {
-        let Some((wanted, below)) = self.below(subject.overlay) else { return Ok(Vec::new()) };
+        let below = below(&self.sides.config, &self.sides.base, subject.overlay);
+        let Some((wanted, below)) = below else { return Ok(Vec::new()) };
         let mirrors = &self.sides.config.mirrors;
         let mut promotions = Vec::new();
         let mut seen = Vec::new();
@@ -36,30 +37,6 @@ impl Documents<'_> {
             promotions.push(promotion);
         }
         Ok(promotions)
-    }
-
-    /// The environments that could prove a promotion, by name and as far as the app has overlays there; `None` where
-    /// none is asked for.
-    fn below(&self, overlay: &Overlay) -> Option<(Vec<String>, Vec<usize>)> {
-        let config = &self.sides.config;
-        let environment = &config.environments[overlay.environment];
-        let has_app = |at: &usize| !self.sides.base.counterparts(overlay, *at).is_empty();
-        match &environment.promotes_from {
-            Some(names) if names.is_empty() => None,
-            Some(names) => {
-                let known = names.iter().filter_map(|name| config.environment(name));
-                Some((names.clone(), known.filter(has_app).collect()))
-            }
-            // Without a configuration the highest environment below that the app has counts; only a protected
-            // environment must have one.
-            None => match (0..overlay.environment).rev().find(has_app) {
-                Some(at) => Some((vec![config.environments[at].name.clone()], vec![at])),
-                None if environment.protected && overlay.environment > 0 => {
-                    Some((vec![config.environments[overlay.environment - 1].name.clone()], Vec::new()))
-                }
-                None => None,
-            },
-        }
     }
 
     fn promotion(
@@ -173,6 +150,29 @@ impl Documents<'_> {
         running.sort_by(|one, other| one.content.cmp(&other.content));
         running.dedup_by(|one, other| one.content == other.content);
         Ok(running)
+    }
+}
+
+/// The environments that could prove a promotion, by name and as far as the app has overlays there; `None` where none is
+/// asked for.
+pub(super) fn below(config: &Config, overlays: &Overlays, overlay: &Overlay) -> Option<(Vec<String>, Vec<usize>)> {
+    let environment = &config.environments[overlay.environment];
+    let has_app = |at: &usize| !overlays.counterparts(overlay, *at).is_empty();
+    match &environment.promotes_from {
+        Some(names) if names.is_empty() => None,
+        Some(names) => {
+            let known = names.iter().filter_map(|name| config.environment(name));
+            Some((names.clone(), known.filter(has_app).collect()))
+        }
+        // Without a configuration the highest environment below that the app has counts; only a protected environment
+        // must have one.
+        None => match (0..overlay.environment).rev().find(has_app) {
+            Some(at) => Some((vec![config.environments[at].name.clone()], vec![at])),
+            None if environment.protected && overlay.environment > 0 => {
+                Some((vec![config.environments[overlay.environment - 1].name.clone()], Vec::new()))
+            }
+            None => None,
+        },
     }
 }
 

@@ -3,9 +3,11 @@
 pub use image::Image;
 pub use overlay::{Overlay, Overlays, discover};
 pub use reference::{Provided, Reference};
+pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, State, UsedImage};
 
 mod image;
 mod overlay;
 mod reference;
+mod repin;
 mod state;

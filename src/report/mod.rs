@@ -10,6 +10,7 @@ pub mod history;
 pub mod human;
 pub mod json;
 pub mod origins;
+pub mod promotion;
 
 /// Everything that a run says.
 #[derive(Clone, Debug)]

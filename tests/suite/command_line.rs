@@ -3,33 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::support::{Files, Repository, files, two_commits};
-
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
-    command.current_dir(folder).args(arguments);
-    for name in ["GITHUB_ACTIONS", "GITHUB_EVENT_PATH", "GITLAB_CI"] {
-        command.env_remove(name);
-    }
-    let output = command.envs(variables.iter().copied()).output().unwrap();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Ran {
-    run_in(folder, arguments, &[])
-}
+use crate::support::{Files, Ran, Repository, files, run, run_in, two_commits};
 
 const KUSTOMIZATION: &str = "resources: [app.yaml]\n";
 

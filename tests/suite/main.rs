@@ -9,6 +9,7 @@ mod history;
 mod house;
 mod mutations;
 mod origins;
+mod promote;
 mod render;
 mod support;
 mod yaml;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tollgate::sources::{CommitId, NewCommit, NewRepository, RepoPath};
 
@@ -82,6 +83,33 @@ pub(crate) fn two_commits(base: &Files, head: &Files) -> Repository {
     repository.commit("change", head, "Ana <ana@example.com>", 1_700_000_100, &[main]);
     repository.check_out("change", head);
     repository
+}
+
+/// How a run of the binary ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs the binary with a CI's variables.
+pub(crate) fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.current_dir(folder).args(arguments);
+    for name in ["GITHUB_ACTIONS", "GITHUB_EVENT_PATH", "GITLAB_CI"] {
+        command.env_remove(name);
+    }
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs the binary.
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ran {
+    run_in(folder, arguments, &[])
 }
 
 /// A small generator of numbers, so that every run makes the same inputs (xorshift64*).

@@ -1,0 +1,391 @@
+//! Moves what is live in one environment to another: finds the lines to change, and asks the gate about the result.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::promotions::below;
+use super::{GateError, Request, environment, judge, read_config};
+use crate::config::Config;
+use crate::facts::{Depth, History};
+use crate::kustomize::{FILE_NAMES, Options, Parsed, Renderer, Scanner};
+use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
+use crate::report::Report;
+use crate::report::promotion::{Origin, Promotion, Replaced};
+use crate::sources::{self, Commit, CommitTree, EditedTree, Judged, RepoPath, Repository, Tree};
+use crate::span::{FileId, Span};
+
+/// What is to be promoted.
+pub struct Wish<'a> {
+    /// The app.
+    pub app: &'a str,
+    /// The environment that it is to enter.
+    pub environment: &'a str,
+    /// Only this image: its repository, and a tag or a digest where other content is wanted than what is live below.
+    pub image: Option<&'a str>,
+    /// The digest that is wanted, where it is not the one that is live below.
+    pub digest: Option<&'a str>,
+    /// The time.
+    pub now: DateTime<Utc>,
+}
+
+/// What a promotion would change on the tip of the base branch, and what the gate says of it; `None` where the
+/// environment runs all of it already.
+///
+/// # Errors
+/// When the app is not there, what is wanted is ambiguous or cannot be written, or the gate cannot decide.
+pub fn promote(
+    repository: &Repository,
+    tip: &Commit,
+    wish: &Wish<'_>,
+    parsed: &Parsed,
+) -> Result<Option<(Promotion, Report)>, GateError> {
+    let tree = repository.tree(tip);
+    let config = read_config(&tree, parsed)?;
+    let scanner = Scanner::new(parsed, &tree);
+    let overlays = discover(&config, &sources::list(&tree)?, &scanner, None).map_err(GateError::Unreadable)?;
+    let renderer = Renderer::new(parsed, &tree, Options::default());
+    let plan = Plan { wish, parsed, tree: &tree, config: &config, overlays: &overlays, scanner, renderer };
+    let targets = plan.targets()?;
+    let (files, replaced) = plan.write(&targets)?;
+    if replaced.is_empty() {
+        return Ok(None);
+    }
+    let history = History::new(repository, parsed, Options::default(), &config.mirrors, tip, wish.now.timestamp())?;
+    let mut told = Vec::new();
+    for change in replaced {
+        let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));
+        let location = parsed.files.location(change.span);
+        let origin = from.transpose()?.flatten();
+        told.push(Replaced { location, before: change.before, after: change.after, origin });
+    }
+    let judged = Judged {
+        base: tip.clone(),
+        base_tree: tree.clone(),
+        head: None,
+        head_tree: Box::new(EditedTree::new(tree.clone(), &files)?),
+        added: Vec::new(),
+    };
+    let report = judge(&Request::new(repository, &judged, wish.now), parsed)?;
+    let (app, environment) = (wish.app.to_owned(), wish.environment.to_owned());
+    Ok(Some((Promotion { app, environment, replaced: told, files }, report)))
+}
+
+/// One image that got other content.
+struct Change {
+    /// Where it is decided now.
+    span: Span,
+    before: Image,
+    after: Image,
+    /// The environment that the content comes from.
+    from: Option<usize>,
+}
+
+/// Since when the content has been live in the environment that it comes from.
+fn origin(
+    history: &History<'_>,
+    plan: &Plan<'_>,
+    (targets, from): (&[&Overlay], usize),
+    image: &Image,
+) -> Result<Option<Origin>, GateError> {
+    let environment = plan.config.environments[from].name.clone();
+    for target in targets {
+        for overlay in plan.overlays.counterparts(target, from) {
+            let content = plan.content(image);
+            let stays = history.stays(&overlay.path, &content, Depth::Latest, plan.wish.now.timestamp())?;
+            if let Some(stay) = stays.into_iter().next() {
+                let seconds = stay.seconds(plan.wish.now.timestamp());
+                return Ok(Some(Origin { environment, stay, seconds }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn images_of(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<UsedImage>, GateError> {
+    let rendering = renderer.render_any(path).map_err(|failed| GateError::Unreadable(failed.error))?;
+    Ok(State::of(&rendering.objects).images)
+}
+
+fn by_hand(used: &UsedImage, parsed: &Parsed, why: &str) -> GateError {
+    let place = parsed.files.location(used.origin.span);
+    GateError::Unfit {
+        message: format!("cannot change `{}` at {}:{}: {why}", used.image.reference, place.path, place.line),
+        help: "write it by hand, then ask `tollgate check --worktree`".to_owned(),
+    }
+}
+
+/// What changed, line by line.
+fn changes(now: Vec<(&Overlay, UsedImage)>, wanted: Vec<(Image, Option<Image>, Option<usize>)>) -> Vec<Change> {
+    let mut changes: Vec<Change> = Vec::new();
+    for ((_, used), (before, to, from)) in now.into_iter().zip(wanted) {
+        let span = used.origin.span;
+        if to.is_some() && !changes.iter().any(|known| known.span == span) {
+            changes.push(Change { span, before, after: used.image, from });
+        }
+    }
+    changes
+}
+
+struct Plan<'a> {
+    wish: &'a Wish<'a>,
+    parsed: &'a Parsed,
+    tree: &'a CommitTree,
+    config: &'a Config,
+    overlays: &'a Overlays,
+    scanner: Scanner<'a>,
+    renderer: Renderer<'a>,
+}
+
+impl<'a> Plan<'a> {
+    /// The app's overlays in the environment.
+    fn targets(&self) -> Result<Vec<&'a Overlay>, GateError> {
+        let at = environment(self.config, self.wish.environment)?;
+        let of_app: Vec<&Overlay> = self.overlays.all.iter().filter(|overlay| overlay.app == self.wish.app).collect();
+        let targets: Vec<&Overlay> = of_app.iter().copied().filter(|overlay| overlay.environment == at).collect();
+        if !targets.is_empty() {
+            return Ok(targets);
+        }
+        let (message, help) = if of_app.is_empty() {
+            let help = "`tollgate status` tells the names of the apps";
+            (format!("there is no app `{}`", self.wish.app), help.to_owned())
+        } else {
+            let folders: Vec<String> = of_app.iter().map(|overlay| format!("`{}`", overlay.path)).collect();
+            let message = format!("the app `{}` has no overlay for {}", self.wish.app, self.wish.environment);
+            (message, format!("it has {}; add one first", folders.join(", ")))
+        };
+        Err(GateError::Unfit { message, help })
+    }
+
+    /// Changes one image after the other until the targets run what is wanted, and nothing else has changed.
+    fn write(&self, targets: &[&Overlay]) -> Result<(BTreeMap<RepoPath, String>, Vec<Change>), GateError> {
+        let mut files = BTreeMap::new();
+        let mut wanted = Vec::new();
+        let mut is_meant = false;
+        for target in targets {
+            let choice = self.choice(target)?;
+            for used in images_of(&self.renderer, &target.path)? {
+                let to = choice.to(self, &used)?;
+                is_meant |= to.is_some();
+                let to = to.filter(|to| self.content(to) != self.content(&used.image));
+                wanted.push((used.image, to, choice.from));
+            }
+        }
+        if !is_meant {
+            return Err(self.nothing_meant());
+        }
+        // Each round settles at least one.
+        for _ in 0..=wanted.len() {
+            let tree = EditedTree::new(self.tree.clone(), &files)?;
+            let renderer = Renderer::new(self.parsed, &tree, Options::default());
+            let mut now = Vec::new();
+            for target in targets {
+                let images = images_of(&renderer, &target.path)?;
+                now.extend(images.into_iter().map(|used| (*target, used)));
+            }
+            let is_settled = |((_, used), (before, to, _)): &(&(&Overlay, UsedImage), &(Image, Option<Image>, _))| {
+                self.content(&used.image) == self.content(to.as_ref().unwrap_or(before))
+            };
+            match now.iter().zip(&wanted).find(|pair| !is_settled(pair)) {
+                None if now.len() == wanted.len() => return Ok((files, changes(now, wanted))),
+                Some(((target, used), (_, Some(to), _))) => {
+                    let (file, edits) = self.edits(&tree, (target, targets), used, to)?;
+                    let file = self.parsed.files.get(file);
+                    files.insert(file.path.clone(), edited(&file.text, &edits));
+                }
+                _ => break,
+            }
+        }
+        Err(GateError::Unfit {
+            message: format!(
+                "cannot give `{}` in {} other content by changing lines: images depend on each other there",
+                self.wish.app, self.wish.environment
+            ),
+            help: "write it by hand, then ask `tollgate check --worktree`".to_owned(),
+        })
+    }
+
+    fn nothing_meant(&self) -> GateError {
+        let Wish { app, environment, .. } = self.wish;
+        match self.wish.image {
+            Some(image) => GateError::Unfit {
+                message: format!("`{app}` does not run `{image}` in {environment}, or nothing of it is live below"),
+                help: format!("`tollgate status {app}` tells what it runs"),
+            },
+            None => GateError::Unfit {
+                message: format!("nothing of what `{app}` runs in {environment} is live below"),
+                help:
+                    "say with `mirrors` in tollgate.yaml which registry copies which, or give `--image` and `--digest`"
+                        .to_owned(),
+            },
+        }
+    }
+
+    fn content(&self, image: &Image) -> String {
+        image.content(&self.config.mirrors)
+    }
+
+    /// What a target is to run.
+    fn choice(&self, target: &Overlay) -> Result<Choice, GateError> {
+        let named = self.wish.image.map(Image::parse);
+        let is_given = self.wish.digest.is_some()
+            || named.as_ref().is_some_and(|image| image.tag.is_some() || image.digest.is_some());
+        let repository = match &named {
+            Some(image) => Some(self.original(&image.repository)),
+            None if is_given => Some(self.only_repository(target)?),
+            None => None,
+        };
+        let environments = below(self.config, self.overlays, target).map(|(_, at)| at).unwrap_or_default();
+        if is_given {
+            let image = named.unwrap_or_else(|| Image::parse(""));
+            let digest = self.wish.digest.map(|digest| Image::parse(&format!("x@{digest}")).digest);
+            let digest = match digest {
+                None => image.digest.clone(),
+                Some(Some(digest)) => Some(digest),
+                Some(None) => {
+                    return Err(GateError::Unfit {
+                        message: format!("`{}` is no digest", self.wish.digest.unwrap_or_default()),
+                        help: "a digest is `sha256:` and 64 hexadecimal digits".to_owned(),
+                    });
+                }
+            };
+            let given = Image { digest, ..image };
+            return Ok(Choice { from: environments.first().copied(), repository, wanted: Wanted::Given(given) });
+        }
+        let Some(from) = environments.first().copied() else {
+            return Err(GateError::Unfit {
+                message: format!(
+                    "nothing is below {} for `{}`, so nothing can be promoted",
+                    self.wish.environment, self.wish.app
+                ),
+                help: "name what it is to run: `--image REPOSITORY --digest sha256:…`".to_owned(),
+            });
+        };
+        let mut live = Vec::new();
+        for overlay in self.overlays.counterparts(target, from) {
+            live.extend(images_of(&self.renderer, &overlay.path)?);
+        }
+        Ok(Choice { from: Some(from), repository, wanted: Wanted::Live(live) })
+    }
+
+    fn original(&self, repository: &str) -> String {
+        self.config.mirrors.original(repository).into_owned()
+    }
+
+    /// The repository that is meant where none is named.
+    fn only_repository(&self, target: &Overlay) -> Result<String, GateError> {
+        let mut repositories: Vec<String> =
+            images_of(&self.renderer, &target.path)?.iter().map(|used| self.original(&used.image.repository)).collect();
+        repositories.sort();
+        repositories.dedup();
+        match &repositories[..] {
+            [repository] => Ok(repository.clone()),
+            several => Err(GateError::Unfit {
+                message: format!(
+                    "`{}` runs {} images, so the digest alone does not say which",
+                    target.path,
+                    several.len()
+                ),
+                help: format!("name one with `--image`: {}", several.join(", ")),
+            }),
+        }
+    }
+
+    /// What to change for one image, and in which file: where it is written, if nothing else is deployed from there, or
+    /// else in the overlay's own `images`.
+    fn edits(
+        &self,
+        tree: &dyn Tree,
+        (target, targets): (&Overlay, &[&Overlay]),
+        used: &UsedImage,
+        to: &Image,
+    ) -> Result<(FileId, Vec<Edit>), GateError> {
+        let files = &self.parsed.files;
+        let file = used.origin.span.file;
+        if !self.is_shared(&files.get(file).path, targets)?
+            && let Some(edits) = at_origin(files, used, to)
+        {
+            return Ok((file, edits));
+        }
+        for name in FILE_NAMES {
+            let own = target.path.child(name);
+            let Some((id, content)) = tree.read(&own)? else { continue };
+            let Ok(text) = std::str::from_utf8(&content) else { continue };
+            let file = files.add(&own, id, text);
+            if let Some(edits) = in_images(files, file, used, to) {
+                return Ok((file, edits));
+            }
+        }
+        Err(by_hand(
+            used,
+            self.parsed,
+            "an entry under `images` of the overlay would decide, but none can be added there",
+        ))
+    }
+
+    /// Whether something else than the targets is made from a file.
+    fn is_shared(&self, path: &RepoPath, targets: &[&Overlay]) -> Result<bool, GateError> {
+        let changed = std::slice::from_ref(path);
+        for overlay in self.overlays.all.iter().filter(|overlay| !targets.contains(overlay)) {
+            if self.scanner.reach(&overlay.path).map_err(GateError::Unreadable)?.closure.touches(changed) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What an overlay is to run.
+struct Choice {
+    /// The environment that it comes from.
+    from: Option<usize>,
+    /// The only repository that is meant.
+    repository: Option<String>,
+    wanted: Wanted,
+}
+
+enum Wanted {
+    /// This content.
+    Given(Image),
+    /// What is live below.
+    Live(Vec<UsedImage>),
+}
+
+impl Choice {
+    /// What an image is to become; `None` where it is not meant, or nothing of its repository is live below.
+    fn to(&self, plan: &Plan<'_>, used: &UsedImage) -> Result<Option<Image>, GateError> {
+        let repository = plan.original(&used.image.repository);
+        if self.repository.as_ref().is_some_and(|only| *only != repository) {
+            return Ok(None);
+        }
+        let live = match &self.wanted {
+            Wanted::Given(image) => {
+                return Ok(Some(Image { repository: used.image.repository.clone(), ..image.clone() }));
+            }
+            Wanted::Live(live) => live,
+        };
+        let mut same: Vec<&UsedImage> =
+            live.iter().filter(|other| plan.original(&other.image.repository) == repository).collect();
+        let differ = |images: &[&UsedImage]| {
+            images.iter().any(|other| plan.content(&other.image) != plan.content(&images[0].image))
+        };
+        if differ(&same) {
+            same.retain(|other| (&other.user, other.role) == (&used.user, used.role));
+        }
+        if differ(&same) {
+            let mut contents: Vec<String> = same.iter().map(|other| format!("`{}`", other.image.reference)).collect();
+            contents.sort();
+            contents.dedup();
+            return Err(GateError::Unfit {
+                message: format!(
+                    "several versions of `{repository}` are live below {}: {}",
+                    plan.wish.environment,
+                    contents.join(", ")
+                ),
+                help: "name the one that is meant with `--image` and `--digest`".to_owned(),
+            });
+        }
+        let repository = used.image.repository.clone();
+        Ok(same.first().map(|other| Image { repository, ..other.image.clone() }))
+    }
+}

@@ -1,0 +1,203 @@
+//! What a promotion writes, and what its commit and its pull request say.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::{Report, printable};
+use crate::config::describe_seconds;
+use crate::facts::Stay;
+use crate::model::Image;
+use crate::sources::RepoPath;
+use crate::span::Location;
+
+/// A promotion as it would be written.
+pub struct Promotion {
+    /// The app.
+    pub app: String,
+    /// The environment that it enters.
+    pub environment: String,
+    /// Every image that gets other content.
+    pub replaced: Vec<Replaced>,
+    /// Whole new texts of the files that change.
+    pub files: BTreeMap<RepoPath, String>,
+}
+
+/// An image that gets other content.
+pub struct Replaced {
+    /// Where it is decided, in the new text.
+    pub location: Location,
+    /// As it was.
+    pub before: Image,
+    /// As it is to be.
+    pub after: Image,
+    /// Where the new content has been live.
+    pub origin: Option<Origin>,
+}
+
+/// A stay in the environment that a content comes from.
+pub struct Origin {
+    /// The environment.
+    pub environment: String,
+    /// The stay.
+    pub stay: Stay,
+    /// How long it has lasted, in seconds.
+    pub seconds: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    schema: &'static str,
+    app: &'a str,
+    environment: &'a str,
+    valid_until: Option<String>,
+    changes: Vec<Row>,
+    commit_message: String,
+    title: String,
+    body: String,
+}
+
+#[derive(Serialize)]
+struct Row {
+    file: String,
+    line: usize,
+    repository: String,
+    from: String,
+    to: String,
+}
+
+/// The digest, else the tag.
+fn version(image: &Image) -> String {
+    image.digest.clone().or_else(|| image.tag.clone()).unwrap_or_else(|| "latest".to_owned())
+}
+
+/// A version that a person can read.
+fn short(image: &Image) -> String {
+    match (&image.digest, &image.tag) {
+        (Some(digest), _) => digest.chars().take("sha256:".len() + 12).collect(),
+        (None, _) => version(image),
+    }
+}
+
+fn time(seconds: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default();
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+impl Origin {
+    fn told(&self) -> String {
+        let commit: String = self.stay.commit.chars().take(7).collect();
+        let (environment, from) = (&self.environment, time(self.stay.from));
+        match self.stay.to {
+            None => {
+                format!("live in {environment} since {from}, for {} (commit {commit})", describe_seconds(self.seconds))
+            }
+            Some(to) => format!("live in {environment} from {from} to {} (commit {commit})", time(to)),
+        }
+    }
+}
+
+impl Promotion {
+    /// What the commit's first line and the pull request say first.
+    #[must_use]
+    pub fn title(&self) -> String {
+        let mut versions: Vec<String> = self.replaced.iter().map(|replaced| short(&replaced.after)).collect();
+        versions.dedup();
+        let what = match &versions[..] {
+            [version] => version.clone(),
+            several => format!("{} images", several.len()),
+        };
+        printable(&format!("Promote {} to {}: {what}", self.app, self.environment))
+    }
+
+    /// The whole message of the commit.
+    #[must_use]
+    pub fn commit_message(&self) -> String {
+        let mut text = format!("{}\n", self.title());
+        for replaced in &self.replaced {
+            let (before, after) = (version(&replaced.before), version(&replaced.after));
+            let _ = write!(text, "\n{}\n  from {before}\n  to   {after}\n", printable(&replaced.after.repository));
+            if let Some(origin) = &replaced.origin {
+                let _ = writeln!(text, "  {}", origin.told());
+            }
+        }
+        text
+    }
+
+    /// The text of the pull request, Markdown.
+    #[must_use]
+    pub fn body(&self, report: &Report) -> String {
+        let mut text = "| image | from | to | proof |\n|---|---|---|---|\n".to_owned();
+        for replaced in &self.replaced {
+            let origin = replaced.origin.as_ref().map_or_else(|| "given by hand".to_owned(), Origin::told);
+            let [before, after] = [&replaced.before, &replaced.after].map(version);
+            let repository = printable(&replaced.after.repository);
+            let _ = writeln!(text, "| `{repository}` | `{before}` | `{after}` | {origin} |");
+        }
+        let _ = writeln!(text, "\nChanges:\n");
+        for replaced in &self.replaced {
+            let _ =
+                writeln!(text, "- `{}`, line {}", printable(replaced.location.path.as_str()), replaced.location.line);
+        }
+        let _ = write!(text, "\n`tollgate check` allows it at {}", time(report.now.timestamp()));
+        match report.valid_until {
+            Some(until) => text.push_str(&format!(", until {} at the latest.\n", time(until.timestamp()))),
+            None => text.push_str(".\n"),
+        }
+        text
+    }
+}
+
+/// Writes what was changed, and what to say of it.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn human(promotion: &Promotion, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    for replaced in &promotion.replaced {
+        let (path, line) = (printable(replaced.location.path.as_str()), replaced.location.line);
+        let [before, after] = [&replaced.before, &replaced.after].map(|image| printable(&short(image)));
+        writeln!(out, "{path}:{line}: {} {before} -> {after}", printable(&replaced.after.repository))?;
+        if let Some(origin) = &replaced.origin {
+            writeln!(out, "  {}", origin.told())?;
+        }
+    }
+    writeln!(out, "\ncommit message:\n\n{}", indented(&promotion.commit_message()))?;
+    writeln!(out, "title of the pull request:\n\n  {}\n", promotion.title())?;
+    writeln!(out, "text of the pull request:\n\n{}", indented(&promotion.body(report)))
+}
+
+fn indented(text: &str) -> String {
+    let lines = text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") });
+    lines.collect()
+}
+
+/// Writes JSON, `tollgate.promotion/1`.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn json(promotion: &Promotion, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let row = |replaced: &Replaced| Row {
+        file: replaced.location.path.to_string(),
+        line: replaced.location.line,
+        repository: replaced.after.repository.clone(),
+        from: version(&replaced.before),
+        to: version(&replaced.after),
+    };
+    let changes = promotion.replaced.iter().map(row).collect();
+    let document = Document {
+        schema: "tollgate.promotion/1",
+        app: &promotion.app,
+        environment: &promotion.environment,
+        valid_until: report.valid_until.map(|until| until.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        changes,
+        commit_message: promotion.commit_message(),
+        title: promotion.title(),
+        body: promotion.body(report),
+    };
+    serde_json::to_writer(&mut *out, &document)?;
+    out.write_all(b"\n")
+}
