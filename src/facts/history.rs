@@ -75,11 +75,38 @@ pub struct History<'a> {
 }
 
 /// What one overlay ran, as far back as anyone has asked.
+#[derive(Default)]
 struct OverlayHistory {
     /// Newest first.
     segments: Vec<Segment>,
-    /// The next commit to look at.
-    next: usize,
+    /// Whether it is known where the oldest segment begins.
+    is_settled: bool,
+    /// How many commits to look at next.
+    ahead: usize,
+}
+
+impl OverlayHistory {
+    fn is_closed(&self, at: usize) -> bool {
+        self.is_settled || at + 1 < self.segments.len()
+    }
+}
+
+/// Stays that were found so far, newest first.
+#[derive(Clone, Default)]
+struct Found {
+    stays: Vec<Stay>,
+    /// Whether the last one may have begun earlier.
+    is_open: bool,
+}
+
+impl Found {
+    fn is_enough(&self, depth: Depth, now: i64) -> bool {
+        self.stays.last().is_some_and(|stay| match depth {
+            Depth::Any => true,
+            Depth::Latest => !self.is_open,
+            Depth::Lasting(seconds) => stay.seconds(now) >= seconds,
+        })
+    }
 }
 
 /// Neighbouring commits with one rendering.
@@ -146,7 +173,7 @@ impl<'a> History<'a> {
 
     fn overlay(&self, overlay: &RepoPath) -> Arc<Mutex<OverlayHistory>> {
         let mut overlays = self.overlays.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Mutex::new(OverlayHistory { segments: Vec::new(), next: 0 }));
+        let new = || Arc::new(Mutex::new(OverlayHistory::default()));
         Arc::clone(overlays.entry(overlay.clone()).or_insert_with(new))
     }
 
@@ -157,66 +184,68 @@ impl<'a> History<'a> {
     pub fn stays(&self, overlay: &RepoPath, content: &str, depth: Depth, now: i64) -> Result<Vec<Stay>, HistoryError> {
         let known = self.overlay(overlay);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stays: Vec<Stay> = Vec::new();
-        let mut open = false;
+        let mut found = Found::default();
         let mut at = 0;
         loop {
-            if at == known.segments.len() && !self.look_back(overlay, &mut known)? {
+            while at < known.segments.len() && known.is_closed(at) {
+                self.add(&mut found, &known.segments[at], content);
+                at += 1;
+                if found.is_enough(depth, now) {
+                    return Ok(found.stays);
+                }
+            }
+            // One that may begin still earlier can be enough already.
+            if let Some(segment) = known.segments.get(at) {
+                let mut found = found.clone();
+                self.add(&mut found, segment, content);
+                if found.is_enough(depth, now) {
+                    return Ok(found.stays);
+                }
+            }
+            if !self.look_back(overlay, &mut known)? {
                 break;
             }
-            let segment = &known.segments[at];
-            let holds = segment.images.iter().any(|image| image.content(self.mirrors) == content);
-            let (from, commit) = (self.landed[segment.oldest], self.line[segment.oldest].id.to_string());
-            match stays.last_mut().filter(|_| open && holds) {
-                Some(stay) => (stay.from, stay.commit) = (from, commit),
-                None if holds => {
-                    let to = segment.newest.checked_sub(1).map(|replaced| self.landed[replaced]);
-                    stays.push(Stay { from, to, commit });
-                }
-                None => {}
-            }
-            open = holds;
-            let is_enough = stays.last().is_some_and(|stay| match depth {
-                Depth::Any => true,
-                Depth::Latest => !open,
-                Depth::Lasting(seconds) => stay.seconds(now) >= seconds,
-            });
-            if is_enough {
-                return Ok(stays);
-            }
-            at += 1;
         }
         if !self.is_complete {
             let oldest = self.line.last().map(|commit| commit.id.short()).unwrap_or_default();
             let what = format!("what `{overlay}` ran before {oldest} is not known");
             return Err(RepositoryError::Shallow(what).into());
         }
-        Ok(stays)
+        Ok(found.stays)
     }
 
-    /// Adds the next older segment; says whether there was one.
-    fn look_back(&self, overlay: &RepoPath, known: &mut OverlayHistory) -> Result<bool, HistoryError> {
-        let Some(newest) = Some(known.next).filter(|next| *next < self.line.len()) else { return Ok(false) };
-        let tree = self.repository.tree(&self.line[newest]);
-        let mut segment = self.segment(overlay, &tree, newest)?;
-        let mut ahead = FEWEST_AHEAD;
-        'older: loop {
-            let from = segment.oldest + 1;
-            let older = &self.line[from..(from + ahead).min(self.line.len())];
-            if older.is_empty() {
-                break;
+    /// Adds the next older segment to what was found.
+    fn add(&self, found: &mut Found, segment: &Segment, content: &str) {
+        let holds = segment.images.iter().any(|image| image.content(self.mirrors) == content);
+        let (from, commit) = (self.landed[segment.oldest], self.line[segment.oldest].id.to_string());
+        match found.stays.last_mut().filter(|_| found.is_open && holds) {
+            Some(stay) => (stay.from, stay.commit) = (from, commit),
+            None if holds => {
+                let to = segment.newest.checked_sub(1).map(|replaced| self.landed[replaced]);
+                found.stays.push(Stay { from, to, commit });
             }
-            let trees: Vec<CommitTree> = older.iter().map(|commit| self.repository.tree(commit)).collect();
-            for older in CommitTree::snapshots(&trees, &segment.wanted)? {
-                if !older.is_same(&segment.snapshot) {
-                    break 'older;
-                }
-                segment.oldest += 1;
-            }
-            ahead = (ahead * 2).min(MOST_AHEAD);
+            None => {}
         }
-        known.next = segment.oldest + 1;
-        known.segments.push(segment);
+        found.is_open = holds;
+    }
+
+    /// Looks further back: along the oldest segment, or else at the next one. Says whether there was anything left.
+    fn look_back(&self, overlay: &RepoPath, known: &mut OverlayHistory) -> Result<bool, HistoryError> {
+        let Some(segment) = known.segments.last_mut().filter(|_| !known.is_settled) else {
+            let next = known.segments.last().map_or(0, |segment| segment.oldest + 1);
+            let Some(commit) = self.line.get(next) else { return Ok(false) };
+            known.segments.push(self.segment(overlay, &self.repository.tree(commit), next)?);
+            (known.is_settled, known.ahead) = (false, FEWEST_AHEAD);
+            return Ok(true);
+        };
+        let from = segment.oldest + 1;
+        let older = &self.line[from..(from + known.ahead).min(self.line.len())];
+        let trees: Vec<CommitTree> = older.iter().map(|commit| self.repository.tree(commit)).collect();
+        let snapshots = CommitTree::snapshots(&trees, &segment.wanted)?;
+        let same = snapshots.iter().take_while(|snapshot| snapshot.is_same(&segment.snapshot)).count();
+        segment.oldest += same;
+        known.is_settled = same < older.len() || older.is_empty();
+        known.ahead = (known.ahead * 2).min(MOST_AHEAD);
         Ok(true)
     }
 

@@ -9,6 +9,8 @@ use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 /// One Git object database, shared by all trees that are read from it.
 pub(super) struct Store {
     repository: Mutex<gix::Repository>,
+    /// Copies that nobody reads with at the moment: threads do not wait for each other.
+    idle: Mutex<Vec<gix::Repository>>,
     /// Decoded trees by id: histories look up the same folders again and again.
     folders: Mutex<HashMap<gix::ObjectId, Arc<Folder>>>,
 }
@@ -20,18 +22,30 @@ const KEPT_FOLDERS: usize = 20_000;
 
 impl Store {
     pub(super) fn new(repository: gix::Repository) -> Self {
-        Self { repository: Mutex::new(repository), folders: Mutex::default() }
+        Self { repository: Mutex::new(repository), idle: Mutex::default(), folders: Mutex::default() }
     }
 
+    /// For all but reading objects; what is written to memory here is known to whoever reads afterwards.
     pub(super) fn with<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
-        work(&self.repository.lock().unwrap_or_else(PoisonError::into_inner))
+        let result = work(&self.repository.lock().unwrap_or_else(PoisonError::into_inner));
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        result
+    }
+
+    /// For reading objects, on many threads at once.
+    pub(super) fn reading<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let repository = idle.unwrap_or_else(|| self.repository.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let result = work(&repository);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(repository);
+        result
     }
 
     fn folder(&self, id: gix::ObjectId) -> Result<Arc<Folder>, String> {
         if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             return Ok(Arc::clone(known));
         }
-        let folder = self.with(|repository| {
+        let folder = self.reading(|repository| {
             let tree = repository.find_tree(id).map_err(|error| error.to_string())?;
             let mut folder = Folder::new();
             for entry in tree.iter() {
@@ -52,7 +66,7 @@ impl Store {
     }
 
     fn blob(&self, id: gix::ObjectId) -> Result<Arc<[u8]>, String> {
-        self.with(|repository| {
+        self.reading(|repository| {
             let size = repository.find_header(id).map_err(|error| error.to_string())?.size();
             if size > LARGEST_FILE {
                 return Err(too_large(size));
@@ -252,7 +266,7 @@ impl Store {
         wanted: &Wanted,
     ) -> Result<Vec<Vec<Option<gix::ObjectId>>>, String> {
         let mut found = vec![vec![None; wanted.children.len()]; folders.len()];
-        self.with(|repository| {
+        self.reading(|repository| {
             let differences = |at: usize| {
                 let id = folders.get(at).copied().flatten()?;
                 repository.find_header(id).ok()?.num_deltas()

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::parallel;
+
 pub use commit::{CommitTree, Snapshot, Wanted};
 pub use create::{NewCommit, NewRepository, unused_folder};
 pub use edited::EditedTree;
@@ -203,14 +205,19 @@ impl Listing {
 pub fn list(tree: &dyn Tree) -> Result<Listing, TreeError> {
     let mut listing = Listing::default();
     let mut folders = vec![RepoPath::root()];
-    while let Some(folder) = folders.pop() {
-        for (name, entry) in tree.children(&folder)? {
-            let path = folder.child(&name);
-            match entry {
-                Entry::Folder(_) => folders.push(path),
-                other => listing.add(path, &other),
+    while !folders.is_empty() {
+        let children = parallel::map(&folders, |folder| tree.children(folder));
+        let mut deeper = Vec::new();
+        for (folder, children) in folders.iter().zip(children) {
+            for (name, entry) in children? {
+                let path = folder.child(&name);
+                match entry {
+                    Entry::Folder(_) => deeper.push(path),
+                    other => listing.add(path, &other),
+                }
             }
         }
+        folders = deeper;
     }
     listing.sort();
     Ok(listing)

@@ -170,7 +170,7 @@ impl Store {
         old: Option<gix::ObjectId>,
         new: Option<gix::ObjectId>,
     ) -> Result<(Vec<Named>, Vec<Named>), String> {
-        self.with(|repository| {
+        self.reading(|repository| {
             let data = |id: Option<gix::ObjectId>| match id {
                 None => Ok(None),
                 Some(id) => {

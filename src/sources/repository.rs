@@ -150,6 +150,26 @@ fn read_error(error: impl fmt::Display) -> RepositoryError {
     RepositoryError::Read(error.to_string())
 }
 
+/// A commit and its first parent.
+fn decoded(
+    repository: &gix::Repository,
+    id: gix::ObjectId,
+) -> Result<(Commit, Option<gix::ObjectId>), RepositoryError> {
+    let object = repository.find_commit(id).map_err(read_error)?;
+    let decoded = object.decode().map_err(read_error)?;
+    let author = decoded.author().map_err(read_error)?;
+    let committer = decoded.committer().map_err(read_error)?;
+    let commit = Commit {
+        id: CommitId(id),
+        time: committer.seconds(),
+        author_name: author.name.to_str_lossy().into_owned(),
+        author_email: author.email.to_str_lossy().into_owned(),
+        parents: decoded.parents().count(),
+        tree: decoded.tree(),
+    };
+    Ok((commit, decoded.parents().next()))
+}
+
 /// A Git repository, opened for reading.
 pub struct Repository {
     store: Arc<Store>,
@@ -228,24 +248,11 @@ impl Repository {
     /// # Errors
     /// When the list of cut-off commits cannot be read.
     pub fn is_shallow(&self) -> Result<bool, RepositoryError> {
-        self.store.with(gix::Repository::is_shallow).map_err(read_error)
+        self.store.reading(gix::Repository::is_shallow).map_err(read_error)
     }
 
     fn read_commit(&self, id: gix::ObjectId) -> Result<Commit, RepositoryError> {
-        self.store.with(|repository| {
-            let object = repository.find_commit(id).map_err(read_error)?;
-            let decoded = object.decode().map_err(read_error)?;
-            let author = decoded.author().map_err(read_error)?;
-            let committer = decoded.committer().map_err(read_error)?;
-            Ok(Commit {
-                id: CommitId(id),
-                time: committer.seconds(),
-                author_name: author.name.to_str_lossy().into_owned(),
-                author_email: author.email.to_str_lossy().into_owned(),
-                parents: decoded.parents().count(),
-                tree: decoded.tree(),
-            })
-        })
+        self.store.reading(|repository| decoded(repository, id)).map(|(commit, _)| commit)
     }
 
     /// The first-parent line of a commit, newest first: on the base branch, the order in which changes landed.
@@ -254,25 +261,23 @@ impl Repository {
     /// # Errors
     /// When a commit cannot be read.
     pub fn first_parent_line(&self, from: &Commit) -> Result<(Vec<Commit>, bool), RepositoryError> {
-        let cut_off: HashSet<gix::ObjectId> = self.store.with(|repository| {
+        let cut_off: HashSet<gix::ObjectId> = self.store.reading(|repository| {
             let commits = repository.shallow_commits().map_err(read_error)?;
             Ok::<_, RepositoryError>(commits.map(|commits| commits.iter().copied().collect()).unwrap_or_default())
         })?;
-        let mut line = Vec::new();
-        let mut next = Some(from.id.0);
-        while let Some(id) = next {
-            let commit = self.read_commit(id)?;
-            let parent = self.store.with(|repository| {
-                let object = repository.find_commit(id).map_err(read_error)?;
-                Ok::<_, RepositoryError>(object.parent_ids().next().map(gix::Id::detach))
-            })?;
-            line.push(commit);
-            if cut_off.contains(&id) && parent.is_some() {
-                return Ok((line, false));
+        self.store.reading(|repository| {
+            let mut line = Vec::new();
+            let mut next = Some(from.id.0);
+            while let Some(id) = next {
+                let (commit, parent) = decoded(repository, id)?;
+                line.push(commit);
+                if cut_off.contains(&id) && parent.is_some() {
+                    return Ok((line, false));
+                }
+                next = parent;
             }
-            next = parent;
-        }
-        Ok((line, true))
+            Ok((line, true))
+        })
     }
 
     /// Finds both sides of the change.
