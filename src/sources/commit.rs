@@ -13,16 +13,29 @@ pub(super) struct Store {
     idle: Mutex<Vec<gix::Repository>>,
     /// Decoded trees by id: histories look up the same folders again and again.
     folders: Mutex<HashMap<gix::ObjectId, Arc<Folder>>>,
+    /// What was looked up in folders of neighbouring commits: the overlays of an app share most of their way.
+    looked_up: Mutex<HashMap<gix::ObjectId, LookedUp>>,
 }
+
+/// Some children of a folder by name; `None` where it has none of that name.
+type LookedUp = Vec<(String, Option<gix::ObjectId>)>;
 
 type Folder = Vec<(String, gix::objs::tree::EntryKind, gix::ObjectId)>;
 
 /// How many decoded trees are kept; past it the cache starts again.
 const KEPT_FOLDERS: usize = 20_000;
 
+/// How many folders in which something was looked up are kept; past it the cache starts again.
+const KEPT_LOOKUPS: usize = 100_000;
+
 impl Store {
     pub(super) fn new(repository: gix::Repository) -> Self {
-        Self { repository: Mutex::new(repository), idle: Mutex::default(), folders: Mutex::default() }
+        Self {
+            repository: Mutex::new(repository),
+            idle: Mutex::default(),
+            folders: Mutex::default(),
+            looked_up: Mutex::default(),
+        }
     }
 
     /// For all but reading objects; what is written to memory here is known to whoever reads afterwards.
@@ -266,13 +279,23 @@ impl Store {
         wanted: &Wanted,
     ) -> Result<Vec<Vec<Option<gix::ObjectId>>>, String> {
         let mut found = vec![vec![None; wanted.children.len()]; folders.len()];
+        let mut looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order: Vec<usize> = Vec::new();
+        for (at, found) in found.iter_mut().enumerate() {
+            let known = folders[at].and_then(|folder| looked_up.get(&folder));
+            let get = |name: &String| known?.iter().find(|(known, _)| known == name).map(|(_, id)| *id);
+            let children: Option<Vec<_>> = wanted.children.iter().map(|(name, _)| get(name)).collect();
+            match children {
+                Some(children) => *found = children,
+                None => order.extend(folders[at].map(|_| at)),
+            }
+        }
         self.reading(|repository| {
-            let differences = |at: usize| {
-                let id = folders.get(at).copied().flatten()?;
+            let differences = |at: Option<&usize>| {
+                let id = folders[*at?]?;
                 repository.find_header(id).ok()?.num_deltas()
             };
-            let mut order: Vec<usize> = (0..folders.len()).collect();
-            if differences(0) > differences(1) {
+            if differences(order.first()) > differences(order.get(1)) {
                 order.reverse();
             }
             for at in order {
@@ -280,19 +303,39 @@ impl Store {
                 let Ok(object) = repository.find_object(folder) else {
                     return Err(format!("object {folder} is missing"));
                 };
-                if object.kind != gix::objs::Kind::Tree {
-                    continue;
+                if object.kind == gix::objs::Kind::Tree {
+                    children_of(&object.data, folder.kind(), wanted, &mut found[at])?;
                 }
-                for entry in gix::objs::TreeRefIter::from_bytes(&object.data, folder.kind()) {
-                    let entry = entry.map_err(|error| error.to_string())?;
-                    let name: &[u8] = entry.filename;
-                    if let Ok(child) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
-                        found[at][child] = Some(entry.oid.to_owned());
-                    }
+                if looked_up.len() >= KEPT_LOOKUPS {
+                    looked_up.clear();
                 }
+                let children = wanted.children.iter().zip(&found[at]).map(|((name, _), id)| (name.clone(), *id));
+                looked_up.entry(folder).or_default().extend(children);
             }
             Ok(())
         })?;
         Ok(found)
     }
+}
+
+/// Looks the wanted children up in the bytes of a folder.
+fn children_of(
+    data: &[u8],
+    hash: gix::hash::Kind,
+    wanted: &Wanted,
+    found: &mut [Option<gix::ObjectId>],
+) -> Result<(), String> {
+    let mut left = wanted.children.len();
+    for entry in gix::objs::TreeRefIter::from_bytes(data, hash) {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let name: &[u8] = entry.filename;
+        if let Ok(at) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
+            found[at] = Some(entry.oid.to_owned());
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
