@@ -8,6 +8,7 @@ pub use mirrors::Mirrors;
 pub use read::{ConfigError, read};
 
 use crate::finding::Severity;
+use crate::sources::RepoPath;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -50,6 +51,28 @@ pub struct Environment {
     pub bots: Bots,
 }
 
+/// Apps that run only in combinations that ran together below.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The apps.
+    pub apps: Vec<String>,
+    /// Where it is configured.
+    pub span: Span,
+}
+
+/// One app that must be there before another one.
+#[derive(Clone, Debug)]
+pub struct Dependency {
+    /// The app that depends.
+    pub app: String,
+    /// What it depends on.
+    pub needs: String,
+    /// Where that is configured.
+    pub span: Span,
+}
+
 /// What `rules` says about one rule.
 #[derive(Clone, Debug)]
 pub struct RuleSetting {
@@ -72,6 +95,12 @@ pub struct Config {
     pub environments: Vec<Environment>,
     /// Registries that hold copies of others.
     pub mirrors: Mirrors,
+    /// Apps that run only in combinations that ran together below.
+    pub groups: Vec<Group>,
+    /// What must be there before an app.
+    pub dependencies: Vec<Dependency>,
+    /// Folders with the Flux `Kustomization`s and Argo CD `Application`s that deploy overlays.
+    pub controllers: Vec<RepoPath>,
     /// Freezes, one-shot and recurring.
     pub freezes: Vec<Freeze>,
     /// Settings of rules.
@@ -99,6 +128,9 @@ impl Default for Config {
                 environment("production", "prod prd live"),
             ],
             mirrors: Mirrors::default(),
+            groups: Vec::new(),
+            dependencies: Vec::new(),
+            controllers: Vec::new(),
             freezes: Vec::new(),
             rules: Vec::new(),
         }

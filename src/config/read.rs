@@ -5,9 +5,10 @@ use chrono_tz::Tz;
 use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
-use super::{Bots, Config, Environment, Mirrors, RuleSetting};
+use super::{Bots, Config, Dependency, Environment, Group, Mirrors, RuleSetting};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
+use crate::sources::RepoPath;
 use crate::span::{FileId, Span};
 use crate::yaml::{Dialect, Kind, Node, Source, Step, parse};
 
@@ -127,7 +128,17 @@ impl Reader {
 
     fn config(&mut self, node: &Node) -> Config {
         let mut config = Config::default();
-        let known = ["version", "layout", "environments", "mirrors", "freezes", "rules"];
+        let known = [
+            "version",
+            "layout",
+            "environments",
+            "mirrors",
+            "groups",
+            "dependencies",
+            "controllers",
+            "freezes",
+            "rules",
+        ];
         let fields = self.fields(node, &known, "the configuration");
         if !fields.iter().any(|(name, ..)| name == "version") {
             self.problem(
@@ -158,6 +169,23 @@ impl Reader {
                     }
                 }
                 "mirrors" => config.mirrors = self.mirrors(value),
+                "groups" => {
+                    let items = self.list(value, "`groups`");
+                    config.groups = items.iter().filter_map(|item| self.group(item)).collect();
+                }
+                "dependencies" => config.dependencies = self.dependencies(value),
+                "controllers" => {
+                    for (text, span) in self.texts(value, "a folder") {
+                        match RepoPath::new(&text) {
+                            Some(folder) => config.controllers.push(folder),
+                            None => self.problem(
+                                span,
+                                format!("`{text}` is no folder of this repository"),
+                                "write its path",
+                            ),
+                        }
+                    }
+                }
                 "freezes" => {
                     let items = self.list(value, "`freezes`");
                     config.freezes = items.iter().filter_map(|item| self.freeze(item, &config)).collect();
@@ -265,6 +293,56 @@ impl Reader {
             }
         }
         Mirrors::new(prefixes)
+    }
+
+    fn group(&mut self, node: &Node) -> Option<Group> {
+        let fields = self.fields(node, &["name", "apps"], "a group");
+        let get = |wanted: &str| fields.iter().find(|(name, ..)| name == wanted).map(|(.., value)| *value);
+        let apps = get("apps").map(|value| self.texts(value, "an app's name")).unwrap_or_default();
+        let apps: Vec<String> = apps.into_iter().map(|(app, _)| app).collect();
+        if apps.len() < 2 {
+            self.problem(node.origin.span, "this group has fewer than two apps", "add `apps: [api, web]`");
+            return None;
+        }
+        let name = get("name").map_or_else(|| Some(apps.join(" and ")), |value| self.text(value, "a name"))?;
+        Some(Group { name, apps, span: node.origin.span })
+    }
+
+    fn dependencies(&mut self, node: &Node) -> Vec<Dependency> {
+        let Some(mapping) = node.as_mapping() else {
+            self.problem(
+                node.origin.span,
+                format!("`dependencies` is a mapping, but this is {}", node.shape()),
+                "write the app and what must be there before it: `web: [api]`",
+            );
+            return Vec::new();
+        };
+        let mut dependencies = Vec::new();
+        for (key, value) in mapping.iter() {
+            for (needs, span) in self.texts(value, "an app's name") {
+                dependencies.push(Dependency { app: key.text.to_string(), needs, span });
+            }
+        }
+        self.refuse_dependency_cycles(&dependencies);
+        dependencies
+    }
+
+    fn refuse_dependency_cycles(&mut self, dependencies: &[Dependency]) {
+        for dependency in dependencies {
+            let mut seen: Vec<&str> = Vec::new();
+            let mut pending = vec![dependency.needs.as_str()];
+            while let Some(app) = pending.pop() {
+                if app == dependency.app {
+                    let message = format!("`{app}` depends on itself, directly or by way of others");
+                    self.problem(dependency.span, message, "one of them has to come first: remove one dependency");
+                    return;
+                }
+                if !seen.contains(&app) {
+                    seen.push(app);
+                    pending.extend(dependencies.iter().filter(|known| known.app == app).map(|known| &*known.needs));
+                }
+            }
+        }
     }
 
     fn refuse_promotion_cycles(&mut self, environments: &[Environment], span: Span) {
@@ -467,6 +545,23 @@ mod tests {
         for line in [1, 2, 5, 6, 9, 10] {
             assert!(lines.contains(&line), "{line}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn what_belongs_together_is_read() {
+        let config = read_text(
+            "version: 1\nmirrors: {m.example/ghcr/: ghcr.io}\ngroups: [{name: shop, apps: [a, b]}, {apps: [c, d]}]\n\
+             dependencies: {a: b, c: [a, b]}\ncontrollers: clusters/\n",
+        )
+        .unwrap();
+        assert_eq!(config.mirrors.original("m.example/ghcr/x"), "ghcr.io/x");
+        assert_eq!(config.groups.iter().map(|group| &*group.name).collect::<Vec<_>>(), ["shop", "c and d"]);
+        assert_eq!((config.dependencies.len(), config.controllers[0].as_str()), (3, "clusters"));
+        let problems = read_text(
+            "version: 1\nmirrors: {a b: c}\ngroups: [{apps: [a]}]\ndependencies:\n  a: b\n  b: [c, a]\ncontrollers: ../x\n",
+        )
+        .unwrap_err();
+        assert_eq!(problems.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5, 7], "{problems:?}");
     }
 
     #[test]

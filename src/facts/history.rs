@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config::Mirrors;
 use crate::kustomize::{Options, Parsed, Renderer};
 use crate::model::{Image, State};
-use crate::sources::{Commit, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted};
+use crate::sources::{
+    Commit, CommitId, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted,
+};
 
 /// One uninterrupted stretch in which an overlay ran a content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,11 +209,63 @@ impl<'a> History<'a> {
             }
         }
         if !self.is_complete {
-            let oldest = self.line.last().map(|commit| commit.id.short()).unwrap_or_default();
-            let what = format!("what `{overlay}` ran before {oldest} is not known");
-            return Err(RepositoryError::Shallow(what).into());
+            return Err(self.cut_off(&format!("what `{overlay}` ran")));
         }
         Ok(found.stays)
+    }
+
+    /// The newest commit, as it landed, at which all of these ran at once; each in any one of its overlays.
+    ///
+    /// # Errors
+    /// When history that is needed was cut off, or cannot be read.
+    pub fn together(&self, wanted: &[(Vec<RepoPath>, String)]) -> Result<Option<(i64, CommitId)>, HistoryError> {
+        let mut at = 0;
+        loop {
+            let before = at;
+            for (overlays, content) in wanted {
+                let mut newest: Option<usize> = None;
+                for overlay in overlays {
+                    let found = self.newest(overlay, content, at)?;
+                    newest = newest.into_iter().chain(found).min();
+                }
+                match newest {
+                    Some(newest) => at = newest,
+                    None if self.is_complete => return Ok(None),
+                    None => return Err(self.cut_off("what ran together")),
+                }
+            }
+            if at == before {
+                return Ok(self.line.get(at).map(|commit| (self.landed[at], commit.id)));
+            }
+        }
+    }
+
+    /// The newest position from `from` back at which an overlay ran a content.
+    fn newest(&self, overlay: &RepoPath, content: &str, from: usize) -> Result<Option<usize>, HistoryError> {
+        let known = self.overlay(overlay);
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = known.segments.partition_point(|segment| segment.oldest < from);
+        at = at.min(known.segments.len().saturating_sub(1));
+        loop {
+            if let Some(segment) = known.segments.get(at) {
+                let holds = || segment.images.iter().any(|image| image.content(self.mirrors) == content);
+                if segment.oldest >= from && holds() {
+                    return Ok(Some(segment.newest.max(from)));
+                }
+                if known.is_closed(at) {
+                    at += 1;
+                    continue;
+                }
+            }
+            if !self.look_back(overlay, &mut known)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn cut_off(&self, what: &str) -> HistoryError {
+        let oldest = self.line.last().map(|commit| commit.id.short()).unwrap_or_default();
+        RepositoryError::Shallow(format!("{what} before {oldest} is not known")).into()
     }
 
     /// Adds the next older segment to what was found.

@@ -3,12 +3,14 @@
 
 pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Bot, Change, first_changed_line};
+pub use controllers::{Deployer, cycles, deployers, needed};
 pub use history::{Depth, History, HistoryError, Stay};
 pub use owners::{OWNERS_PLACES, OwnerRule, Owners};
 pub use timeline::{Gap, Live, Stretch, Timeline};
 
 mod approvals;
 mod change;
+mod controllers;
 mod history;
 mod owners;
 mod timeline;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use super::combinations::Controllers;
 use super::{GateError, Request, Sides, Subject};
 use crate::config::{Bots, describe_seconds};
 use crate::facts::{History, Review, first_changed_line};
@@ -67,6 +68,7 @@ pub(super) struct Documents<'a> {
     review: Option<&'a Review>,
     parameters: serde_json::Value,
     history: OnceCell<History<'a>>,
+    pub(super) controllers: OnceCell<[Controllers<'a>; 2]>,
     valid_until: Option<DateTime<Utc>>,
     /// CODEOWNERS lines whose owners are asked for an environment already.
     asked_lines: HashSet<Span>,
@@ -87,6 +89,7 @@ impl<'a> Documents<'a> {
             review,
             parameters,
             history: OnceCell::new(),
+            controllers: OnceCell::new(),
             valid_until: None,
             asked_lines: HashSet::new(),
         }
@@ -145,10 +148,11 @@ impl<'a> Documents<'a> {
         let mut facts = Facts {
             owners: OwnersFacts { overlay: Some(self.overlay_owners(subject, &mut handles)), files: Vec::new() },
             freezes: if affected { self.freezes(subject, &mut handles) } else { Vec::new() },
-            promotions: Vec::new(),
+            ..Facts::default()
         };
         if affected && wants_history && after.error.is_none() {
             facts.promotions = self.promotions(subject, before, after, &mut handles)?;
+            facts.combinations = self.combinations(subject, after, &facts.promotions, &mut handles)?;
         }
         let environment = &self.sides.config.environments[subject.overlay.environment];
         if affected && environment.protected && environment.approvals > 0 {
@@ -178,7 +182,8 @@ impl<'a> Documents<'a> {
             None => None,
         };
         let at = at.map(|span| handles.place(span));
-        let facts = Facts { owners: OwnersFacts { overlay: None, files }, ..Facts::default() };
+        let order = self.order_faults(&mut handles)?;
+        let facts = Facts { owners: OwnersFacts { overlay: None, files }, order, ..Facts::default() };
         let state = StateInput::default;
         Ok((self.document(None, at, (state(), state()), facts), handles))
     }

@@ -20,6 +20,7 @@ use documents::Documents;
 pub use difference::{Only, of_change, of_environments};
 pub use promote::{Wish, promote};
 
+mod combinations;
 mod difference;
 mod documents;
 mod promote;

@@ -181,7 +181,7 @@ fn short_digest(digest: &str) -> String {
     format!("{algorithm}:{}…", hex.get(..8).unwrap_or(hex))
 }
 
-fn short_content(image: &Image) -> String {
+pub(super) fn short_content(image: &Image) -> String {
     match (&image.digest, &image.tag) {
         (Some(digest), _) => short_digest(digest),
         (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),
@@ -189,7 +189,7 @@ fn short_content(image: &Image) -> String {
 }
 
 /// A reference with a shortened digest, as written besides.
-fn short_reference(image: &Image) -> String {
+pub(super) fn short_reference(image: &Image) -> String {
     match &image.digest {
         Some(digest) => image.reference.replace(digest, &short_digest(digest)),
         None => image.reference.clone(),

@@ -45,6 +45,14 @@ impl Overlays {
         self.all.get(at)
     }
 
+    /// The overlays of another app beside one: in its environment, of its part where there are any.
+    pub fn of_app<'a>(&'a self, app: &str, beside: &Overlay) -> Vec<&'a Overlay> {
+        let is_of_app = |other: &&Overlay| other.app == app && other.environment == beside.environment;
+        let of_app: Vec<&Overlay> = self.all.iter().filter(is_of_app).collect();
+        let closer: Vec<&Overlay> = of_app.iter().copied().filter(|other| other.part == beside.part).collect();
+        if closer.is_empty() { of_app } else { closer }
+    }
+
     /// The overlays of the same app in another environment: those of the same part where there are any. What stands
     /// below the environment's folder must be the same, or be all of it.
     pub fn counterparts<'a>(&'a self, overlay: &Overlay, environment: usize) -> Vec<&'a Overlay> {

@@ -38,6 +38,8 @@ catalog! {
     "owners/unowned",
     "promotion/short_soak",
     "promotion/unproven",
+    "promotion/untested_set",
+    "promotion/wrong_order",
     "render/failed",
     "resources/missing_limits",
     "resources/removed_limits",
@@ -45,7 +47,10 @@ catalog! {
 }
 
 /// Rego that rules share.
-pub(super) const LIBRARIES: &[(&str, &str)] = &[("lib/references", include_str!("../../policies/lib/references.rego"))];
+pub(super) const LIBRARIES: &[(&str, &str)] = &[
+    ("lib/combinations", include_str!("../../policies/lib/combinations.rego")),
+    ("lib/references", include_str!("../../policies/lib/references.rego")),
+];
 
 static CATALOG: LazyLock<Result<Vec<Rule>, String>> = LazyLock::new(|| {
     let rule = |(id, policy): &(&'static str, &'static str)| {

@@ -259,6 +259,10 @@ pub struct LimitsInput {
 pub struct Facts {
     /// Images that enter the environment, and where their content was live.
     pub promotions: Vec<Promotion>,
+    /// Combinations that what enters makes with other apps.
+    pub combinations: Vec<Combination>,
+    /// What is newly wrong with the order of controllers; only for the change as a whole.
+    pub order: Vec<OrderFault>,
     /// Who owns what, and who has approved it.
     pub owners: OwnersFacts,
     /// Freezes of the environment that are active.
@@ -304,6 +308,68 @@ pub struct Running {
     pub since: String,
     /// The commit that brought it, shortened.
     pub commit: String,
+}
+
+/// Apps that would run together, because they are one group or one depends on the other.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Combination {
+    /// The first image that enters.
+    pub at: Handle,
+    /// `group` or `dependency`.
+    pub kind: &'static str,
+    /// The group's name, or the app that is depended on.
+    pub name: String,
+    /// Where the group or the dependency is declared.
+    pub declared_at: Handle,
+    /// The environments below.
+    pub environments: Vec<String>,
+    /// What each app would run, of what it runs below as well.
+    pub apps: Vec<CombinedApp>,
+    /// When all of it last ran together below.
+    pub together: Option<Moment>,
+    /// When all of it last ran together in this very environment.
+    pub here: Option<Moment>,
+}
+
+/// One app of a combination.
+#[derive(Clone, Debug, Serialize)]
+pub struct CombinedApp {
+    /// The app.
+    pub app: String,
+    /// Whether it is the one that the overlay belongs to.
+    pub enters: bool,
+    /// What it would run.
+    pub images: Vec<CombinedImage>,
+}
+
+/// An image of a combination.
+#[derive(Clone, Debug, Serialize)]
+pub struct CombinedImage {
+    /// The reference with a shortened digest.
+    pub short: String,
+    /// What runs below now of its repository, shortened.
+    pub below: Vec<String>,
+}
+
+/// A moment of history.
+#[derive(Clone, Debug, Serialize)]
+pub struct Moment {
+    /// When, for people.
+    pub time: String,
+    /// The commit, shortened.
+    pub commit: String,
+}
+
+/// Something wrong with the order in which controllers deploy.
+#[derive(Clone, Debug, Serialize)]
+pub struct OrderFault {
+    /// The line that asks for it.
+    pub at: Handle,
+    /// `cycle` or `wave`.
+    pub kind: &'static str,
+    /// For a cycle the names on the way round; for a wave the app, what it depends on, and the object that deploys it.
+    pub names: Vec<String>,
 }
 
 /// One stay.

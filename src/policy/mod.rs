@@ -3,9 +3,10 @@
 pub use catalog::{Rule, catalog};
 pub use engine::{Engine, PolicyError, Raised, Related};
 pub use input::{
-    ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle,
-    Handles, ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, Promotion, ProvidedInput,
-    ReferenceInput, RelatedInput, Running, Soak, StateInput, StayInput, Target, Tier,
+    ChangeInput, Combination, CombinedApp, CombinedImage, ContainerInput, Document, EnvironmentInput, ErrorInput,
+    Facts, FileOwners, FreezeInput, Handle, Handles, ImageInput, LimitsInput, Moment, OrderFault, OverlayInput,
+    OverlayOwners, OwnersFacts, Promotion, ProvidedInput, ReferenceInput, RelatedInput, Running, Soak, StateInput,
+    StayInput, Target, Tier,
 };
 pub use metadata::{Metadata, Scope};
 pub use settings::{Settings, settings};

@@ -1,0 +1,60 @@
+# METADATA
+# title: App before what it depends on
+# description: >-
+#   An app depends on another one (`dependencies` in tollgate.yaml, or `dependsOn` of Flux in the folders named by
+#   `controllers`), yet its new content was only ever live below with a content of the other one that this environment
+#   does not run. Also: a circle of `dependsOn`, and a sync wave of Argo CD that starts an app before what it depends on.
+# custom:
+#   severity: {default: error}
+#   needs: [history]
+#   scope: [overlay, change]
+#   help: promote what it depends on first
+package tollgate.promotion.wrong_order
+
+import data.tollgate.lib.combinations
+import rego.v1
+
+deny contains finding if {
+	some combination in input.facts.combinations
+	combination.kind == "dependency"
+	combinations.untested(combination)
+	below := concat(" or ", combination.environments)
+	finding := {
+		"at": combination.at,
+		"message": sprintf("`%s` was live in %s only with another `%s` than %s runs", [
+			input.overlay.app,
+			below,
+			combination.name,
+			input.environment.name,
+		]),
+		"label": sprintf("%s would run this", [input.environment.name]),
+		"related": [{"at": combination.declaredAt, "message": sprintf("`%s` must be there first", [combination.name])}],
+		"notes": combinations.told(combination),
+		"help": sprintf("promote it first: `tollgate promote %s --to %s`", [combination.name, input.environment.name]),
+		"subject": combination.name,
+	}
+}
+
+deny contains finding if {
+	some fault in input.facts.order
+	fault.kind == "cycle"
+	finding := {
+		"at": fault.at,
+		"message": sprintf("nothing of this would ever be deployed: %s wait for each other", [concat(", ", [sprintf("`%s`", [name]) | some name in fault.names])]),
+		"label": "this closes the circle",
+		"help": "remove one of the dependencies",
+		"subject": concat(" ", fault.names),
+	}
+}
+
+deny contains finding if {
+	some fault in input.facts.order
+	fault.kind == "wave"
+	finding := {
+		"at": fault.at,
+		"message": sprintf("the sync wave of `%s` deploys %s before %s, which it depends on", [fault.names[2], fault.names[0], fault.names[1]]),
+		"label": "lower waves come first",
+		"help": sprintf("give it a wave that is not below that of %s", [fault.names[1]]),
+		"subject": concat(" ", fault.names),
+	}
+}

@@ -1,0 +1,201 @@
+//! What deploys overlays: Flux `Kustomization`s and Argo CD `Application`s in the repository, and the order that they ask
+//! for.
+
+use std::collections::HashMap;
+
+use crate::kustomize::Parsed;
+use crate::sources::{Listing, RepoPath, Tree, TreeError};
+use crate::span::Span;
+use crate::yaml::{Dialect, Node, Source, Step, parse};
+
+/// The annotation by which Argo CD orders what it applies; lower waves come first, 0 where there is none.
+const SYNC_WAVE: &str = "argocd.argoproj.io/sync-wave";
+
+/// How many circles are told: whoever has more has to begin somewhere.
+const MOST_CYCLES: usize = 100;
+
+/// One object that deploys folders of the repository.
+#[derive(Clone, Debug)]
+pub struct Deployer {
+    /// Its name.
+    pub name: String,
+    /// Its namespace; empty where none is written.
+    pub namespace: String,
+    /// The folders that it deploys.
+    pub folders: Vec<RepoPath>,
+    /// What must be ready before it, by namespace and name, and where that is written: Flux's `dependsOn`.
+    pub needs: Vec<(String, String, Span)>,
+    /// Argo CD's sync wave, and where it is written.
+    pub wave: Option<(i64, Span)>,
+    /// The file.
+    pub file: RepoPath,
+    /// Where its name is written.
+    pub span: Span,
+}
+
+/// Reads every deployer below some folders. Files that are no YAML are none of its business: they do not deploy either.
+///
+/// # Errors
+/// When the tree cannot be read.
+pub fn deployers(
+    tree: &dyn Tree,
+    parsed: &Parsed,
+    listing: &Listing,
+    folders: &[RepoPath],
+) -> Result<Vec<Deployer>, TreeError> {
+    let mut found = Vec::new();
+    let is_yaml = |path: &RepoPath| matches!(path.file_name().rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
+    for path in listing.files.iter().filter(|path| is_yaml(path)) {
+        if !folders.iter().any(|folder| path.is_within(folder)) {
+            continue;
+        }
+        let Some((id, content)) = tree.read(path)? else { continue };
+        let Ok(text) = std::str::from_utf8(&content) else { continue };
+        let file = parsed.files.add(path, id, text);
+        let documents = parse(&Source::file(file, text), Step::File, Dialect::Resource).unwrap_or_default();
+        found.extend(documents.iter().filter_map(|document| deployer(document, path)));
+    }
+    Ok(found)
+}
+
+fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
+    let text = |path: &[&str]| node.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
+    let (group, kind) = (text(&["apiVersion"]), text(&["kind"]));
+    let of_group = |wanted: &str| group.split('/').next() == Some(wanted);
+    let folder = |node: &Node| RepoPath::new(node.as_text()?.trim_start_matches("./").trim_matches('/'));
+    let mut folders: Vec<RepoPath> = Vec::new();
+    let mut needs = Vec::new();
+    let namespace = text(&["metadata", "namespace"]);
+    if kind == "Kustomization" && of_group("kustomize.toolkit.fluxcd.io") {
+        folders.extend(node.find(&["spec", "path"]).and_then(folder));
+        for need in node.find(&["spec", "dependsOn"]).and_then(Node::as_sequence).unwrap_or_default() {
+            let Some(name) = need.get("name").and_then(Node::as_text) else { continue };
+            let other = need.get("namespace").and_then(Node::as_text).unwrap_or(&namespace);
+            needs.push((other.to_owned(), name.to_owned(), need.origin.span));
+        }
+    } else if kind == "Application" && of_group("argoproj.io") {
+        let sources = node.find(&["spec", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
+        let sources = sources.iter().chain(node.find(&["spec", "source"]));
+        folders.extend(sources.filter_map(|source| folder(source.get("path")?)));
+    } else {
+        return None;
+    }
+    let wave = node.find(&["metadata", "annotations", SYNC_WAVE]).and_then(|wave| {
+        let number = wave.as_text()?.parse().ok()?;
+        Some((number, wave.origin.span))
+    });
+    let name = node.find(&["metadata", "name"])?;
+    Some(Deployer {
+        name: name.as_text()?.to_owned(),
+        namespace,
+        folders,
+        needs,
+        wave,
+        file: file.clone(),
+        span: name.origin.span,
+    })
+}
+
+/// What each deployer's `dependsOn` leads to: positions, and where that is written. Of several with one name, as clusters
+/// have them, the one whose file is closest is meant.
+#[must_use]
+pub fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
+    let mut named: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    for (at, deployer) in all.iter().enumerate() {
+        named.entry((&deployer.namespace, &deployer.name)).or_default().push(at);
+    }
+    let closest = |by: &Deployer, candidates: &Vec<usize>| {
+        let shared = |at: &usize| all[*at].file.segments().zip(by.file.segments()).take_while(|(a, b)| a == b).count();
+        candidates.iter().copied().max_by_key(shared)
+    };
+    let of = |by: &Deployer| {
+        let needs = by.needs.iter().filter_map(|(namespace, name, span)| {
+            let candidates = named.get(&(namespace.as_str(), name.as_str()))?;
+            Some((closest(by, candidates)?, *span))
+        });
+        needs.collect()
+    };
+    all.iter().map(of).collect()
+}
+
+/// Circles of dependencies: the entry of `dependsOn` that closes each, and the positions on the way round.
+#[must_use]
+pub fn cycles(needed: &[Vec<(usize, Span)>]) -> Vec<(Span, Vec<usize>)> {
+    let mut cycles = Vec::new();
+    let mut is_done = vec![false; needed.len()];
+    let mut place: Vec<Option<usize>> = vec![None; needed.len()];
+    for first in 0..needed.len() {
+        // The way from the first one, each with how many of its needs were followed.
+        let mut way = vec![(first, 0)];
+        while let Some((at, followed)) = way.last_mut() {
+            let (here, next) = (*at, needed[*at].get(*followed));
+            *followed += 1;
+            let depth = way.len() - 1;
+            if is_done[here] {
+                way.pop();
+                continue;
+            }
+            place[here] = Some(depth);
+            match next {
+                None => {
+                    (is_done[here], place[here]) = (true, None);
+                    way.pop();
+                }
+                Some((next, span)) => match place[*next] {
+                    Some(start) if cycles.len() < MOST_CYCLES => {
+                        cycles.push((*span, way[start..].iter().map(|(at, _)| *at).collect()));
+                    }
+                    Some(_) => return cycles,
+                    None if !is_done[*next] => way.push((*next, 0)),
+                    None => {}
+                },
+            }
+        }
+    }
+    cycles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::{MemoryTree, list};
+
+    fn flux(name: &str, path: &str, needs: &str) -> String {
+        format!(
+            "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux}}\n\
+             spec: {{path: {path}, dependsOn: [{needs}]}}\n"
+        )
+    }
+
+    fn read(files: &[(&str, &str)]) -> Vec<Deployer> {
+        let tree = MemoryTree::new(files.iter().copied());
+        deployers(&tree, &Parsed::default(), &list(&tree).unwrap(), &[RepoPath::new("clusters").unwrap()]).unwrap()
+    }
+
+    #[test]
+    fn deployers_are_read_where_they_are_looked_for() {
+        let text = flux("api", "./apps/api/", "{name: db}, {name: dns, namespace: system}")
+            + "---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: web\n  annotations: \
+               {argocd.argoproj.io/sync-wave: \"-2\"}\nspec: {source: {path: apps/web}, sources: [{path: x}, {chart: y}]}\n";
+        let found = read(&[("clusters/a.yaml", &text), ("other/a.yaml", &text), ("clusters/broken.yaml", "a: [")]);
+        assert_eq!(found.len(), 2);
+        let needs: Vec<_> = found[0].needs.iter().map(|(namespace, name, _)| (&**namespace, &**name)).collect();
+        assert_eq!(needs, [("flux", "db"), ("system", "dns")]);
+        assert_eq!(found[0].folders, [RepoPath::new("apps/api").unwrap()]);
+        assert_eq!(found[1].folders, ["x", "apps/web"].map(|path| RepoPath::new(path).unwrap()));
+        assert_eq!(found[1].wave.map(|(wave, _)| wave), Some(-2));
+    }
+
+    #[test]
+    fn a_circle_is_told_once() {
+        let text = flux("a", "a", "{name: b}") + &flux("b", "b", "{name: c}") + &flux("c", "c", "{name: a}, {name: d}");
+        let other = flux("a", "a", "{name: b}") + &flux("b", "b", "");
+        let found = read(&[("clusters/one/x.yaml", &text), ("clusters/two/x.yaml", &other)]);
+        let needed = needed(&found);
+        let names = |(_, way): (Span, Vec<usize>)| way.iter().map(|at| found[*at].name.clone()).collect::<Vec<_>>();
+        let cycles: Vec<_> = cycles(&needed).into_iter().map(names).collect();
+        assert_eq!(cycles, [["a", "b", "c"].map(str::to_owned)]);
+        let second = found.iter().rposition(|deployer| deployer.name == "a").unwrap();
+        assert_eq!(found[needed[second][0].0].file.as_str(), "clusters/two/x.yaml");
+    }
+}
