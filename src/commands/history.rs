@@ -75,9 +75,11 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
             });
         }
         timeline.live.retain(|known, _| known == app);
+        timeline.gaps.retain(|gap| gap.app == *app);
     }
     if let Some(environment) = environment {
         timeline.live.values_mut().for_each(|environments| environments.retain(|at, _| *at == environment));
+        timeline.gaps.retain(|gap| gap.environment == environment);
     }
     Ok((timeline, config))
 }

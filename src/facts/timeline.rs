@@ -27,6 +27,10 @@ pub struct Stretch {
     pub commit: String,
     /// Who wrote that commit.
     pub author: String,
+    /// Whether an overlay of the app did not render right before: it may have begun earlier.
+    pub begins_in_gap: bool,
+    /// Whether an overlay of the app did not render any more: it may have lasted longer.
+    pub ends_in_gap: bool,
 }
 
 /// A stretch in which an overlay did not render, so that nothing is known of it.
@@ -34,13 +38,17 @@ pub struct Stretch {
 pub struct Gap {
     /// The overlay's folder.
     pub overlay: RepoPath,
+    /// Its app.
+    pub app: String,
+    /// Its environment's position in the configuration.
+    pub environment: usize,
     /// When it began, in seconds since 1970.
     pub from: i64,
     /// When it ended; `None` while it lasts.
     pub to: Option<i64>,
     /// The commit that brought it.
     pub commit: String,
-    /// Why it did not render.
+    /// Why it did not render, and where that was.
     pub why: String,
 }
 
@@ -104,25 +112,27 @@ impl Timeline {
     }
 
     fn note(&mut self, open: &mut Open, sweep: &Sweep<'_>, affected: &BTreeSet<usize>, (time, commit): (i64, &Commit)) {
-        let mut places: BTreeSet<(String, usize)> = BTreeSet::new();
+        // By app and environment: whether a gap of one of its overlays ends here, and whether one begins.
+        let mut places: BTreeMap<(String, usize), (bool, bool)> = BTreeMap::new();
         for at in affected {
             let slot = &sweep.slots[*at];
-            places.insert((slot.overlay.app.clone(), slot.overlay.environment));
-            let known = open.gaps.get(at).copied();
-            match (&slot.error, known) {
-                (Some(why), None) => {
-                    open.gaps.insert(*at, self.gaps.len());
-                    let (overlay, commit) = (slot.overlay.path.clone(), commit.id.to_string());
-                    self.gaps.push(Gap { overlay, from: time, to: None, commit, why: why.clone() });
-                }
-                (None, Some(gap)) => {
-                    self.gaps[gap].to = Some(time);
-                    open.gaps.remove(at);
-                }
-                _ => {}
+            let (app, environment) = (slot.overlay.app.clone(), slot.overlay.environment);
+            let (ends, begins) = places.entry((app.clone(), environment)).or_default();
+            let known = open.gaps.get(at).map(|(gap, message)| (*gap, message.clone()));
+            *ends |= known.is_some() && slot.error.is_none();
+            *begins |= known.is_none() && slot.error.is_some();
+            // A gap for another reason is another gap.
+            if let Some((gap, _)) = known.as_ref().filter(|(_, message)| slot.message() != Some(message)) {
+                self.gaps[*gap].to = Some(time);
+                open.gaps.remove(at);
+            }
+            if let Some((message, why)) = slot.error.as_ref().filter(|_| !open.gaps.contains_key(at)) {
+                open.gaps.insert(*at, (self.gaps.len(), message.clone()));
+                let (overlay, commit, why) = (slot.overlay.path.clone(), commit.id.to_string(), why.clone());
+                self.gaps.push(Gap { overlay, app, environment, from: time, to: None, commit, why });
             }
         }
-        for place in places {
+        for (place, (begins_in_gap, ends_in_gap)) in places {
             let slots = sweep.places.get(&place).into_iter().flatten().map(|at| &sweep.slots[*at]);
             let images: BTreeMap<Key, &Image> =
                 slots.flat_map(|slot| &slot.images).map(|image| (key(image, &sweep.config.mirrors), image)).collect();
@@ -132,13 +142,22 @@ impl Timeline {
                 let stays = images.contains_key(key);
                 if !stays {
                     rows[*row].to = Some(time);
+                    rows[*row].ends_in_gap = ends_in_gap;
                 }
                 stays
             });
             for (key, image) in images {
                 running.entry(key).or_insert_with(|| {
                     let (commit, author) = (commit.id.to_string(), commit.author_name.clone());
-                    rows.push(Stretch { image: image.clone(), from: time, to: None, commit, author });
+                    rows.push(Stretch {
+                        image: image.clone(),
+                        from: time,
+                        to: None,
+                        commit,
+                        author,
+                        begins_in_gap,
+                        ends_in_gap: false,
+                    });
                     rows.len() - 1
                 });
             }
@@ -157,8 +176,8 @@ fn key(image: &Image, mirrors: &Mirrors) -> Key {
 #[derive(Default)]
 struct Open {
     stretches: BTreeMap<(String, usize), BTreeMap<Key, usize>>,
-    /// By overlay.
-    gaps: HashMap<usize, usize>,
+    /// By overlay: the gap's position, and its reason without the place.
+    gaps: HashMap<usize, (usize, String)>,
 }
 
 /// An overlay on its way through history.
@@ -166,8 +185,15 @@ struct Slot {
     overlay: Overlay,
     stands: bool,
     images: Vec<Image>,
-    error: Option<String>,
+    /// Why it does not render: the reason alone, and with its place.
+    error: Option<(String, String)>,
     closure: Closure,
+}
+
+impl Slot {
+    fn message(&self) -> Option<&String> {
+        self.error.as_ref().map(|(message, _)| message)
+    }
 }
 
 struct Sweep<'a> {
@@ -291,7 +317,10 @@ impl Sweep<'_> {
             }
             Err(failed) if failed.error.is_unreadable => return Err(unreadable(failed.error)),
             Err(failed) => {
-                (slot.images, slot.error) = (Vec::new(), Some(failed.error.message.clone()));
+                let message = failed.error.message.clone();
+                let place = failed.error.span.map(|span| self.parsed.files.location(span));
+                let place = place.map(|place| format!("{}:{}: ", place.path, place.line)).unwrap_or_default();
+                (slot.images, slot.error) = (Vec::new(), Some((message.clone(), place + &message)));
                 failed.closure
             }
         };

@@ -11,7 +11,7 @@ use super::fieldspec::FieldSpec;
 use super::generators::{Product, generate};
 use super::kustomization::{BuildMetadata, Kustomization, Order};
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
-use super::objects::objects;
+use super::objects::{self, objects};
 use super::order::KindOrder;
 use super::plugins::{self, Plugin};
 use super::resource::Resource;
@@ -232,6 +232,10 @@ impl<'a> Renderer<'a> {
         nameref::fix(&mut resources, &finish.config.name_references)?;
         resources.iter_mut().for_each(Resource::settle_shared);
         vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
+        for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
+            let kept = "a patch or a transformer takes it away: an object keeps its kind and its name";
+            objects::check(&resource.node).map_err(|error| error.help(kept))?;
+        }
         resources.retain(|resource| !is_local(&resource.node));
         let mut seen = HashSet::new();
         for resource in &resources {

@@ -54,6 +54,11 @@ impl Operation {
         self.span
     }
 
+    /// Whether it is about what says which object it is.
+    pub(super) fn names_object(&self) -> bool {
+        self.path.tokens.first().is_some_and(|first| first == "kind" || first == "metadata")
+    }
+
     fn read(node: &Node) -> Result<Self, RenderError> {
         let span = node.origin.span;
         let text = |key: &str| node.get(key).and_then(|value| Some((value.as_text()?.to_owned(), value.origin.span)));

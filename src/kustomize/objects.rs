@@ -30,7 +30,7 @@ pub(super) fn objects(documents: Vec<Node>, schemas: &Schemas) -> Result<Vec<Res
         if node.is_null() || is_empty {
             continue;
         }
-        let kind = check_object(&node)?;
+        let kind = check(&node)?;
         if !kind.ends_with("List") {
             found.push(Resource::new(node, schemas));
             continue;
@@ -57,7 +57,7 @@ pub(super) fn objects(documents: Vec<Node>, schemas: &Schemas) -> Result<Vec<Res
 }
 
 /// Checks that a document is an object with a kind and a name; says its kind.
-fn check_object(node: &Node) -> Result<&str, RenderError> {
+pub(super) fn check(node: &Node) -> Result<&str, RenderError> {
     let span = node.origin.span;
     if node.as_mapping().is_none() {
         return Err(RenderError::at(span, format!("an object belongs here, but this is {}", node.shape()))

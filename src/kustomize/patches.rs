@@ -8,7 +8,7 @@ use super::jsonpatch::{self, Operation};
 use super::kustomization::Patch;
 use super::loader::Loader;
 use super::merge::merge;
-use super::objects::objects;
+use super::objects::{self, objects};
 use super::resource::Resource;
 use super::schema::Schemas;
 use crate::span::Span;
@@ -133,6 +133,12 @@ fn json(
         }
         let span = operations.first().map_or(patch.span, Operation::span);
         resource.with_annotations(span, |node| jsonpatch::apply(node, operations))?;
+        if let Err(error) = objects::check(&resource.node) {
+            let operation = operations.iter().rfind(|operation| operation.names_object()).map_or(span, Operation::span);
+            return Err(RenderError::at(operation, format!("after this operation {}", error.message))
+                .related(resource.node.origin.span, "the object that the patch is for")
+                .help("an object keeps its kind and its name; to rename it, `replace` the name"));
+        }
     }
     Ok(())
 }

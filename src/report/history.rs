@@ -18,6 +18,7 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Row<'a> {
     repository: &'a str,
     digest: Option<&'a str>,
@@ -25,10 +26,14 @@ struct Row<'a> {
     from: String,
     to: Option<String>,
     commit: &'a str,
+    /// Whether the moment is known, and not only that of an overlay that rendered again, or not any more.
+    from_is_known: bool,
+    to_is_known: bool,
 }
 
 #[derive(Serialize)]
 struct GapRow<'a> {
+    app: &'a str,
     overlay: &'a str,
     from: String,
     to: Option<String>,
@@ -39,6 +44,7 @@ struct GapRow<'a> {
 impl<'a> GapRow<'a> {
     fn of(gap: &'a Gap) -> Self {
         Self {
+            app: &gap.app,
             overlay: gap.overlay.as_str(),
             from: time(gap.from),
             to: gap.to.map(time),
@@ -76,7 +82,8 @@ fn moment(seconds: i64) -> String {
 
 fn not_known(gap: &Gap) -> String {
     let (from, until) = (moment(gap.from), gap.to.map_or_else(|| "now".to_owned(), moment));
-    format!("not known: `{}` from {from} to {until}, it did not render: {}", gap.overlay, gap.why)
+    let commit: String = gap.commit.chars().take(7).collect();
+    format!("not known: `{}` from {from} to {until}, it did not render since commit {commit}: {}", gap.overlay, gap.why)
 }
 
 /// Oldest first; of those that began together by repository.
@@ -101,6 +108,8 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
                 from: time(row.from),
                 to: row.to.map(time),
                 commit: &row.commit,
+                from_is_known: !row.begins_in_gap,
+                to_is_known: !row.ends_in_gap,
             });
             (config.environments[*at].name.as_str(), rows.collect())
         });
@@ -117,14 +126,20 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
 /// When `out` cannot be written to.
 pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
     for (app, environments) in &timeline.live {
-        for (at, rows) in environments.iter().rev() {
+        for (at, rows) in environments.iter().rev().filter(|(_, rows)| !rows.is_empty()) {
             writeln!(out, "{} in {}", printable(app), printable(&config.environments[*at].name))?;
             for row in sorted(rows).into_iter().rev() {
                 let until = row.to.map_or_else(|| "now".to_owned(), moment);
                 let lasted = describe_seconds(row.to.unwrap_or(now) - row.from);
                 let image = printable(&row.image.reference);
                 let commit: String = row.commit.chars().take(7).collect();
-                writeln!(out, "  {} to {until:<16}  {lasted:>12}  {commit}  {image}", moment(row.from))?;
+                let doubt = match (row.begins_in_gap, row.ends_in_gap) {
+                    (false, false) => "",
+                    (true, false) => "  (did not render before)",
+                    (false, true) => "  (did not render after)",
+                    (true, true) => "  (did not render before and after)",
+                };
+                writeln!(out, "  {} to {until:<16}  {lasted:>12}  {commit}  {image}{doubt}", moment(row.from))?;
             }
         }
     }
