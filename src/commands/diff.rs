@@ -3,7 +3,7 @@ use std::io;
 use super::check::{gate_error, render_error, repository_in, sides};
 use super::{Exit, Process};
 use crate::cli::DiffArguments;
-use crate::gate::{GateError, Only, of_change, of_environments};
+use crate::gate::{GateError, of_change, of_environments};
 use crate::kustomize::Parsed;
 use crate::report::diff::{self, Difference};
 use crate::report::{count, printable};
@@ -55,5 +55,5 @@ fn differences(
         });
     }
     let (_, judged) = sides(change, variables)?;
-    of_change(&judged, parsed, Only { app, environment: arguments.env.first().map(String::as_str) })
+    of_change(&judged, parsed, app, arguments.env.first().map(String::as_str))
 }

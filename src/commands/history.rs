@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::facts::Timeline;
 use crate::gate::{self, GateError};
 use crate::kustomize::Parsed;
+use crate::model::Only;
 use crate::report::{history, printable};
 use crate::sources::Commit;
 
@@ -66,20 +67,13 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
     };
     let (config, overlays) = gate::overlays(&repository.tree(&tip), parsed)?;
     let environment = arguments.env.as_ref().map(|name| gate::environment(&config, name)).transpose()?;
-    let mut timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), now)?;
-    if let Some(app) = &arguments.app {
-        if !timeline.live.contains_key(app) {
-            return Err(GateError::Unfit {
-                message: format!("the app `{app}` was never there"),
-                help: "`tollgate history` without a name tells all of them".to_owned(),
-            });
-        }
-        timeline.live.retain(|known, _| known == app);
-        timeline.gaps.retain(|gap| gap.app == *app);
-    }
-    if let Some(environment) = environment {
-        timeline.live.values_mut().for_each(|environments| environments.retain(|at, _| *at == environment));
-        timeline.gaps.retain(|gap| gap.environment == environment);
+    let only = Only { app: arguments.app.as_deref(), environment };
+    let timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), only, now)?;
+    if let Some(app) = arguments.app.as_ref().filter(|_| timeline.live.is_empty() && timeline.gaps.is_empty()) {
+        return Err(GateError::Unfit {
+            message: format!("the app `{app}` was never there"),
+            help: "`tollgate history` without a name tells all of them".to_owned(),
+        });
     }
     Ok((timeline, config))
 }

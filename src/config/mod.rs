@@ -157,6 +157,9 @@ impl Config {
 /// meaning from the character after it.
 #[must_use]
 pub fn glob_matches(pattern: &str, name: &str) -> bool {
+    if !pattern.contains(['*', '?', '\\']) {
+        return pattern == name;
+    }
     let (pattern, name): (Vec<Glob>, Vec<char>) = (Glob::parse(pattern), name.chars().collect());
     let (mut at, mut in_name) = (0, 0);
     let mut star: Option<(usize, usize)> = None;

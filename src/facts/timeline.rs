@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::history::{HistoryError, landed};
 use crate::config::{Config, Mirrors};
 use crate::kustomize::{Closure, FILE_NAMES, Options, Outline, Parsed, RenderError, Renderer, Scanner, outline};
-use crate::model::{Image, Overlay, Overlays, State, discover};
+use crate::model::{Image, Only, Overlay, Overlays, State, discover};
 use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError};
 
 /// What was live, by app and by the environment's position in the configuration; oldest first.
@@ -64,7 +64,8 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Goes through the first-parent line of the tip, whose overlays say what apps are called.
+    /// Goes through the first-parent line of the tip, whose overlays say what apps are called; renders only what is
+    /// wanted.
     ///
     /// # Errors
     /// When history was cut off or cannot be read.
@@ -73,6 +74,7 @@ impl Timeline {
         parsed: &Parsed,
         config: &Config,
         tip: (&Commit, Overlays),
+        only: Only<'_>,
         now: i64,
     ) -> Result<Self, HistoryError> {
         let (tip, known) = tip;
@@ -92,6 +94,7 @@ impl Timeline {
             scanner: Scanner::new(parsed, &tree),
             listing: Listing::default(),
             known,
+            only,
             slots: Vec::new(),
             places: HashMap::new(),
             reading: HashMap::new(),
@@ -205,6 +208,7 @@ struct Sweep<'a> {
     listing: Listing,
     /// The overlays at the tip, which say what apps are called.
     known: Overlays,
+    only: Only<'a>,
     slots: Vec<Slot>,
     /// The overlays of an app in an environment.
     places: HashMap<(String, usize), Vec<usize>>,
@@ -278,7 +282,8 @@ impl Sweep<'_> {
         for overlay in found.all {
             match slots.get(&overlay) {
                 Some(at) => standing[*at] = true,
-                None => new.push(overlay),
+                None if self.only.wants(&overlay) => new.push(overlay),
+                None => {}
             }
         }
         let mut affected = Vec::new();

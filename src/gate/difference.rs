@@ -4,29 +4,26 @@ use std::collections::BTreeSet;
 
 use super::{GateError, read_config};
 use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
-use crate::model::{Overlay, Overlays, discover};
+use crate::model::{Only, Overlay, Overlays, discover};
 use crate::parallel;
 use crate::report::diff::Difference;
 use crate::sources::{self, Judged, RepoPath, Tree};
 use crate::yaml::Node;
 
-/// Which overlays are wanted.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Only<'a> {
-    /// Only this app.
-    pub app: Option<&'a str>,
-    /// Only this environment.
-    pub environment: Option<&'a str>,
-}
-
 /// What a change does, overlay by overlay; only those that it can reach are rendered.
 ///
 /// # Errors
 /// When a side cannot be read, or the configuration is wrong.
-pub fn of_change(judged: &Judged, parsed: &Parsed, only: Only<'_>) -> Result<Vec<Difference>, GateError> {
+pub fn of_change(
+    judged: &Judged,
+    parsed: &Parsed,
+    app: Option<&str>,
+    environment: Option<&str>,
+) -> Result<Vec<Difference>, GateError> {
     let (base_tree, head_tree): (&dyn Tree, &dyn Tree) = (&judged.base_tree, &*judged.head_tree);
     let config = read_config(base_tree, parsed)?;
-    let environment = only.environment.map(|name| super::environment(&config, name)).transpose()?;
+    let environment = environment.map(|name| super::environment(&config, name)).transpose()?;
+    let only = Only { app, environment };
     let changes = sources::changed(base_tree, head_tree)?;
     let scanners = (Scanner::new(parsed, base_tree), Scanner::new(parsed, head_tree));
     let overlays = |tree, scanner: &Scanner<'_>, known: Option<&Overlays>| {
@@ -37,13 +34,11 @@ pub fn of_change(judged: &Judged, parsed: &Parsed, only: Only<'_>) -> Result<Vec
     let union: BTreeSet<&Overlay> = base.all.iter().chain(&head.all).collect();
     let mut affected = Vec::new();
     for overlay in union {
-        let is_wanted = only.app.is_none_or(|app| app == overlay.app)
-            && environment.is_none_or(|environment| environment == overlay.environment);
         let reaches = |scanner: &Scanner<'_>| {
             let reach = scanner.reach(&overlay.path).map_err(GateError::Unreadable)?;
             Ok::<_, GateError>(reach.closure.touches(&changes))
         };
-        if is_wanted && (reaches(&scanners.0)? || reaches(&scanners.1)?) {
+        if only.wants(overlay) && (reaches(&scanners.0)? || reaches(&scanners.1)?) {
             affected.push(overlay);
         }
     }
@@ -73,9 +68,9 @@ pub fn of_environments(
     let (config, overlays) = super::overlays(tree, parsed)?;
     let [from, to] = [super::environment(&config, environments[0])?, super::environment(&config, environments[1])?];
     let renderer = Renderer::new(parsed, tree, Options::default());
-    let is_wanted = |overlay: &&Overlay| overlay.environment == to && app.is_none_or(|app| app == overlay.app);
+    let only = Only { app, environment: Some(to) };
     let mut pairs = Vec::new();
-    for overlay in overlays.all.iter().filter(is_wanted) {
+    for overlay in overlays.all.iter().filter(|overlay| only.wants(overlay)) {
         let counterparts = overlays.counterparts(overlay, from);
         pairs.extend(counterparts.into_iter().map(|other| (other, overlay)));
     }

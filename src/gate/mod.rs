@@ -10,14 +10,14 @@ use crate::config::{self, Config, ConfigError};
 use crate::facts::{Change, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
-use crate::model::{Overlay, Overlays, discover};
+use crate::model::{Only, Overlay, Overlays, Unjudged, discover};
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
 use crate::report::Report;
 use crate::sources::{self, Content, Entry, Judged, RepoPath, Repository, RepositoryError, Tree, TreeError};
 
 use documents::Documents;
 
-pub use difference::{Only, of_change, of_environments};
+pub use difference::{of_change, of_environments};
 pub use promote::{Wish, promote};
 
 mod combinations;
@@ -287,6 +287,7 @@ fn run(
     let head_scanner = base_scanner.for_tree(&*judged.head_tree, &change.files);
     let listing = listing.after(&*judged.head_tree, &change.files)?;
     let head = discover(&config, &listing, &head_scanner, Some(&base)).map_err(GateError::Unreadable)?;
+    let unjudged = Unjudged::beside(&head, &config, &listing, &head_scanner).map_err(GateError::Unreadable)?;
     if base.all.is_empty() && head.all.is_empty() {
         return Err(nothing(&config));
     }
@@ -322,7 +323,7 @@ fn run(
     report.affected.sort_by_cached_key(|(app, environment, path)| {
         (app.clone(), std::cmp::Reverse(sides.config.environment(environment)), path.clone())
     });
-    report.not_judged = left_out(&sides, request, review.is_some(), rules);
+    report.not_judged = left_out(&unjudged, request, review.is_some(), rules);
     Ok(report)
 }
 
@@ -565,15 +566,12 @@ fn union<'a>(sides: &'a Sides<'_>) -> Vec<Subject<'a>> {
 
 fn subjects<'a>(sides: &'a Sides<'_>, request: &Request<'_>) -> Vec<Subject<'a>> {
     let environment = request.environment.and_then(|name| sides.config.environment(name));
-    let wanted = |subject: &Subject<'_>| {
-        environment.is_none_or(|wanted| subject.overlay.environment == wanted)
-            && request.app.is_none_or(|wanted| subject.overlay.app == wanted)
-    };
-    union(sides).into_iter().filter(wanted).collect()
+    let only = Only { app: request.app, environment };
+    union(sides).into_iter().filter(|subject| only.wants(subject.overlay)).collect()
 }
 
 /// Tells what was not judged, so that a green tick claims no more than it stands for.
-fn left_out(sides: &Sides<'_>, request: &Request<'_>, has_review: bool, rules: &[Rule]) -> Vec<String> {
+fn left_out(unjudged: &Unjudged, request: &Request<'_>, has_review: bool, rules: &[Rule]) -> Vec<String> {
     let mut left_out = Vec::new();
     let needs_review = rules.iter().any(|rule| rule.metadata.custom.needs.iter().any(|need| need == "review"));
     if needs_review && !has_review {
@@ -585,8 +583,8 @@ fn left_out(sides: &Sides<'_>, request: &Request<'_>, has_review: bool, rules: &
         }
     }
     for (what, folders) in [
-        ("kustomization(s) that belong to no known environment", &sides.head.unrecognised),
-        ("folder(s) of manifests without a kustomization that name an environment", &sides.head.plain),
+        ("kustomization(s) that belong to no known environment", &unjudged.kustomizations),
+        ("folder(s) of manifests without a kustomization that name an environment", &unjudged.plain),
     ] {
         if !folders.is_empty() {
             let some: Vec<String> = folders.iter().take(3).map(|path| format!("`{path}`")).collect();

@@ -23,16 +23,29 @@ pub struct Overlay {
     below: String,
 }
 
+/// Which overlays are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Only<'a> {
+    /// Only this app.
+    pub app: Option<&'a str>,
+    /// Only the environment at this position.
+    pub environment: Option<usize>,
+}
+
+impl Only<'_> {
+    /// Whether an overlay is wanted.
+    #[must_use]
+    pub fn wants(&self, overlay: &Overlay) -> bool {
+        self.app.is_none_or(|app| app == overlay.app)
+            && self.environment.is_none_or(|environment| environment == overlay.environment)
+    }
+}
+
 /// The overlays of one tree.
 #[derive(Clone, Debug, Default)]
 pub struct Overlays {
     /// In path order; a path stands once.
     pub all: Vec<Overlay>,
-    /// Kustomizations that are no overlay and that no overlay uses, in path order: nobody judges them.
-    pub unrecognised: Vec<RepoPath>,
-    /// Folders of manifests that name an environment, but have no kustomization, and that no kustomization reads, in path
-    /// order; only without a layout, which makes overlays of them.
-    pub plain: Vec<RepoPath>,
     /// The folders that all apps are in, which their names leave out.
     common: Vec<String>,
 }
@@ -118,9 +131,35 @@ pub fn discover(
         }
     }
     found.sort();
-    let unrecognised = unrecognised(&folders, &found, scanner)?;
-    let plain = if config.layouts.is_empty() { plain(config, listing, &folders, scanner)? } else { Vec::new() };
-    Ok(Overlays { all: found, unrecognised, plain, common })
+    Ok(Overlays { all: found, common })
+}
+
+/// What looks as if somebody should judge it, but is no overlay.
+#[derive(Clone, Debug, Default)]
+pub struct Unjudged {
+    /// Kustomizations that are no overlay and that no overlay uses, in path order.
+    pub kustomizations: Vec<RepoPath>,
+    /// Folders of manifests that name an environment, but have no kustomization, and that no kustomization reads, in path
+    /// order; only without a layout, which makes overlays of them.
+    pub plain: Vec<RepoPath>,
+}
+
+impl Unjudged {
+    /// Looks for what `overlays`, found in the same tree, leave out.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn beside(
+        overlays: &Overlays,
+        config: &Config,
+        listing: &Listing,
+        scanner: &Scanner<'_>,
+    ) -> Result<Self, RenderError> {
+        let folders = candidates(config, listing, scanner)?;
+        let kustomizations = unrecognised(&folders, &overlays.all, scanner)?;
+        let plain = if config.layouts.is_empty() { plain(config, listing, &folders, scanner)? } else { Vec::new() };
+        Ok(Self { kustomizations, plain })
+    }
 }
 
 fn is_manifest(path: &RepoPath) -> bool {
@@ -325,7 +364,9 @@ mod tests {
         assert_eq!(below("clusters/prod/web"), ["clusters/staging/web"]);
         assert!(below("clusters/prod/api").is_empty());
         assert_eq!(below("clusters/us/prod-1"), ["clusters/us/staging-2"]);
-        assert_eq!(overlays.plain, [RepoPath::new("clusters/prod/plain").unwrap()]);
+        let unjudged =
+            Unjudged::beside(&overlays, &config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree)).unwrap();
+        assert_eq!(unjudged.plain, [RepoPath::new("clusters/prod/plain").unwrap()]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tollgate::config::Config;
 use tollgate::facts::Timeline;
 use tollgate::kustomize::{Parsed, Scanner};
-use tollgate::model::discover;
+use tollgate::model::{Only, discover};
 use tollgate::sources::{CommitId, ContentId, RepoPath, Repository as Opened, list};
 
 use crate::support::{Files, Numbers, Repository};
@@ -205,7 +205,8 @@ fn history_is_the_truth_row_for_row() {
         let config = config(&parsed);
         let tree = repository.tree(&tip);
         let overlays = discover(&config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree), None).unwrap();
-        let timeline = Timeline::read(&repository, &parsed, &config, (&tip, overlays), made.time + 60).unwrap();
+        let timeline =
+            Timeline::read(&repository, &parsed, &config, (&tip, overlays), Only::default(), made.time + 60).unwrap();
         let mut found = Truth::new();
         for (app, environments) in &timeline.live {
             for (at, rows) in environments {
