@@ -189,6 +189,9 @@ pub struct StatusArguments {
     /// What they ran at that time [default: now]
     #[arg(long, value_name = "RFC3339")]
     pub at: Option<String>,
+    /// Write which versions the working tree, or `--base`, declares to a file that can be committed
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "app", "env", "format"])]
+    pub write: Option<PathBuf>,
 }
 
 /// Forms of tables.

@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::path::Path;
 
 use chrono::DateTime;
 
@@ -11,7 +12,7 @@ use crate::gate::{self, GateError};
 use crate::kustomize::Parsed;
 use crate::model::Only;
 use crate::report::{history, printable};
-use crate::sources::Commit;
+use crate::sources::{Commit, Tree, write_outside};
 
 pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let now = process.now.timestamp();
@@ -23,6 +24,9 @@ pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io
 }
 
 pub(super) fn status(arguments: &StatusArguments, process: &mut Process<'_>) -> io::Result<Exit> {
+    if let Some(file) = &arguments.write {
+        return write_versions(&arguments.history, file, process);
+    }
     let at = match &arguments.at {
         None => process.now.timestamp(),
         Some(text) => {
@@ -39,6 +43,29 @@ pub(super) fn status(arguments: &StatusArguments, process: &mut Process<'_>) -> 
         TableFormat::Json => history::status_json(timeline, config, at, out),
         TableFormat::Markdown => history::status_markdown(timeline, config, at, out),
     })
+}
+
+fn write_versions(arguments: &HistoryArguments, file: &Path, process: &mut Process<'_>) -> io::Result<Exit> {
+    let parsed = Parsed::default();
+    let versions = repository_in(&arguments.repo).map_err(GateError::from).and_then(|repository| {
+        let tree: Box<dyn Tree> = match &arguments.base {
+            Some(revision) => Box::new(repository.tree(&repository.commit(revision)?)),
+            None => Box::new(repository.working_tree()),
+        };
+        gate::rendered_versions(&*tree, &parsed)
+    });
+    let error = match versions {
+        Ok(versions) => match write_outside(file, versions.text().as_bytes()) {
+            Ok(()) => return Ok(Exit::Allowed),
+            Err(error) => GateError::Unfit {
+                message: format!("cannot write `{}`: {error}", file.display()),
+                help: "name a file in a folder that is there".to_owned(),
+            },
+        },
+        Err(error) => error,
+    };
+    gate_error(&error, &parsed, process)?;
+    Ok(Exit::Undecided)
 }
 
 fn tell(

@@ -101,6 +101,8 @@ pub struct Config {
     pub dependencies: Vec<Dependency>,
     /// Folders with the Flux `Kustomization`s and Argo CD `Application`s that deploy overlays.
     pub controllers: Vec<RepoPath>,
+    /// The committed file that says which version each environment runs.
+    pub versions: Option<RepoPath>,
     /// Freezes, one-shot and recurring.
     pub freezes: Vec<Freeze>,
     /// Settings of rules.
@@ -131,6 +133,7 @@ impl Default for Config {
             groups: Vec::new(),
             dependencies: Vec::new(),
             controllers: Vec::new(),
+            versions: None,
             freezes: Vec::new(),
             rules: Vec::new(),
         }

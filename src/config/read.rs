@@ -136,6 +136,7 @@ impl Reader {
             "groups",
             "dependencies",
             "controllers",
+            "versions",
             "freezes",
             "rules",
         ];
@@ -174,6 +175,15 @@ impl Reader {
                     config.groups = items.iter().filter_map(|item| self.group(item)).collect();
                 }
                 "dependencies" => config.dependencies = self.dependencies(value),
+                "versions" => {
+                    if let Some(text) = self.text(value, "a file's path") {
+                        config.versions = RepoPath::new(&text).filter(|path| !path.is_root());
+                        if config.versions.is_none() {
+                            let message = format!("`{text}` is no file of this repository");
+                            self.problem(value.origin.span, message, "write such as `versions.json`");
+                        }
+                    }
+                }
                 "controllers" => {
                     for (text, span) in self.texts(value, "a folder") {
                         match RepoPath::new(&text) {

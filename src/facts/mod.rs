@@ -7,6 +7,7 @@ pub use controllers::{Deployer, cycles, deployers, needed};
 pub use history::{Depth, History, HistoryError, Stay};
 pub use owners::{OWNERS_PLACES, OwnerRule, Owners};
 pub use timeline::{Gap, Live, Stretch, Timeline};
+pub use versions::{Versions, VersionsFile, WrittenVersions, versions};
 
 mod approvals;
 mod change;
@@ -14,3 +15,4 @@ mod controllers;
 mod history;
 mod owners;
 mod timeline;
+mod versions;

@@ -9,14 +9,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::combinations::Controllers;
 use super::{GateError, Request, Sides, Subject};
 use crate::config::{Bots, describe_seconds};
-use crate::facts::{History, Review, first_changed_line};
+use crate::facts::{History, Review, WrittenVersions, first_changed_line, versions};
 use crate::finding::{Label, Object};
 use crate::kustomize::{Closure, FILE_NAMES, Options, Reach, RenderError, Renderer, Rendering};
-use crate::model::State;
+use crate::model::{Only, State};
 use crate::policy::{
     ChangeInput, ContainerInput, Document, EnvironmentInput, ErrorInput, Facts, FileOwners, FreezeInput, Handle,
     Handles, ImageInput, LimitsInput, OverlayInput, OverlayOwners, OwnersFacts, ProvidedInput, ReferenceInput,
-    RelatedInput, Soak, StateInput, Target,
+    RelatedInput, Soak, StateInput, Target, VersionRow, VersionsFacts,
 };
 use crate::sources::{RepoPath, Tree};
 use crate::span::Span;
@@ -150,6 +150,7 @@ impl<'a> Documents<'a> {
             freezes: if affected { self.freezes(subject, &mut handles) } else { Vec::new() },
             ..Facts::default()
         };
+        facts.versions = self.versions(subject, after, &*self.sides.judged.head_tree, own, &mut handles)?;
         if affected && wants_history && after.error.is_none() {
             facts.promotions = self.promotions(subject, before, after, &mut handles)?;
             facts.combinations = self.combinations(subject, after, &facts.promotions, &mut handles)?;
@@ -165,12 +166,52 @@ impl<'a> Documents<'a> {
             let own = self.own_file(subject, reaches.0, &mut handles)?;
             let state = state_input(before, &mut handles, own);
             let owners = OwnersFacts { overlay: Some(self.overlay_owners(subject, &mut handles)), files: Vec::new() };
-            let facts = Facts { owners, ..Facts::default() };
+            let versions = self.versions(subject, before, &self.sides.judged.base_tree, own, &mut handles)?;
+            let facts = Facts { versions, owners, ..Facts::default() };
             Some((self.document(Some((subject, false, own)), Some(own), (state.clone(), state), facts), handles))
         } else {
             None
         };
         Ok(((document, handles), known))
+    }
+
+    /// What the committed file of versions says of an overlay. Of several overlays of an app in one environment none is
+    /// expected to run all that is written.
+    fn versions(
+        &self,
+        subject: &Subject<'_>,
+        side: &Side,
+        tree: &dyn Tree,
+        own: Handle,
+        handles: &mut Handles,
+    ) -> Result<Option<VersionsFacts>, GateError> {
+        let Some(path) = self.sides.config.versions.as_ref().filter(|_| side.exists && side.error.is_none()) else {
+            return Ok(None);
+        };
+        let overlay = subject.overlay;
+        let environment = &self.sides.config.environments[overlay.environment].name;
+        let file = path.to_string();
+        let rendered = versions(side.state.images.iter().map(|used| &used.image));
+        let Some(written) = WrittenVersions::read(tree, self.sides.parsed, path)? else {
+            let row =
+                |(repository, version)| VersionRow { at: own, repository, written: None, rendered: Some(version) };
+            return Ok(Some(VersionsFacts { file, rows: rendered.into_iter().map(row).collect() }));
+        };
+        let (mut rows, place) = written.of(&overlay.app, environment);
+        let only = Only { app: Some(&overlay.app), environment: Some(overlay.environment) };
+        let is_alone = self.sides.head.all.iter().filter(|other| only.wants(other)).count() < 2;
+        let mut told = Vec::new();
+        for (repository, version) in rendered {
+            let (written, span) = rows.remove(&repository).map_or((None, place), |(text, span)| (Some(text), span));
+            let is_one_of =
+                |text: &String| !is_alone && version.split(' ').all(|it| text.split(' ').any(|one| it == one));
+            let written = if written.as_ref().is_some_and(is_one_of) { Some(version.clone()) } else { written };
+            told.push(VersionRow { at: handles.place(span), repository, written, rendered: Some(version) });
+        }
+        for (repository, (version, span)) in rows.into_iter().filter(|_| is_alone) {
+            told.push(VersionRow { at: handles.place(span), repository, written: Some(version), rendered: None });
+        }
+        Ok(Some(VersionsFacts { file, rows: told }))
     }
 
     /// The document of the change as a whole.

@@ -2,15 +2,16 @@
 //!
 //! It coordinates the stages and is none itself: what a stage knows stays there.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
 
 use crate::config::{self, Config, ConfigError};
-use crate::facts::{Change, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError};
+use crate::facts::{Change, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError, VersionsFile, versions};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
-use crate::model::{Only, Overlay, Overlays, Unjudged, discover};
+use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
+use crate::parallel;
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
 use crate::report::Report;
 use crate::sources::{self, Content, Entry, Judged, RepoPath, Repository, RepositoryError, Tree, TreeError};
@@ -477,6 +478,32 @@ pub fn overlays(tree: &dyn Tree, parsed: &Parsed) -> Result<(Config, Overlays), 
     let listing = sources::list(tree)?;
     let found = discover(&config, &listing, &Scanner::new(parsed, tree), None).map_err(GateError::Unreadable)?;
     Ok((config, found))
+}
+
+/// Which version of what each app runs in each environment, as a snapshot is rendered.
+///
+/// # Errors
+/// When the snapshot cannot be read, or an overlay does not render.
+pub fn rendered_versions(tree: &dyn Tree, parsed: &Parsed) -> Result<VersionsFile, GateError> {
+    let (config, overlays) = overlays(tree, parsed)?;
+    if overlays.all.is_empty() {
+        return Err(nothing(&config));
+    }
+    let renderer = Renderer::new(parsed, tree, Options::default());
+    let images = |overlay: &Overlay| {
+        let rendering = renderer.render_any(&overlay.path).map_err(|failed| GateError::Unreadable(failed.error))?;
+        Ok::<_, GateError>(State::of(&rendering.objects).images)
+    };
+    let mut by_place: BTreeMap<(&str, usize), Vec<Image>> = BTreeMap::new();
+    for (overlay, images) in overlays.all.iter().zip(parallel::map(&overlays.all, images)) {
+        let place = by_place.entry((&overlay.app, overlay.environment)).or_default();
+        place.extend(images?.into_iter().map(|used| used.image));
+    }
+    let mut file = VersionsFile::new();
+    for ((app, environment), images) in by_place {
+        file.set(app, &config.environments[environment].name, versions(&images));
+    }
+    Ok(file)
 }
 
 fn read_config(tree: &dyn Tree, parsed: &Parsed) -> Result<Config, GateError> {

@@ -44,6 +44,7 @@ catalog! {
     "resources/missing_limits",
     "resources/removed_limits",
     "secret/missing",
+    "status/stale",
 }
 
 /// Rego that rules share.

@@ -261,6 +261,8 @@ pub struct Facts {
     pub promotions: Vec<Promotion>,
     /// Combinations that what enters makes with other apps.
     pub combinations: Vec<Combination>,
+    /// What the committed file of versions says of the overlay; `null` where none is configured.
+    pub versions: Option<VersionsFacts>,
     /// What is newly wrong with the order of controllers; only for the change as a whole.
     pub order: Vec<OrderFault>,
     /// Who owns what, and who has approved it.
@@ -359,6 +361,28 @@ pub struct Moment {
     pub time: String,
     /// The commit, shortened.
     pub commit: String,
+}
+
+/// The committed file of versions beside what is rendered.
+#[derive(Clone, Debug, Serialize)]
+pub struct VersionsFacts {
+    /// The file.
+    pub file: String,
+    /// Every repository that either side names.
+    pub rows: Vec<VersionRow>,
+}
+
+/// One repository.
+#[derive(Clone, Debug, Serialize)]
+pub struct VersionRow {
+    /// Where the version is, or would be, written.
+    pub at: Handle,
+    /// The repository.
+    pub repository: String,
+    /// The version in the file.
+    pub written: Option<String>,
+    /// The version that is rendered.
+    pub rendered: Option<String>,
 }
 
 /// Something wrong with the order in which controllers deploy.

@@ -318,6 +318,23 @@ fn what_runs_where_is_told_with_its_commit() {
 }
 
 #[test]
+fn versions_are_written_to_be_committed() {
+    let mut base = repository();
+    base.extend(files(&[("tollgate.yaml", "version: 1\nversions: versions.json\n")]));
+    let head = with(&base, &[("apps/api/prod/app.yaml", &pinned('a').replace("/api@", "/other@"))]);
+    let made = two_commits(&base, &head);
+    let told = run(made.path(), &["check", "--rule", "status/stale"]);
+    assert!(told.code == 0 && told.out.contains("warning[status/stale]"), "{}", told.out);
+    let written = run(made.path(), &["status", "--write", "versions.json"]);
+    assert_eq!(written.code, 0, "{}", written.err);
+    let text = fs::read_to_string(made.path().join("versions.json")).unwrap();
+    let line = format!("        \"ghcr.io/example/other\": \"sha256:{}\"\n", "a".repeat(64));
+    assert!(text.contains(&line), "{text}");
+    let quiet = run(made.path(), &["check", "--worktree", "--all", "--rule", "status/stale"]);
+    assert!(quiet.code == 0 && !quiet.out.contains("[status/stale]"), "{}{}", quiet.out, quiet.err);
+}
+
+#[test]
 fn what_is_staged_is_judged() {
     let base = repository();
     let head = with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]);
