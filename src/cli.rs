@@ -100,6 +100,9 @@ pub struct Judge {
     /// Who has approved, as JSON
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
+    /// What controllers report as applied.
+    #[command(flatten)]
+    pub reports: Reports,
     /// Judge only this environment
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
@@ -109,6 +112,17 @@ pub struct Judge {
     /// Ask only this rule
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
+}
+
+/// What controllers report as applied.
+#[derive(Debug, Args)]
+pub struct Reports {
+    /// What Argo CD runs: the output of `kubectl get applications.argoproj.io -A -o json`
+    #[arg(long, value_name = "FILE")]
+    pub argocd: Option<PathBuf>,
+    /// What Flux runs: the output of `kubectl get kustomizations.kustomize.toolkit.fluxcd.io -A -o json`
+    #[arg(long, value_name = "FILE")]
+    pub flux: Option<PathBuf>,
 }
 
 /// `tollgate history`.
@@ -166,6 +180,9 @@ pub struct PromoteArguments {
     /// The branch that the change is for [default: the default branch]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
+    /// What controllers report as applied.
+    #[command(flatten)]
+    pub reports: Reports,
     /// The form of what is told
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: PromoteFormat,
@@ -189,8 +206,11 @@ pub struct StatusArguments {
     /// What they ran at that time [default: now]
     #[arg(long, value_name = "RFC3339")]
     pub at: Option<String>,
+    /// What runs, beside what is declared.
+    #[command(flatten)]
+    pub reports: Reports,
     /// Write which versions the working tree, or `--base`, declares to a file that can be committed
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "app", "env", "format"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "app", "env", "format", "argocd", "flux"])]
     pub write: Option<PathBuf>,
 }
 

@@ -4,7 +4,8 @@
 #   An image enters an environment although the base branch's first-parent history never had its content live in the
 #   environment below, for the same app. The content is the digest or, where none is pinned, the exact tag. What this
 #   environment ran before is a rollback and passes. What stood only on a side branch, only in this change or only in a
-#   lower environment does not count.
+#   lower environment does not count. Where the environment below asks for `evidence`, its controller must report the
+#   content as healthy there.
 # custom:
 #   severity: {default: error}
 #   needs: [history]
@@ -51,6 +52,29 @@ command(entry, name) := sprintf(": `tollgate promote %s --to %s`", [input.overla
 	some stay in lower.stays
 	stay.to == null
 } else := ""
+
+deny contains finding if {
+	some entry in input.facts.promotions
+	count(entry.here) == 0
+	live := [below | some below in entry.below; count(below.stays) > 0]
+	count(live) > 0
+	every below in live {
+		below.evidence != null
+		not below.evidence.healthy
+	}
+	below := live[0]
+	finding := {
+		"at": entry.at,
+		"message": sprintf("`%s` was live in %s, but %s does not report it as healthy there", [
+			entry.short,
+			below.environment,
+			below.evidence.controller,
+		]),
+		"label": sprintf("%s would run this", [input.environment.name]),
+		"notes": [sprintf("%s: %s", [one.evidence.controller, report]) | some one in live; some report in one.evidence.reports],
+		"help": sprintf("let it become healthy in %s first, then judge again with a new report", [below.environment]),
+	}
+}
 
 after_soak := "" if input.environment.soak == null
 

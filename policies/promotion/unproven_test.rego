@@ -17,8 +17,8 @@ entry(stays, here) := {
 	"short": "a/b@sha256:ab…",
 	"pinned": true,
 	"wanted": ["staging"],
-	"below": [{"environment": "staging", "stays": stays, "current": [{"content": "sha256:cd…", "since": "then", "commit": "abc"}]}],
-	"lower": [{"environment": "dev", "stays": [stay], "current": []}],
+	"below": [{"environment": "staging", "stays": stays, "current": [{"content": "sha256:cd…", "since": "then", "commit": "abc"}], "evidence": null}],
+	"lower": [{"environment": "dev", "stays": [stay], "current": [], "evidence": null}],
 	"here": here,
 }
 
@@ -65,6 +65,21 @@ test_a_command_is_told_for_what_is_live_lower if {
 	others := unproven.deny with input as document(gone)
 	some other in others
 	not contains(other.help, "tollgate promote")
+}
+
+with_evidence(healthy) := object.union(entry([stay], []), {"below": [{
+	"environment": "staging",
+	"stays": [stay],
+	"current": [],
+	"evidence": {"controller": "Flux", "healthy": healthy, "reports": ["`api` runs this, by commit abc: Ready"]},
+}]})
+
+test_what_is_not_healthy_below_is_found if {
+	found := unproven.deny with input as document(with_evidence(false))
+	some finding in found
+	contains(finding.message, "Flux does not report it as healthy")
+	count(finding.notes) == 1
+	count(unproven.deny) == 0 with input as document(with_evidence(true))
 }
 
 test_the_soak_is_told if {

@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use miette::Diagnostic;
 
 use super::{Exit, Process};
-use crate::cli::{ChangeArguments, Check, Format, Judge, Trust};
+use crate::cli::{ChangeArguments, Check, Format, Judge, Reports, Trust};
+use crate::config::Controller;
+use crate::facts::{Applied, read_applied};
 use crate::finding::Label;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::Parsed;
@@ -89,6 +91,7 @@ fn with_request<T>(
             Some((path.display().to_string(), text))
         }
     };
+    let applied = applied(&arguments.reports).map_err(Failure::Gate)?;
     let (repository, judged) = sides(&arguments.change, variables).map_err(Failure::Gate)?;
     let request = Request {
         repository: &repository,
@@ -100,6 +103,7 @@ fn with_request<T>(
         rule: arguments.rule.as_deref(),
         now,
         review: review.as_ref().map(|(path, text)| (path.as_str(), text.as_str())),
+        applied: applied.as_deref(),
     };
     work(&request).map_err(Failure::Gate)
 }
@@ -134,6 +138,20 @@ pub(super) fn gate_error(error: &GateError, parsed: &Parsed, process: &mut Proce
         GateError::Unreadable(error) => render_error(error, parsed, process),
         error => plain(&error.to_string(), error.help().map(|help| help.to_string()), process),
     }
+}
+
+/// What controllers report; `None` where no file is given.
+pub(super) fn applied(reports: &Reports) -> Result<Option<Vec<Applied>>, GateError> {
+    let mut applied = None;
+    for (file, controller) in [(&reports.argocd, Controller::ArgoCd), (&reports.flux, Controller::Flux)] {
+        let Some(file) = file else { continue };
+        let text = read_outside(file).map_err(|error| GateError::Unfit {
+            message: format!("cannot read `{}`: {error}", file.display()),
+            help: "name a file with what `kubectl get … -A -o json` prints".to_owned(),
+        })?;
+        applied.get_or_insert_with(Vec::new).extend(read_applied(controller, &file.display().to_string(), &text)?);
+    }
+    Ok(applied)
 }
 
 /// The repository in a folder.

@@ -3,11 +3,11 @@ use std::path::Path;
 
 use chrono::DateTime;
 
-use super::check::{gate_error, repository_in};
+use super::check::{applied, gate_error, repository_in};
 use super::{Exit, Process};
-use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
+use crate::cli::{HistoryArguments, Reports, StatusArguments, TableFormat};
 use crate::config::Config;
-use crate::facts::Timeline;
+use crate::facts::{Running, Timeline, running};
 use crate::gate::{self, GateError};
 use crate::kustomize::Parsed;
 use crate::model::Only;
@@ -16,10 +16,10 @@ use crate::sources::{Commit, Tree, write_outside};
 
 pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let now = process.now.timestamp();
-    tell(arguments, process, |timeline, config, out| match arguments.format {
-        TableFormat::Human => history::human(timeline, config, now, out),
-        TableFormat::Json => history::json(timeline, config, out),
-        TableFormat::Markdown => history::markdown(timeline, config, now, out),
+    tell(arguments, None, process, |told, out| match arguments.format {
+        TableFormat::Human => history::human(&told.timeline, &told.config, now, out),
+        TableFormat::Json => history::json(&told.timeline, &told.config, out),
+        TableFormat::Markdown => history::markdown(&told.timeline, &told.config, now, out),
     })
 }
 
@@ -38,10 +38,13 @@ pub(super) fn status(arguments: &StatusArguments, process: &mut Process<'_>) -> 
             time.timestamp()
         }
     };
-    tell(&arguments.history, process, |timeline, config, out| match arguments.history.format {
-        TableFormat::Human => history::status_human(timeline, config, at, out),
-        TableFormat::Json => history::status_json(timeline, config, at, out),
-        TableFormat::Markdown => history::status_markdown(timeline, config, at, out),
+    tell(&arguments.history, Some(&arguments.reports), process, |told, out| {
+        let Told { timeline, config, running } = told;
+        match arguments.history.format {
+            TableFormat::Human => history::status_human(timeline, running, config, at, out),
+            TableFormat::Json => history::status_json(timeline, running, config, at, out),
+            TableFormat::Markdown => history::status_markdown(timeline, running, config, at, out),
+        }
     })
 }
 
@@ -68,15 +71,23 @@ fn write_versions(arguments: &HistoryArguments, file: &Path, process: &mut Proce
     Ok(Exit::Undecided)
 }
 
+/// What there is to tell.
+struct Told {
+    timeline: Timeline,
+    config: Config,
+    running: Vec<Running>,
+}
+
 fn tell(
     arguments: &HistoryArguments,
+    reports: Option<&Reports>,
     process: &mut Process<'_>,
-    write: impl FnOnce(&Timeline, &Config, &mut dyn Write) -> io::Result<()>,
+    write: impl FnOnce(&Told, &mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Exit> {
     let parsed = Parsed::default();
-    match read(arguments, &parsed, process.now.timestamp()) {
-        Ok((timeline, config)) => {
-            write(&timeline, &config, process.out)?;
+    match read(arguments, reports, &parsed, process.now.timestamp()) {
+        Ok(told) => {
+            write(&told, process.out)?;
             Ok(Exit::Allowed)
         }
         Err(error) => {
@@ -86,7 +97,8 @@ fn tell(
     }
 }
 
-fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Timeline, Config), GateError> {
+fn read(arguments: &HistoryArguments, reports: Option<&Reports>, parsed: &Parsed, now: i64) -> Result<Told, GateError> {
+    let applied = reports.map(applied).transpose()?.flatten().unwrap_or_default();
     let repository = repository_in(&arguments.repo)?;
     let tip: Commit = match &arguments.base {
         Some(revision) => repository.commit(revision)?,
@@ -95,6 +107,7 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
     let (config, overlays) = gate::overlays(&repository.tree(&tip), parsed)?;
     let environment = arguments.env.as_ref().map(|name| gate::environment(&config, name)).transpose()?;
     let only = Only { app: arguments.app.as_deref(), environment };
+    let running = running(&repository, parsed, &overlays.all, &applied);
     let timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), only, now)?;
     if let Some(app) = arguments.app.as_ref().filter(|_| timeline.live.is_empty() && timeline.gaps.is_empty()) {
         return Err(GateError::Unfit {
@@ -102,5 +115,5 @@ fn read(arguments: &HistoryArguments, parsed: &Parsed, now: i64) -> Result<(Time
             help: "`tollgate history` without a name tells all of them".to_owned(),
         });
     }
-    Ok((timeline, config))
+    Ok(Told { timeline, config, running })
 }

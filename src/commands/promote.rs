@@ -1,6 +1,6 @@
 use std::io;
 
-use super::check::{gate_error, repository_in};
+use super::check::{applied, gate_error, repository_in};
 use super::{Exit, Process};
 use crate::cli::{PromoteArguments, PromoteFormat};
 use crate::gate::{self, GateError, Wish};
@@ -16,11 +16,13 @@ pub(super) fn run(arguments: &PromoteArguments, process: &mut Process<'_>) -> io
             Some(revision) => repository.commit(revision)?,
             None => repository.default_branch()?,
         };
+        let applied = applied(&arguments.reports)?;
         let wish = Wish {
             app: &arguments.app,
             environment: &arguments.to,
             image: arguments.image.as_deref(),
             digest: arguments.digest.as_deref(),
+            applied: applied.as_deref(),
             now: process.now,
         };
         let planned = gate::promote(&repository, &tip, &wish, &parsed)?;

@@ -31,6 +31,35 @@ pub enum Bots {
     Deny,
 }
 
+/// What applies overlays to clusters, and reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Controller {
+    /// Argo CD.
+    ArgoCd,
+    /// Flux.
+    Flux,
+}
+
+impl Controller {
+    /// How people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ArgoCd => "Argo CD",
+            Self::Flux => "Flux",
+        }
+    }
+
+    /// The option that names its reports, and what configures it.
+    #[must_use]
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::ArgoCd => "argocd",
+            Self::Flux => "flux",
+        }
+    }
+}
+
 /// One environment.
 #[derive(Clone, Debug)]
 pub struct Environment {
@@ -45,6 +74,8 @@ pub struct Environment {
     pub protected: bool,
     /// How long a digest must have been live below, in seconds.
     pub soak: Option<i64>,
+    /// Whose report must say that a content is healthy here before it may leave for the next environment.
+    pub evidence: Option<Controller>,
     /// How many owners must have approved.
     pub approvals: usize,
     /// Whether bots may change it.
@@ -118,6 +149,7 @@ impl Default for Config {
             promotes_from: None,
             protected: name == "production",
             soak: None,
+            evidence: None,
             approvals: 1,
             bots: Bots::Allow,
         };

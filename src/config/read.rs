@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
-use super::{Bots, Config, Dependency, Environment, Group, Mirrors, RuleSetting};
+use super::{Bots, Config, Controller, Dependency, Environment, Group, Mirrors, RuleSetting};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
 use crate::sources::RepoPath;
@@ -211,7 +211,7 @@ impl Reader {
         let mut environments: Vec<Environment> = Vec::new();
         let mut below: Vec<(String, Span)> = Vec::new();
         for item in self.list(node, "`environments`") {
-            let known = ["name", "aliases", "promotesFrom", "protected", "soak", "approvals", "bots"];
+            let known = ["name", "aliases", "promotesFrom", "protected", "soak", "evidence", "approvals", "bots"];
             let fields = self.fields(item, &known, "an environment");
             let usual = Config::default();
             let mut environment = Environment {
@@ -220,6 +220,7 @@ impl Reader {
                 promotes_from: Some(Vec::new()),
                 protected: false,
                 soak: None,
+                evidence: None,
                 approvals: 1,
                 bots: Bots::Allow,
             };
@@ -236,6 +237,15 @@ impl Reader {
                     }
                     "protected" => environment.protected = self.flag(value, "`protected`"),
                     "soak" => environment.soak = self.duration(value, "`soak`"),
+                    "evidence" => match value.as_text() {
+                        Some("argocd") => environment.evidence = Some(Controller::ArgoCd),
+                        Some("flux") => environment.evidence = Some(Controller::Flux),
+                        _ => self.problem(
+                            value.origin.span,
+                            "`evidence` takes `argocd` or `flux`",
+                            "write `evidence: argocd`",
+                        ),
+                    },
                     "approvals" => match value.as_scalar().map(|scalar| scalar.kind) {
                         Some(Kind::Int(count)) if count >= 0 => {
                             environment.approvals = usize::try_from(count).unwrap_or(usize::MAX);

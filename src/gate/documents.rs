@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::combinations::Controllers;
 use super::{GateError, Request, Sides, Subject};
 use crate::config::{Bots, describe_seconds};
-use crate::facts::{History, Review, WrittenVersions, first_changed_line, versions};
+use crate::facts::{History, Review, Running, WrittenVersions, first_changed_line, versions};
 use crate::finding::{Label, Object};
 use crate::kustomize::{Closure, FILE_NAMES, Options, Reach, RenderError, Renderer, Rendering};
 use crate::model::{Only, State};
@@ -68,6 +68,8 @@ pub(super) struct Documents<'a> {
     review: Option<&'a Review>,
     parameters: serde_json::Value,
     history: OnceCell<History<'a>>,
+    /// What controllers report, rendered when it is first asked for.
+    pub(super) running_below: OnceCell<Vec<Running>>,
     pub(super) controllers: OnceCell<[Controllers<'a>; 2]>,
     valid_until: Option<DateTime<Utc>>,
     /// CODEOWNERS lines whose owners are asked for an environment already.
@@ -89,6 +91,7 @@ impl<'a> Documents<'a> {
             review,
             parameters,
             history: OnceCell::new(),
+            running_below: OnceCell::new(),
             controllers: OnceCell::new(),
             valid_until: None,
             asked_lines: HashSet::new(),

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use chrono::{DateTime, Utc};
 
 use crate::config::{self, Config, ConfigError};
-use crate::facts::{Change, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError, VersionsFile, versions};
+use crate::facts::{
+    Applied, Change, EvidenceError, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError, VersionsFile, versions,
+};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
 use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
@@ -47,6 +49,8 @@ pub struct Request<'a> {
     pub now: DateTime<Utc>,
     /// The review file's name and text.
     pub review: Option<(&'a str, &'a str)>,
+    /// What controllers report as applied; `None` where nobody was asked.
+    pub applied: Option<&'a [Applied]>,
 }
 
 impl<'a> Request<'a> {
@@ -63,6 +67,7 @@ impl<'a> Request<'a> {
             rule: None,
             now,
             review: None,
+            applied: None,
         }
     }
 }
@@ -90,6 +95,10 @@ pub enum GateError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Review(#[from] ReviewError),
+    /// A controller's report.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Evidence(#[from] EvidenceError),
     /// The configuration; every problem is told.
     #[error("the configuration has {} problem(s)", .0.len())]
     Config(Vec<ConfigError>),

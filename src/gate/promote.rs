@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::promotions::below;
 use super::{GateError, Request, environment, judge, read_config};
 use crate::config::Config;
-use crate::facts::{Depth, History};
+use crate::facts::{Applied, Depth, History};
 use crate::kustomize::{FILE_NAMES, Options, Parsed, Renderer, Scanner};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::Report;
@@ -25,6 +25,8 @@ pub struct Wish<'a> {
     pub image: Option<&'a str>,
     /// The digest that is wanted, where it is not the one that is live below.
     pub digest: Option<&'a str>,
+    /// What controllers report as applied; `None` where nobody was asked.
+    pub applied: Option<&'a [Applied]>,
     /// The time.
     pub now: DateTime<Utc>,
 }
@@ -66,7 +68,7 @@ pub fn promote(
         head_tree: Box::new(EditedTree::new(tree.clone(), &files)?),
         added: Vec::new(),
     };
-    let report = judge(&Request::new(repository, &judged, wish.now), parsed)?;
+    let report = judge(&Request { applied: wish.applied, ..Request::new(repository, &judged, wish.now) }, parsed)?;
     let (app, environment) = (wish.app.to_owned(), wish.environment.to_owned());
     Ok(Some((Promotion { app, environment, replaced: told, files }, report)))
 }

@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use super::documents::{Documents, Side, moment, target};
 use super::{GateError, Subject};
 use crate::config::{Config, describe_seconds};
-use crate::facts::{Depth, Stay};
+use crate::facts::{Depth, Running, Stay, running};
 use crate::model::{Image, Overlay, Overlays};
-use crate::policy::{Handles, Promotion, Running, StayInput, Tier};
+use crate::policy::{self, Evidence, Handles, Promotion, StayInput, Tier};
 
 impl Documents<'_> {
     pub(super) fn promotions(
@@ -63,8 +63,11 @@ impl Documents<'_> {
         for environment in below {
             let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
             let stays = self.stays_in(subject.overlay, *environment, content, depth)?;
-            is_proven |= stays.iter().any(|stay| stay.seconds(self.now()) >= enough);
-            promotion.below.push(self.tier(*environment, &stays, soak));
+            let mut tier = self.tier(*environment, &stays, soak);
+            tier.evidence = self.evidence(subject.overlay, *environment, content)?;
+            let is_healthy = tier.evidence.as_ref().is_none_or(|evidence| evidence.healthy);
+            is_proven |= is_healthy && stays.iter().any(|stay| stay.seconds(self.now()) >= enough);
+            promotion.below.push(tier);
         }
         if is_proven {
             return Ok(promotion);
@@ -111,9 +114,49 @@ impl Documents<'_> {
         Ok(stays)
     }
 
+    /// What the controller that an environment asks for says of a content there.
+    fn evidence(&self, overlay: &Overlay, environment: usize, content: &str) -> Result<Option<Evidence>, GateError> {
+        let environment_below = &self.sides.config.environments[environment];
+        let Some(controller) = environment_below.evidence else { return Ok(None) };
+        let Some(applied) = self.request.applied else {
+            return Err(GateError::Unfit {
+                message: format!(
+                    "{} asks for evidence by {}, but there is none",
+                    environment_below.name,
+                    controller.name()
+                ),
+                help: format!("give it with `--{} FILE`; see the README for what prints it", controller.option()),
+            });
+        };
+        let running = self
+            .running_below
+            .get_or_init(|| running(self.request.repository, self.sides.parsed, &self.sides.base.all, applied));
+        let counterparts = self.sides.base.counterparts(overlay, environment);
+        let is_asked =
+            |running: &&Running| running.applied.controller == controller && counterparts.contains(&&running.overlay);
+        let (mut healthy, mut reports) = (false, Vec::new());
+        for running in running.iter().filter(is_asked) {
+            let what = match &running.images {
+                Err(why) => why.clone(),
+                Ok(images) => {
+                    let runs = images.iter().any(|image| image.content(&self.sides.config.mirrors) == content);
+                    healthy |= runs && running.applied.is_healthy;
+                    let revision: String = running.applied.revision.chars().take(7).collect();
+                    let runs = if runs { "runs this" } else { "runs something else" };
+                    format!("{runs}, by commit {revision}: {}", running.applied.state)
+                }
+            };
+            reports.push(format!("`{}` {what}", running.applied.name));
+        }
+        if reports.is_empty() {
+            reports.push(format!("nothing about {}", environment_below.name));
+        }
+        Ok(Some(Evidence { controller: controller.name(), healthy, reports }))
+    }
+
     fn tier(&self, environment: usize, stays: &[Stay], soak: Option<i64>) -> Tier {
         let name = self.sides.config.environments[environment].name.clone();
-        Tier { environment: name, stays: self.told(stays, soak), current: Vec::new() }
+        Tier { environment: name, stays: self.told(stays, soak), current: Vec::new(), evidence: None }
     }
 
     fn told(&self, stays: &[Stay], soak: Option<i64>) -> Vec<StayInput> {
@@ -130,7 +173,7 @@ impl Documents<'_> {
     }
 
     /// What an environment runs now of the image's repository.
-    fn running(&self, overlay: &Overlay, environment: usize, image: &Image) -> Result<Vec<Running>, GateError> {
+    fn running(&self, overlay: &Overlay, environment: usize, image: &Image) -> Result<Vec<policy::Running>, GateError> {
         let mirrors = &self.sides.config.mirrors;
         let mut running = Vec::new();
         for other in self.sides.base.counterparts(overlay, environment) {
@@ -140,7 +183,7 @@ impl Documents<'_> {
                 }
                 let stays = self.history()?.stays(&other.path, &current.content(mirrors), Depth::Latest, self.now())?;
                 let Some(stay) = stays.first() else { continue };
-                running.push(Running {
+                running.push(policy::Running {
                     content: short_content(&current),
                     since: moment(stay.from),
                     commit: stay.commit.chars().take(7).collect(),

@@ -299,6 +299,19 @@ pub struct Tier {
     pub stays: Vec<StayInput>,
     /// What runs there now in its place.
     pub current: Vec<Running>,
+    /// Whether it is healthy there; `null` where nobody asks.
+    pub evidence: Option<Evidence>,
+}
+
+/// What a controller reports of a content in one environment.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
+    /// `Argo CD` or `Flux`.
+    pub controller: &'static str,
+    /// Whether any report says that it is healthy.
+    pub healthy: bool,
+    /// What each report says, for people.
+    pub reports: Vec<String>,
 }
 
 /// What runs somewhere.

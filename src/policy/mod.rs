@@ -4,9 +4,9 @@ pub use catalog::{Rule, catalog};
 pub use engine::{Engine, PolicyError, Raised, Related};
 pub use input::{
     ChangeInput, Combination, CombinedApp, CombinedImage, ContainerInput, Document, EnvironmentInput, ErrorInput,
-    Facts, FileOwners, FreezeInput, Handle, Handles, ImageInput, LimitsInput, Moment, OrderFault, OverlayInput,
-    OverlayOwners, OwnersFacts, Promotion, ProvidedInput, ReferenceInput, RelatedInput, Running, Soak, StateInput,
-    StayInput, Target, Tier, VersionRow, VersionsFacts,
+    Evidence, Facts, FileOwners, FreezeInput, Handle, Handles, ImageInput, LimitsInput, Moment, OrderFault,
+    OverlayInput, OverlayOwners, OwnersFacts, Promotion, ProvidedInput, ReferenceInput, RelatedInput, Running, Soak,
+    StateInput, StayInput, Target, Tier, VersionRow, VersionsFacts,
 };
 pub use metadata::{Metadata, Scope};
 pub use settings::{Settings, settings};

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::{count, printable};
 use crate::config::{Config, describe_seconds};
-use crate::facts::{Gap, Stretch, Timeline};
+use crate::facts::{Gap, Running, Stretch, Timeline};
+use crate::model::Image;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -58,12 +59,72 @@ impl<'a> GapRow<'a> {
 struct StatusDocument<'a> {
     schema: &'static str,
     at: String,
-    apps: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Running<'a>>>>,
+    apps: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Declared<'a>>>>,
     gaps: Vec<GapRow<'a>>,
+    running: Vec<AppliedRow<'a>>,
 }
 
 #[derive(Serialize)]
-struct Running<'a> {
+#[serde(rename_all = "camelCase")]
+struct AppliedRow<'a> {
+    app: &'a str,
+    environment: &'a str,
+    overlay: &'a str,
+    controller: &'static str,
+    name: &'a str,
+    revision: &'a str,
+    state: &'a str,
+    healthy: bool,
+    /// Whether it is what is declared; `null` where it is not known what the revision runs.
+    as_declared: Option<bool>,
+    why_unknown: Option<&'a str>,
+    images: Vec<&'a str>,
+}
+
+impl<'a> AppliedRow<'a> {
+    fn of(running: &'a Running, config: &'a Config, declared: &[&Stretch]) -> Self {
+        let applied = &running.applied;
+        let images = running.images.as_deref().unwrap_or_default();
+        let is_declared = |image: &Image| declared.iter().any(|row| row.image.reference == image.reference);
+        Self {
+            app: &running.overlay.app,
+            environment: &config.environments[running.overlay.environment].name,
+            overlay: running.overlay.path.as_str(),
+            controller: applied.controller.name(),
+            name: &applied.name,
+            revision: &applied.revision,
+            state: &applied.state,
+            healthy: applied.is_healthy,
+            as_declared: running.images.is_ok().then(|| images.iter().all(is_declared)),
+            why_unknown: running.images.as_ref().err().map(String::as_str),
+            images: images.iter().map(|image| image.reference.as_str()).collect(),
+        }
+    }
+
+    fn told(&self) -> String {
+        let revision: String = self.revision.chars().take(7).collect();
+        let what = match (self.as_declared, self.why_unknown) {
+            (Some(true), _) => "runs this".to_owned(),
+            (_, Some(why)) => why.to_owned(),
+            _ => format!("runs {}", self.images.join(", ")),
+        };
+        format!("{} `{}` {what}, commit {revision}: {}", self.controller, self.name, self.state)
+    }
+}
+
+/// What controllers report of one app in one environment.
+fn applied<'a>(
+    running: &'a [Running],
+    config: &'a Config,
+    (app, environment): (&str, usize),
+    declared: &[&Stretch],
+) -> Vec<AppliedRow<'a>> {
+    let is_of = |running: &&Running| running.overlay.app == app && running.overlay.environment == environment;
+    running.iter().filter(is_of).map(|running| AppliedRow::of(running, config, declared)).collect()
+}
+
+#[derive(Serialize)]
+struct Declared<'a> {
     repository: &'a str,
     digest: Option<&'a str>,
     tag: Option<&'a str>,
@@ -180,7 +241,7 @@ fn lasted(from: i64, to: Option<i64>, at: i64) -> bool {
 }
 
 /// What every environment ran at a time, by app; the lowest environment first.
-fn running(timeline: &Timeline, at: i64) -> impl Iterator<Item = (&str, usize, Vec<&Stretch>)> {
+fn declared(timeline: &Timeline, at: i64) -> impl Iterator<Item = (&str, usize, Vec<&Stretch>)> {
     let ran = move |row: &&Stretch| lasted(row.from, row.to, at);
     timeline.live.iter().flat_map(move |(app, environments)| {
         environments.iter().filter_map(move |(environment, rows)| {
@@ -194,10 +255,18 @@ fn running(timeline: &Timeline, at: i64) -> impl Iterator<Item = (&str, usize, V
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn status_json(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn Write) -> io::Result<()> {
-    let mut apps: BTreeMap<&str, BTreeMap<&str, Vec<Running<'_>>>> = BTreeMap::new();
-    for (app, environment, rows) in running(timeline, at) {
-        let rows = rows.into_iter().map(|row| Running {
+pub fn status_json(
+    timeline: &Timeline,
+    running: &[Running],
+    config: &Config,
+    at: i64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut apps: BTreeMap<&str, BTreeMap<&str, Vec<Declared<'_>>>> = BTreeMap::new();
+    let mut reported = Vec::new();
+    for (app, environment, rows) in declared(timeline, at) {
+        reported.extend(applied(running, config, (app, environment), &rows));
+        let rows = rows.into_iter().map(|row| Declared {
             repository: &row.image.repository,
             digest: row.image.digest.as_deref(),
             tag: row.image.tag.as_deref(),
@@ -208,7 +277,8 @@ pub fn status_json(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn 
         apps.entry(app).or_default().insert(&config.environments[environment].name, rows.collect());
     }
     let gaps = timeline.gaps.iter().filter(|gap| lasted(gap.from, gap.to, at)).map(GapRow::of).collect();
-    serde_json::to_writer(&mut *out, &StatusDocument { schema: "tollgate.status/1", at: time(at), apps, gaps })?;
+    let document = StatusDocument { schema: "tollgate.status/1", at: time(at), apps, gaps, running: reported };
+    serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
 }
 
@@ -226,9 +296,16 @@ fn cells(row: &Stretch, at: i64) -> [String; 4] {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn status_human(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn Write) -> io::Result<()> {
+pub fn status_human(
+    timeline: &Timeline,
+    running: &[Running],
+    config: &Config,
+    at: i64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut last = "";
-    for (app, environment, rows) in running(timeline, at) {
+    for (app, environment, rows) in declared(timeline, at) {
+        let reported = applied(running, config, (app, environment), &rows);
         if app != last {
             writeln!(out, "{}", printable(app))?;
             last = app;
@@ -237,6 +314,9 @@ pub fn status_human(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn
             let [image, age, commit, author] = cells(row, at).map(|cell| printable(&cell));
             let environment = printable(&config.environments[environment].name);
             writeln!(out, "  {environment:<12} {age:>12}  {commit}  {image}  ({author})")?;
+        }
+        for row in reported {
+            writeln!(out, "  {:<25}  {}", "", printable(&row.told()))?;
         }
     }
     for gap in timeline.gaps.iter().filter(|gap| lasted(gap.from, gap.to, at)) {
@@ -249,14 +329,26 @@ pub fn status_human(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn status_markdown(timeline: &Timeline, config: &Config, at: i64, out: &mut dyn Write) -> io::Result<()> {
+pub fn status_markdown(
+    timeline: &Timeline,
+    running: &[Running],
+    config: &Config,
+    at: i64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     writeln!(out, "| app | environment | image | for | commit | by |\n|---|---|---|---|---|---|")?;
-    for (app, environment, rows) in running(timeline, at) {
+    let mut reported = Vec::new();
+    for (app, environment, rows) in declared(timeline, at) {
+        reported.extend(applied(running, config, (app, environment), &rows));
         for row in rows {
             let [image, age, commit, author] = cells(row, at).map(|cell| escaped(&cell));
             let environment = escaped(&config.environments[environment].name);
             writeln!(out, "| {} | {environment} | {image} | {age} | {commit} | {author} |", escaped(app))?;
         }
+    }
+    for row in reported {
+        let told = escaped(&row.told());
+        writeln!(out, "\n{} in {}: {told}", escaped(row.app), escaped(row.environment))?;
     }
     for gap in timeline.gaps.iter().filter(|gap| lasted(gap.from, gap.to, at)) {
         writeln!(out, "\n{}", escaped(&not_known(gap)))?;

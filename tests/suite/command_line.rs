@@ -318,6 +318,54 @@ fn what_runs_where_is_told_with_its_commit() {
 }
 
 #[test]
+fn what_controllers_report_counts_where_it_is_asked_for() {
+    let mut base = repository();
+    base.extend(files(&[
+        ("apps/api/staging/app.yaml", &pinned('b')),
+        (
+            "tollgate.yaml",
+            "version: 1\nenvironments:\n  - {name: staging, evidence: argocd}\n  \
+             - {name: production, aliases: [prod], promotesFrom: staging}\n",
+        ),
+    ]));
+    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]));
+    let check = |report: Option<(&str, &str)>| {
+        let mut arguments = vec!["check", "--rule", "promotion/unproven", "--argocd", "apps.json"];
+        match report {
+            None => arguments.truncate(3),
+            Some((revision, health)) => {
+                let text = format!(
+                    r#"{{"items": [{{"metadata": {{"name": "api-staging"}}, "spec": {{"source": {{"path": "apps/api/staging"}}}},
+                    "status": {{"sync": {{"status": "Synced", "revision": "{revision}"}}, "health": {{"status": "{health}"}}}}}}]}}"#
+                );
+                fs::write(made.path().join("apps.json"), text).unwrap();
+            }
+        }
+        run(made.path(), &arguments)
+    };
+    let report = run(made.path(), &["check", "--rule", "render/failed", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&report.out).unwrap();
+    let main = report["base"].as_str().unwrap().to_owned();
+    let without = check(None);
+    assert!(without.code == 2 && without.err.contains("asks for evidence by Argo CD"), "{}", without.err);
+    let ill = check(Some((&main, "Degraded")));
+    assert!(ill.code == 1 && ill.out.contains("`api-staging` runs this, by commit"), "{}", ill.out);
+    let elsewhere = check(Some((&"0".repeat(40), "Healthy")));
+    assert!(elsewhere.code == 1 && elsewhere.out.contains("is not in this clone"), "{}", elsewhere.out);
+    let well = check(Some((&main, "Healthy")));
+    assert_eq!(well.code, 0, "{}{}", well.out, well.err);
+    let status = run(made.path(), &["status", "--base", "main", "--argocd", "apps.json"]);
+    assert!(status.out.contains("Argo CD `api-staging` runs this, commit"), "{}{}", status.out, status.err);
+    let status = run(made.path(), &["status", "--base", "main", "--argocd", "apps.json", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!((&told["running"][0]["asDeclared"], &told["running"][0]["healthy"]), (&true.into(), &true.into()));
+    let wrong = run(made.path(), &["status", "--flux", "apps.json"]);
+    assert_eq!(wrong.code, 0, "an Argo CD application is a Flux object without a path: {}", wrong.err);
+    let broken = run(made.path(), &["status", "--flux", "tollgate.yaml"]);
+    assert!(broken.code == 2 && broken.err.contains("kubectl get kustomizations"), "{}", broken.err);
+}
+
+#[test]
 fn versions_are_written_to_be_committed() {
     let mut base = repository();
     base.extend(files(&[("tollgate.yaml", "version: 1\nversions: versions.json\n")]));
