@@ -16,7 +16,7 @@ use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
 use crate::parallel;
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
 use crate::report::Report;
-use crate::sources::{self, Content, Entry, Judged, RepoPath, Repository, RepositoryError, Tree, TreeError};
+use crate::sources::{self, Content, Entry, Judged, Listing, RepoPath, Repository, RepositoryError, Tree, TreeError};
 
 use documents::Documents;
 
@@ -294,10 +294,15 @@ fn run(
     let listing = sources::list(&judged.base_tree)?;
     let base_scanner = Scanner::new(parsed, &judged.base_tree);
     let base = discover(&config, &listing, &base_scanner, None).map_err(GateError::Unreadable)?;
+    let mut reaching = reaching(request, &base, &base_scanner, &listing, &change)?;
     let head_scanner = base_scanner.for_tree(&*judged.head_tree, &change.files);
     let listing = listing.after(&*judged.head_tree, &change.files)?;
     let head = discover(&config, &listing, &head_scanner, Some(&base)).map_err(GateError::Unreadable)?;
-    let unjudged = Unjudged::beside(&head, &config, &listing, &head_scanner).map_err(GateError::Unreadable)?;
+    let in_head = self::reaching(request, &head, &head_scanner, &listing, &change)?;
+    let is_asked = |path: &&RepoPath| request.all || change.files.binary_search(path).is_ok();
+    let files: Vec<RepoPath> = listing.files.iter().filter(is_asked).cloned().collect();
+    let unjudged = Unjudged::beside(&head, &config, &in_head, &files, &head_scanner).map_err(GateError::Unreadable)?;
+    reaching.extend(in_head);
     if base.all.is_empty() && head.all.is_empty() {
         return Err(nothing(&config));
     }
@@ -309,6 +314,7 @@ fn run(
         engine: Engine::new(rules)?,
         sides: &sides,
         without: if review.is_some() { &[] } else { &["review"] },
+        reaching,
         base: (base_scanner, Renderer::new(parsed, &judged.base_tree, Options::default())),
         head: (head_scanner, Renderer::new(parsed, &*judged.head_tree, Options::default())),
         documents: Documents::new(&sides, request, review.as_ref(), settings.parameters.clone()),
@@ -337,6 +343,26 @@ fn run(
     Ok(report)
 }
 
+/// The folders of one side that the change can reach, or all.
+fn reaching(
+    request: &Request<'_>,
+    overlays: &Overlays,
+    scanner: &Scanner<'_>,
+    listing: &Listing,
+    change: &Change,
+) -> Result<BTreeSet<RepoPath>, GateError> {
+    let folders: Vec<RepoPath> = overlays.folders.iter().cloned().collect();
+    if request.all {
+        // Every one of them is asked about later.
+        for reached in parallel::map(&folders, |folder| scanner.reach(folder)) {
+            reached.map_err(GateError::Unreadable)?;
+        }
+        return Ok(overlays.folders.clone());
+    }
+    let reaching = scanner.reaching(&folders, listing, &change.files).map_err(GateError::Unreadable)?;
+    Ok(reaching.into_iter().collect())
+}
+
 /// What changes, and whether bots had a hand in it, by the commits and by the forge.
 fn read_change(judged: &Judged, review: Option<&Review>) -> Result<Change, GateError> {
     let files = sources::changed(&judged.base_tree, &*judged.head_tree)?;
@@ -356,6 +382,8 @@ struct Run<'a> {
     sides: &'a Sides<'a>,
     /// Facts that are not there.
     without: &'a [&'static str],
+    /// Folders that the change can reach, before or after; with `--all` every one.
+    reaching: BTreeSet<RepoPath>,
     base: (Scanner<'a>, Renderer<'a>),
     head: (Scanner<'a>, Renderer<'a>),
     documents: Documents<'a>,
@@ -405,6 +433,9 @@ impl Run<'_> {
         ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
     ) -> Result<(), GateError> {
         let path = &subject.overlay.path;
+        if !self.reaching.contains(path) {
+            return Ok(());
+        }
         let from_base = self.base.0.reach(path).map_err(GateError::Unreadable)?;
         let from_head = self.head.0.reach(path).map_err(GateError::Unreadable)?;
         let files = &self.sides.change.files;

@@ -12,7 +12,7 @@ use crate::kustomize::{FILE_NAMES, Options, Parsed, Renderer, Scanner};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::Report;
 use crate::report::promotion::{Origin, Promotion, Replaced};
-use crate::sources::{self, Commit, CommitTree, EditedTree, Judged, RepoPath, Repository, Tree};
+use crate::sources::{self, Commit, CommitTree, EditedTree, Judged, Listing, RepoPath, Repository, Tree};
 use crate::span::{FileId, Span};
 
 /// What is to be promoted.
@@ -45,9 +45,10 @@ pub fn promote(
     let tree = repository.tree(tip);
     let config = read_config(&tree, parsed)?;
     let scanner = Scanner::new(parsed, &tree);
-    let overlays = discover(&config, &sources::list(&tree)?, &scanner, None).map_err(GateError::Unreadable)?;
+    let listing = sources::list(&tree)?;
+    let overlays = discover(&config, &listing, &scanner, None).map_err(GateError::Unreadable)?;
     let renderer = Renderer::new(parsed, &tree, Options::default());
-    let plan = Plan { wish, parsed, tree: &tree, config: &config, overlays: &overlays, scanner, renderer };
+    let plan = Plan { wish, parsed, tree: &tree, config: &config, overlays: &overlays, listing, scanner, renderer };
     let targets = plan.targets()?;
     let (files, replaced) = plan.write(&targets)?;
     if replaced.is_empty() {
@@ -135,6 +136,7 @@ struct Plan<'a> {
     tree: &'a CommitTree,
     config: &'a Config,
     overlays: &'a Overlays,
+    listing: Listing,
     scanner: Scanner<'a>,
     renderer: Renderer<'a>,
 }
@@ -327,13 +329,11 @@ impl<'a> Plan<'a> {
 
     /// Whether something else than the targets is made from a file.
     fn is_shared(&self, path: &RepoPath, targets: &[&Overlay]) -> Result<bool, GateError> {
-        let changed = std::slice::from_ref(path);
-        for overlay in self.overlays.all.iter().filter(|overlay| !targets.contains(overlay)) {
-            if self.scanner.reach(&overlay.path).map_err(GateError::Unreadable)?.closure.touches(changed) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let folders: Vec<RepoPath> = self.overlays.folders.iter().cloned().collect();
+        let reaching = self.scanner.reaching(&folders, &self.listing, std::slice::from_ref(path));
+        let reaching = reaching.map_err(GateError::Unreadable)?;
+        let mut others = self.overlays.all.iter().filter(|overlay| !targets.contains(overlay));
+        Ok(others.any(|overlay| reaching.contains(&overlay.path)))
     }
 }
 

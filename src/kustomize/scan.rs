@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::RenderError;
 use super::fields::Text;
-use super::kustomization::Kustomization;
+use super::kustomization::{FILE_NAMES, Kustomization};
 use super::loader::{Closure, Listed, LoadRestrictor, Loader, Parsed};
 use super::replacements::ReplacementEntry;
 use super::schema::Schemas;
-use crate::sources::{Entry, RepoPath, Tree};
+use crate::parallel;
+use crate::sources::{Entry, Listing, RepoPath, Tree};
 use crate::span::FileId;
 
 /// What one folder reaches.
@@ -39,6 +40,7 @@ pub struct Scanner<'a> {
     tree: &'a dyn Tree,
     own: Mutex<HashMap<RepoPath, Arc<Own>>>,
     reached: Mutex<HashMap<RepoPath, Arc<Reach>>>,
+    texts: Mutex<HashMap<RepoPath, Arc<KustomizationText>>>,
 }
 
 fn untouched<T>(
@@ -55,7 +57,7 @@ impl<'a> Scanner<'a> {
     /// Looks at `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a Parsed, tree: &'a dyn Tree) -> Self {
-        Self { parsed, tree, own: Mutex::default(), reached: Mutex::default() }
+        Self { parsed, tree, own: Mutex::default(), reached: Mutex::default(), texts: Mutex::default() }
     }
 
     /// Looks at another tree, and takes over what none of the `changed` files touches.
@@ -66,7 +68,11 @@ impl<'a> Scanner<'a> {
     {
         let own = untouched(&self.own, |own| &own.closure, changed);
         let reached = untouched(&self.reached, |reach| &reach.closure, changed);
-        Scanner { parsed: self.parsed, tree, own, reached }
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |folder: &RepoPath| FILE_NAMES.iter().all(|name| !changed.contains(&folder.child(name)));
+        let same = texts.iter().filter(|(folder, _)| is_same(folder));
+        let texts = Mutex::new(same.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect());
+        Scanner { parsed: self.parsed, tree, own, reached, texts }
     }
 
     /// Whether anything stands at a path.
@@ -104,6 +110,84 @@ impl<'a> Scanner<'a> {
         let reach = Arc::new(reach);
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).insert(root.clone(), Arc::clone(&reach));
         Ok(reach)
+    }
+
+    /// Whether a folder is a component. Most are not and say so without being parsed.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn is_component(&self, folder: &RepoPath) -> Result<bool, RenderError> {
+        let text = self.text(folder)?;
+        Ok((text.contents.is_empty() || text.may_name("Component")) && self.own(folder)?.is_component)
+    }
+
+    /// Those of `folders`, all that have a kustomization or may be rendered, that reach any of the changed files.
+    ///
+    /// Only a kustomization that may name the way to a changed file, or to a folder that reaches one, is parsed.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn reaching(
+        &self,
+        folders: &[RepoPath],
+        listing: &Listing,
+        changed: &[RepoPath],
+    ) -> Result<HashSet<RepoPath>, RenderError> {
+        // Links lead to places that nobody names, and of many changes each costs a look at every text.
+        if !listing.others.is_empty() || changed.len() > MOST_TARGETS {
+            let reached = parallel::map(folders, |folder| self.reach(folder));
+            let reached: Vec<_> = reached.into_iter().collect::<Result<_, RenderError>>()?;
+            let touched = folders.iter().zip(reached).filter(|(_, reach)| reach.closure.touches(changed));
+            return Ok(touched.map(|(folder, _)| folder.clone()).collect());
+        }
+        let texts = parallel::map(folders, |folder| self.text(folder));
+        let texts: Vec<_> = texts.into_iter().collect::<Result<_, RenderError>>()?;
+        let mut reaching: HashSet<RepoPath> = HashSet::new();
+        let mut targets: Vec<RepoPath> = changed.to_vec();
+        let known: HashSet<&RepoPath> = folders.iter().collect();
+        while !targets.is_empty() {
+            let mut found = Vec::new();
+            for (folder, text) in folders.iter().zip(&texts) {
+                if reaching.contains(folder) || !targets.iter().any(|target| text.may_lead(folder, target)) {
+                    continue;
+                }
+                let own = self.own(folder)?;
+                let mut touches = own.closure.touches(changed);
+                for listed in &own.listed {
+                    touches |= reaching.contains(listed)
+                        || !known.contains(listed) && self.own(listed)?.closure.touches(changed);
+                }
+                if touches {
+                    reaching.insert(folder.clone());
+                    found.push(folder.clone());
+                }
+            }
+            targets = found;
+        }
+        Ok(reaching)
+    }
+
+    /// The text of the kustomization in a folder; of several, which is an error, all.
+    fn text(&self, folder: &RepoPath) -> Result<Arc<KustomizationText>, RenderError> {
+        if let Some(known) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return Ok(Arc::clone(known));
+        }
+        let mut text = KustomizationText::default();
+        for name in FILE_NAMES {
+            match self.tree.read(&folder.child(name)) {
+                Ok(None) => {}
+                Ok(Some((_, content))) => match std::str::from_utf8(&content) {
+                    Ok(content) => text.contents.push(content.to_owned()),
+                    Err(_) => text.is_odd = true,
+                },
+                Err(error) if error.is_too_large => text.is_odd = true,
+                Err(error) => return Err(RenderError::tree(&error)),
+            }
+        }
+        text.is_odd |= text.contents.iter().any(|content| is_odd(content));
+        let text = Arc::new(text);
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&text));
+        Ok(text)
     }
 
     /// What the kustomization in one folder looks for itself.
@@ -153,6 +237,49 @@ impl<'a> Scanner<'a> {
         let own = Arc::new(own);
         self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&own));
         Ok(own)
+    }
+}
+
+/// How many changed files are looked for one by one.
+const MOST_TARGETS: usize = 100;
+
+/// The text of a kustomization, to know what it cannot name without parsing it.
+#[derive(Default)]
+struct KustomizationText {
+    contents: Vec<String>,
+    /// Whether it may name things in another way than by their letters.
+    is_odd: bool,
+}
+
+/// Whether a text may name what it does not spell: by escapes, in another encoding, or by dots alone.
+fn is_odd(content: &str) -> bool {
+    let ends_in_dots = |(at, dots): (usize, &str)| {
+        let rest = &content[at + dots.len()..];
+        let next = rest.strip_prefix('/').unwrap_or(rest).chars().next();
+        next.is_none_or(|next| !(next.is_ascii_alphanumeric() || "._-".contains(next)))
+    };
+    content.contains(['\\', '\0']) || content.match_indices("..").any(ends_in_dots)
+}
+
+impl KustomizationText {
+    fn may_name(&self, name: &str) -> bool {
+        // A name with blanks may be broken over lines, and quotes may stand twice.
+        let is_broken = |character: char| character.is_whitespace() || matches!(character, '"' | '\'');
+        self.is_odd || name.contains(is_broken) || self.contents.iter().any(|content| content.contains(name))
+    }
+
+    /// Whether the kustomization in `folder` may look at `target`, or at a folder on the way to it that reaches it. Down
+    /// from the last folder that both are in, the first step has to be spelled.
+    fn may_lead(&self, folder: &RepoPath, target: &RepoPath) -> bool {
+        let mut way = target.segments();
+        for here in folder.segments() {
+            match way.next() {
+                Some(step) if step == here => {}
+                Some(step) => return self.may_name(step),
+                None => return true,
+            }
+        }
+        true
     }
 }
 

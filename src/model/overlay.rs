@@ -46,6 +46,8 @@ impl Only<'_> {
 pub struct Overlays {
     /// In path order; a path stands once.
     pub all: Vec<Overlay>,
+    /// Every folder that is an overlay, may be one, or that one may use.
+    pub folders: BTreeSet<RepoPath>,
     /// The folders that all apps are in, which their names leave out.
     common: Vec<String>,
 }
@@ -98,18 +100,20 @@ pub fn discover(
     scanner: &Scanner<'_>,
     known: Option<&Overlays>,
 ) -> Result<Overlays, RenderError> {
-    let folders = candidates(config, listing, scanner)?;
+    let mut folders = candidates(config, listing, scanner)?;
     // Every one of them is asked about below.
-    let paths: Vec<&RepoPath> = folders.iter().collect();
-    for reached in parallel::map(&paths, |path| scanner.reach(path)) {
-        reached?;
+    if config.layouts.is_empty() {
+        let paths: Vec<&RepoPath> = folders.iter().collect();
+        for asked in parallel::map(&paths, |path| scanner.is_component(path)) {
+            asked?;
+        }
     }
     let is_known = |path: &RepoPath| known.is_some_and(|known| known.at(path).is_some());
     let mut found = Vec::new();
     for path in &folders {
         if let Some(overlay) = recognise(config, path) {
             // Where nobody says what is an overlay, components beside them are none.
-            let is_beside = config.layouts.is_empty() && !is_known(path) && scanner.reach(path)?.is_component;
+            let is_beside = config.layouts.is_empty() && !is_known(path) && scanner.is_component(path)?;
             found.extend(Some(overlay).filter(|_| !is_beside));
         }
     }
@@ -131,7 +135,8 @@ pub fn discover(
         }
     }
     found.sort();
-    Ok(Overlays { all: found, common })
+    folders.extend(found.iter().map(|overlay| overlay.path.clone()));
+    Ok(Overlays { all: found, folders, common })
 }
 
 /// What looks as if somebody should judge it, but is no overlay.
@@ -145,20 +150,21 @@ pub struct Unjudged {
 }
 
 impl Unjudged {
-    /// Looks for what `overlays`, found in the same tree, leave out.
+    /// Looks for what `overlays` leave out among these kustomizations and files of the same tree. Whatever uses one of them
+    /// must be among them too.
     ///
     /// # Errors
     /// When the tree cannot be read.
     pub fn beside(
         overlays: &Overlays,
         config: &Config,
-        listing: &Listing,
+        kustomizations: &BTreeSet<RepoPath>,
+        files: &[RepoPath],
         scanner: &Scanner<'_>,
     ) -> Result<Self, RenderError> {
-        let folders = candidates(config, listing, scanner)?;
-        let kustomizations = unrecognised(&folders, &overlays.all, scanner)?;
-        let plain = if config.layouts.is_empty() { plain(config, listing, &folders, scanner)? } else { Vec::new() };
-        Ok(Self { kustomizations, plain })
+        let is_plain = |path: &&RepoPath| config.layouts.is_empty() && is_plain(config, path, &overlays.folders);
+        let plain = unread(files.iter().filter(is_plain).collect(), kustomizations, scanner)?;
+        Ok(Self { kustomizations: unrecognised(kustomizations, overlays, scanner)?, plain })
     }
 }
 
@@ -167,30 +173,31 @@ fn is_manifest(path: &RepoPath) -> bool {
     matches!(ending, Some("yaml" | "yml" | "json"))
 }
 
-fn plain(
-    config: &Config,
-    listing: &Listing,
+/// Whether a file is a manifest in a folder that names an environment, but has no kustomization.
+fn is_plain(config: &Config, path: &RepoPath, kustomizations: &BTreeSet<RepoPath>) -> bool {
+    let folder = path.parent().filter(|folder| !kustomizations.contains(folder));
+    is_manifest(path) && folder.is_some_and(|folder| recognise(config, &folder).is_some())
+}
+
+/// The folders of files that no kustomization reads.
+fn unread(
+    mut files: BTreeSet<&RepoPath>,
     kustomizations: &BTreeSet<RepoPath>,
     scanner: &Scanner<'_>,
 ) -> Result<Vec<RepoPath>, RenderError> {
-    let names_environment = |path: &&RepoPath| {
-        let folder = path.parent().filter(|folder| !kustomizations.contains(folder));
-        is_manifest(path) && folder.is_some_and(|folder| recognise(config, &folder).is_some())
-    };
-    let mut unread: BTreeSet<&RepoPath> = listing.files.iter().filter(names_environment).collect();
     for kustomization in kustomizations {
-        if unread.is_empty() {
+        if files.is_empty() {
             break;
         }
         for path in scanner.reach(kustomization)?.closure.paths() {
-            unread.remove(path);
+            files.remove(path);
         }
     }
-    let folders: BTreeSet<RepoPath> = unread.into_iter().filter_map(RepoPath::parent).collect();
+    let folders: BTreeSet<RepoPath> = files.into_iter().filter_map(RepoPath::parent).collect();
     Ok(folders.into_iter().collect())
 }
 
-/// Folders that may be overlays: those with a kustomization, with a layout also those with manifests, and whatever a
+/// Folders that may be overlays, and all that an overlay may use: those with a kustomization, with a layout also those with manifests, and whatever a
 /// link leads to.
 fn candidates(config: &Config, listing: &Listing, scanner: &Scanner<'_>) -> Result<BTreeSet<RepoPath>, RenderError> {
     let mut folders = BTreeSet::new();
@@ -211,23 +218,19 @@ fn candidates(config: &Config, listing: &Listing, scanner: &Scanner<'_>) -> Resu
 /// Kustomizations that nobody judges.
 fn unrecognised(
     folders: &BTreeSet<RepoPath>,
-    found: &[Overlay],
+    overlays: &Overlays,
     scanner: &Scanner<'_>,
 ) -> Result<Vec<RepoPath>, RenderError> {
-    let mut used: HashSet<RepoPath> = found.iter().map(|overlay| overlay.path.clone()).collect();
-    for overlay in found {
-        used.extend(scanner.reach(&overlay.path)?.roots.iter().cloned());
-    }
+    let mut used: HashSet<RepoPath> = HashSet::new();
     let mut unrecognised = Vec::new();
-    let mut bases = HashSet::new();
-    for path in folders.iter().filter(|path| !used.contains(*path)) {
+    for path in folders {
         let reach = scanner.reach(path)?;
-        bases.extend(reach.roots.iter().cloned());
-        if reach.file.is_some() && !reach.is_component {
+        used.extend(reach.roots.iter().cloned());
+        if overlays.at(path).is_none() && reach.file.is_some() && !reach.is_component {
             unrecognised.push(path.clone());
         }
     }
-    unrecognised.retain(|path| !bases.contains(path));
+    unrecognised.retain(|path| !used.contains(path));
     Ok(unrecognised)
 }
 
@@ -277,7 +280,10 @@ fn without_parts_of_others(
     is_known: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Vec<Overlay>, RenderError> {
     let mut used: BTreeSet<(RepoPath, usize, String)> = BTreeSet::new();
-    for overlay in &found {
+    let paths: HashSet<&RepoPath> = found.iter().map(|overlay| &overlay.path).collect();
+    let above = |overlay: &Overlay| std::iter::successors(overlay.path.parent(), RepoPath::parent);
+    let nesting: HashSet<RepoPath> = found.iter().flat_map(above).filter(|folder| paths.contains(folder)).collect();
+    for overlay in found.iter().filter(|overlay| nesting.contains(&overlay.path)) {
         let below = scanner.reach(&overlay.path)?;
         let below = below.roots.iter().filter(|root| root.is_within(&overlay.path));
         used.extend(below.map(|root| (root.clone(), overlay.environment, overlay.app.clone())));
@@ -364,8 +370,14 @@ mod tests {
         assert_eq!(below("clusters/prod/web"), ["clusters/staging/web"]);
         assert!(below("clusters/prod/api").is_empty());
         assert_eq!(below("clusters/us/prod-1"), ["clusters/us/staging-2"]);
-        let unjudged =
-            Unjudged::beside(&overlays, &config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree)).unwrap();
+        let unjudged = Unjudged::beside(
+            &overlays,
+            &config,
+            &overlays.folders,
+            &list(&tree).unwrap().files,
+            &Scanner::new(&parsed, &tree),
+        )
+        .unwrap();
         assert_eq!(unjudged.plain, [RepoPath::new("clusters/prod/plain").unwrap()]);
     }
 

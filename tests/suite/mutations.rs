@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tollgate::kustomize::{Closure, Options, Parsed, Renderer, Scanner};
+use tollgate::kustomize::{Closure, FILE_NAMES, Options, Parsed, Renderer, Scanner};
 use tollgate::parallel;
-use tollgate::sources::{MemoryTree, RepoPath};
+use tollgate::sources::{MemoryTree, RepoPath, list};
 
 use crate::support::{Numbers, files_in, root};
 
@@ -129,6 +129,16 @@ fn mutated_inputs_end_in_an_output_or_an_error() {
         let tree = MemoryTree::from_contents(files);
         let parsed = Parsed::default();
         let reach = Scanner::new(&parsed, &tree).reach(&overlay).unwrap();
+        let listing = list(&tree).unwrap();
+        let is_kustomization = |path: &&RepoPath| FILE_NAMES.contains(&path.file_name());
+        let folders = listing.files.iter().filter(is_kustomization).filter_map(RepoPath::parent);
+        let folders: Vec<RepoPath> = folders.chain([overlay.clone()]).collect();
+        let looked_for: Vec<&RepoPath> = reach.closure.paths().collect();
+        for _ in 0..3 {
+            let path = looked_for[numbers.below(looked_for.len())].clone();
+            let found = Scanner::new(&parsed, &tree).reaching(&folders, &listing, std::slice::from_ref(&path)).unwrap();
+            assert!(found.contains(&overlay), "seed {seed}: a change of {path} would be missed");
+        }
         let is_watched = |closure: &Closure| closure.paths().all(|path| reach.closure.holds(path));
         let start = Instant::now();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay);
