@@ -60,13 +60,32 @@ impl Controller {
     }
 }
 
+/// A name or a glob that folders use for an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    text: String,
+    is_pattern: bool,
+}
+
+impl Alias {
+    /// A name, or a glob where it has a character that is none of a name.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), is_pattern: text.contains(['*', '?', '\\']) }
+    }
+
+    fn matches(&self, folder: &str) -> bool {
+        if self.is_pattern { glob_matches(&self.text, folder) } else { self.text == folder }
+    }
+}
+
 /// One environment.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// Its name.
     pub name: String,
     /// Names and globs that folders use for it, its own name included.
-    pub aliases: Vec<String>,
+    pub aliases: Vec<Alias>,
     /// Names of the environments below, any of which proves a promotion; `None` where the highest one below that an app
     /// has counts.
     pub promotes_from: Option<Vec<String>>,
@@ -145,7 +164,7 @@ impl Default for Config {
     fn default() -> Self {
         let environment = |name: &str, aliases: &str| Environment {
             name: name.to_owned(),
-            aliases: std::iter::once(name).chain(aliases.split(' ')).map(str::to_owned).collect(),
+            aliases: std::iter::once(name).chain(aliases.split(' ')).map(Alias::new).collect(),
             promotes_from: None,
             protected: name == "production",
             soak: None,
@@ -182,9 +201,11 @@ impl Config {
     /// The environment that a folder's name stands for: by its own name, an alias or a glob.
     #[must_use]
     pub fn environment_of(&self, folder: &str) -> Option<usize> {
-        let exact = |environment: &Environment| environment.aliases.iter().any(|alias| alias == folder);
-        let by_glob = |environment: &Environment| environment.aliases.iter().any(|alias| glob_matches(alias, folder));
-        self.environments.iter().position(exact).or_else(|| self.environments.iter().position(by_glob))
+        let by = |is_pattern: bool| {
+            let of = |alias: &Alias| alias.is_pattern == is_pattern && alias.matches(folder);
+            self.environments.iter().position(|environment| environment.aliases.iter().any(of))
+        };
+        by(false).or_else(|| by(true))
     }
 }
 
@@ -192,9 +213,6 @@ impl Config {
 /// meaning from the character after it.
 #[must_use]
 pub fn glob_matches(pattern: &str, name: &str) -> bool {
-    if !pattern.contains(['*', '?', '\\']) {
-        return pattern == name;
-    }
     let (pattern, name): (Vec<Glob>, Vec<char>) = (Glob::parse(pattern), name.chars().collect());
     let (mut at, mut in_name) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
@@ -262,7 +280,7 @@ mod tests {
     #[test]
     fn exact_names_win_over_globs() {
         let mut config = Config::default();
-        config.environments[0].aliases.push("*".to_owned());
+        config.environments[0].aliases.push(Alias::new("*"));
         assert_eq!(config.environment_of("prod"), Some(3));
         assert_eq!(config.environment_of("other"), Some(0));
     }

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
-use super::{Bots, Config, Controller, Dependency, Environment, Group, Mirrors, RuleSetting};
+use super::{Alias, Bots, Config, Controller, Dependency, Environment, Group, Mirrors, RuleSetting};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
 use crate::sources::RepoPath;
@@ -228,7 +228,8 @@ impl Reader {
                 match name.as_str() {
                     "name" => environment.name = self.text(value, "a name").unwrap_or_default(),
                     "aliases" => {
-                        environment.aliases = self.texts(value, "an alias").into_iter().map(|(text, _)| text).collect();
+                        environment.aliases =
+                            self.texts(value, "an alias").iter().map(|(text, _)| Alias::new(text)).collect();
                     }
                     "promotesFrom" => {
                         let names = self.texts(value, "an environment's name");
@@ -277,7 +278,7 @@ impl Reader {
             {
                 environment.aliases.clone_from(&usual.aliases);
             }
-            environment.aliases.insert(0, environment.name.clone());
+            environment.aliases.insert(0, Alias::new(&environment.name));
             environments.push(environment);
         }
         for (name, span) in below {
