@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::history::{HistoryError, landed};
 use crate::config::{Config, Mirrors};
-use crate::kustomize::{Closure, FILE_NAMES, Options, Outline, Parsed, RenderError, Renderer, Scanner, outline};
-use crate::model::{Image, Only, Overlay, Overlays, State, discover};
-use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError};
+use crate::kustomize::{Bump, Closure, FILE_NAMES, Options, Outline, Parsed, RenderError, Renderer, Scanner, outline};
+use crate::model::{Image, Only, Overlay, Overlays, State, UsedImage, discover};
+use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError, Tree};
 
 /// What was live, by app and by the environment's position in the configuration; oldest first.
 pub type Live = BTreeMap<String, BTreeMap<usize, Vec<Stretch>>>;
@@ -137,8 +137,10 @@ impl Timeline {
         }
         for (place, (begins_in_gap, ends_in_gap)) in places {
             let slots = sweep.places.get(&place).into_iter().flatten().map(|at| &sweep.slots[*at]);
-            let images: BTreeMap<Key, &Image> =
-                slots.flat_map(|slot| &slot.images).map(|image| (key(image, &sweep.config.mirrors), image)).collect();
+            let images: BTreeMap<Key, &Image> = slots
+                .flat_map(|slot| &slot.images)
+                .map(|used| (key(&used.image, &sweep.config.mirrors), &used.image))
+                .collect();
             let rows = self.live.entry(place.0.clone()).or_default().entry(place.1).or_default();
             let running = open.stretches.entry(place).or_default();
             running.retain(|key, row| {
@@ -187,7 +189,7 @@ struct Open {
 struct Slot {
     overlay: Overlay,
     stands: bool,
-    images: Vec<Image>,
+    images: Vec<UsedImage>,
     /// Why it does not render: the reason alone, and with its place.
     error: Option<(String, String)>,
     closure: Closure,
@@ -240,9 +242,31 @@ impl Sweep<'_> {
             affected.extend(self.find_overlays()?);
         }
         for at in &affected {
-            self.render(*at)?;
+            match self.bumped(*at, changed)? {
+                Some(images) => self.slots[*at].images = images,
+                None => self.render(*at)?,
+            }
         }
         Ok(affected)
+    }
+
+    /// What an overlay runs after a step that changes nothing of it but tags and digests in its own kustomization; `None`
+    /// where it has to be rendered.
+    fn bumped(&self, at: usize, changed: &[(RepoPath, Difference)]) -> Result<Option<Vec<UsedImage>>, HistoryError> {
+        let slot = &self.slots[at];
+        let mut reaching = changed.iter().filter(|(path, _)| slot.closure.holds(path));
+        let (Some((path, Difference::Modified)), None) = (reaching.next(), reaching.next()) else { return Ok(None) };
+        let is_own = FILE_NAMES.contains(&path.file_name()) && path.parent().as_ref() == Some(&slot.overlay.path);
+        if !is_own || !slot.stands || slot.error.is_some() {
+            return Ok(None);
+        }
+        let files = &self.parsed.files;
+        let mut places = slot.images.iter().map(|used| used.origin.span.file);
+        let Some(old) = places.find(|file| files.get(*file).path == *path) else { return Ok(None) };
+        let Some((id, content)) = self.tree.read(path)? else { return Ok(None) };
+        let Ok(text) = std::str::from_utf8(&content) else { return Ok(None) };
+        let Some(bump) = Bump::between(self.parsed, old, files.add(path, id, text)) else { return Ok(None) };
+        Ok(slot.images.iter().map(|used| used.bumped(old, &bump)).collect())
     }
 
     /// Whether other folders may be overlays now.
@@ -316,7 +340,7 @@ impl Sweep<'_> {
         }
         let closure = match self.renderer.render_any(&slot.overlay.path) {
             Ok(rendering) => {
-                slot.images = State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect();
+                slot.images = State::of(&rendering.objects).images;
                 slot.error = None;
                 rendering.closure
             }

@@ -5,6 +5,7 @@
 //! kinds and fields is data, in `kinds` and `specs`. A base is built once and shared by all that use it.
 
 pub use build::{Options, Renderer, Rendering, Unrendered};
+pub use bump::{Bump, Pinned};
 pub use error::{RenderError, nearest};
 pub use id::{Gvk, ResourceId};
 pub use images::{Reference, split as split_image};
@@ -15,6 +16,7 @@ pub use scan::{Outline, Reach, Scanner, outline};
 mod accumulator;
 mod build;
 mod build_metadata;
+mod bump;
 mod crds;
 mod error;
 mod field_path;

@@ -3,8 +3,9 @@
 use super::image::Image;
 use super::reference::{self, Provided, Reference};
 use crate::finding::Object;
-use crate::kustomize::Gvk;
-use crate::yaml::{Mapping, Node, Origin, Value, to_json};
+use crate::kustomize::{Bump, Gvk, split_image};
+use crate::span::FileId;
+use crate::yaml::{Mapping, Node, Origin, Step, Value, to_json};
 
 /// What one rendering runs, needs and provides.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,38 @@ pub struct UsedImage {
     pub path: String,
     /// Who wrote the reference.
     pub origin: Origin,
+}
+
+impl UsedImage {
+    /// The image after a step of the kustomization file `own` that changes nothing but tags and digests; `None` where that
+    /// is not all that the file does to it.
+    #[must_use]
+    pub fn bumped(&self, own: FileId, bump: &Bump) -> Option<Self> {
+        let comes_from_own = |origin: &Origin| origin.span.file == own;
+        let mut before = self.origin.before.as_ref();
+        while let Some(node) = before {
+            // One entry may write the same twice; what another one wrote may decide whether this one is meant.
+            let is_same = node.origin.step == Step::Image && node.origin.span == self.origin.span;
+            if comes_from_own(&node.origin) && !is_same {
+                return None;
+            }
+            before = node.origin.before.as_ref();
+        }
+        if !comes_from_own(&self.origin) {
+            return Some(self.clone());
+        }
+        let pinned = bump.at(self.origin.span).filter(|_| self.origin.step == Step::Image)?;
+        let mut reference = split_image(&self.image.reference).name.to_owned();
+        for (mark, part) in [(':', &pinned.tag), ('@', &pinned.digest)] {
+            if !part.is_empty() {
+                reference.push(mark);
+                reference.push_str(part);
+            }
+        }
+        let mut bumped = Self { image: Image::parse(&reference), ..self.clone() };
+        bumped.origin.span = pinned.span;
+        Some(bumped)
+    }
 }
 
 /// A container.
