@@ -137,6 +137,7 @@ fn block_lines(file: &str, start: usize, text: &str) -> Option<Vec<(usize, usize
 /// # Errors
 /// When the text is not YAML, or is past a limit on nesting, aliases or documents.
 pub fn parse(source: &Source<'_>, step: Step, dialect: Dialect) -> Result<Vec<Node>, YamlError> {
+    refuse_hidden(source)?;
     let mut options = granit_parser::Options::default();
     options.block_scalar_eof_without_line_feed = true;
     options.emit_comments = false;
@@ -158,6 +159,37 @@ pub fn parse(source: &Source<'_>, step: Step, dialect: Dialect) -> Result<Vec<No
         }
     }
     Ok(documents)
+}
+
+/// Refuses what kustomize reads in another way than YAML 1.2 says, so that one text would deploy what another one shows:
+/// line breaks that only YAML 1.1 knows, and documents behind `...`, which kustomize drops.
+fn refuse_hidden(source: &Source<'_>) -> Result<(), YamlError> {
+    let text = &source.text;
+    if let Some((at, character)) = text.char_indices().find(|(_, it)| matches!(it, '\u{85}' | '\u{2028}' | '\u{2029}'))
+    {
+        let code = u32::from(character);
+        let message =
+            format!("a character (U+{code:04X}) that kustomize reads as a line break and people do not see; remove it");
+        return Err(YamlError { message, span: source.locate(at..at + character.len_utf8()) });
+    }
+    let mut is_behind_end = false;
+    let mut at = 0;
+    for line in text.split_inclusive(['\n', '\r']) {
+        let marks = |mark: &str| {
+            line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
+        };
+        let content = line.trim();
+        if marks("---") {
+            is_behind_end = false;
+        } else if marks("...") {
+            is_behind_end = true;
+        } else if is_behind_end && !content.is_empty() && !content.starts_with(['#', '%']) {
+            let message = "behind `...` kustomize reads nothing; begin a document with `---`, or remove this";
+            return Err(YamlError { message: message.to_owned(), span: source.locate(at..at + content.len()) });
+        }
+        at += line.len();
+    }
+    Ok(())
 }
 
 struct Builder<'a> {
@@ -459,6 +491,24 @@ mod tests {
 
     fn json(text: &str) -> String {
         to_json(&read(text).unwrap()[0]).to_string()
+    }
+
+    #[test]
+    fn what_kustomize_reads_differently_is_refused() {
+        for (text, at) in [
+            ("a: 1 # see\u{2028}b: 2\n", 10),
+            ("a: \"x\u{85}y\"\n", 5),
+            ("a: |\n  x\u{2029}  y\n", 8),
+            ("a: 1\n...\nb: 2\n", 9),
+            ("# c\n...\nb: 2\n", 8),
+            ("a: 1\n... # end\n# c\n\nb: 2\n", 20),
+        ] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.span.start, at, "{text:?}: {}", error.message);
+        }
+        for text in ["a: 1\n...\n", "a: 1\n...\n# c\n---\nb: 2\n", "a: ...\nb: x...\n", "a: |\n  ...\n  b\n"] {
+            assert!(read(text).is_ok(), "{text:?}");
+        }
     }
 
     #[test]
