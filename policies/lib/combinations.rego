@@ -13,11 +13,12 @@ apps(combination) := concat(" and ", [sprintf("`%s`", [app.app]) | some app in c
 told(combination) := [note |
 	some app in combination.apps
 	some image in app.images
-	note := sprintf("%s: %s would run `%s`, %s runs `%s`", [
-		app.app,
-		input.environment.name,
-		image.short,
-		concat(" or ", combination.environments),
-		concat("`, `", image.below),
-	])
+	note := sprintf("%s: %s would run `%s`%s", [app.app, input.environment.name, image.short, below(combination, image)])
 ]
+
+below(combination, image) := sprintf(", %s runs `%s`", [
+	concat(" or ", combination.environments),
+	concat("`, `", image.below),
+]) if {
+	count(image.below) > 0
+} else := ""

@@ -15,7 +15,11 @@ deny contains finding if {
 	input.environment.soak != null
 	some entry in input.facts.promotions
 	count(entry.here) == 0
-	stays := [{"environment": below.environment, "stay": stay} | some below in entry.below; some stay in below.stays]
+	stays := [{"environment": below.environment, "stay": stay} |
+		some below in entry.below
+		is_healthy(below)
+		some stay in below.stays
+	]
 	count(stays) > 0
 	longest := max([candidate.stay.seconds | some candidate in stays])
 	longest < input.environment.soak.seconds
@@ -34,6 +38,11 @@ deny contains finding if {
 		"help": advice(best.stay),
 	}
 }
+
+# What is not healthy where it was is for `promotion/unproven` to tell.
+is_healthy(below) if below.evidence == null
+
+is_healthy(below) if below.evidence.healthy
 
 until(stay) := "on" if stay.to == null
 

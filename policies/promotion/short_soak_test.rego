@@ -10,7 +10,7 @@ document(stays, here, soak) := {
 	"facts": {"promotions": [{
 		"at": 3,
 		"short": "a/b@sha256:ab…",
-		"below": [{"environment": "staging", "stays": stays}],
+		"below": [{"environment": "staging", "stays": stays, "evidence": null}],
 		"here": here,
 	}]},
 }
@@ -37,6 +37,21 @@ test_what_left_must_come_back if {
 
 test_a_long_stay_passes if {
 	count(short_soak.deny) == 0 with input as document([stay(60, null), stay(86400, "then")], [], day)
+}
+
+tier(environment, seconds, healthy) := {
+	"environment": environment,
+	"stays": [stay(seconds, null)],
+	"evidence": {"controller": "Flux", "healthy": healthy, "reports": []},
+}
+
+test_only_what_is_healthy_counts if {
+	tiers := [tier("staging", 86400, false), tier("canary", 60, true)]
+	base := document([], [], day)
+	entry := object.union(base.facts.promotions[0], {"below": tiers})
+	found := short_soak.deny with input as object.union(base, {"facts": {"promotions": [entry]}})
+	some finding in found
+	contains(finding.message, "was live in canary")
 }
 
 test_a_rollback_passes if {

@@ -107,7 +107,8 @@ fn read(arguments: &HistoryArguments, reports: Option<&Reports>, parsed: &Parsed
     let (config, overlays) = gate::overlays(&repository.tree(&tip), parsed)?;
     let environment = arguments.env.as_ref().map(|name| gate::environment(&config, name)).transpose()?;
     let only = Only { app: arguments.app.as_deref(), environment };
-    let running = running(&repository, parsed, &overlays.all, &applied);
+    let tree = repository.tree(&tip);
+    let running = running(&repository, parsed, &tree, &overlays.all, &applied).map_err(GateError::Unreadable)?;
     let timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), only, now)?;
     if let Some(app) = arguments.app.as_ref().filter(|_| timeline.live.is_empty() && timeline.gaps.is_empty()) {
         return Err(GateError::Unfit {

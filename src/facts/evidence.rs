@@ -2,11 +2,12 @@
 //! it goes: which revision runs, and whether it is healthy; what that revision runs is rendered from this repository.
 
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::config::Controller;
-use crate::kustomize::{Options, Parsed, Renderer};
+use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
 use crate::model::{Image, Overlay, State};
-use crate::sources::{RepoPath, Repository};
+use crate::sources::{RepoPath, Repository, Tree};
 
 /// One revision that a controller reports as applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Applied {
     pub is_healthy: bool,
     /// What the controller says of it, such as `Synced, Degraded`.
     pub state: String,
+    /// The field by which the controller changes what the repository says.
+    pub overridden: Option<&'static str>,
 }
 
 /// What a controller runs for an overlay.
@@ -67,15 +70,32 @@ struct List<T> {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
 struct Metadata {
-    #[serde(default)]
     name: String,
+    generation: Option<u64>,
+    deletion_timestamp: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Source {
     path: Option<String>,
+    kustomize: Json,
+}
+
+/// Fields by which a controller changes what the repository says before it applies it.
+const OVERRIDES: [&str; 5] = ["images", "patches", "patchesStrategicMerge", "components", "postBuild"];
+
+/// The first of these fields that holds anything.
+fn override_in(fields: &Json) -> Option<&'static str> {
+    let is_set = |value: &Json| match value {
+        Json::Null => false,
+        Json::Array(items) => !items.is_empty(),
+        Json::Object(fields) => !fields.is_empty(),
+        _ => true,
+    };
+    OVERRIDES.into_iter().find(|name| fields.get(name).is_some_and(is_set))
 }
 
 #[derive(Deserialize)]
@@ -94,11 +114,18 @@ struct ApplicationSpec {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct ApplicationStatus {
     sync: Deployed,
     health: Health,
     history: Vec<Deployed>,
+    operation_state: Operation,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Operation {
+    phase: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -129,14 +156,25 @@ fn read_argocd(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
     })?;
     let mut applied = Vec::new();
     for application in list.items {
-        let ApplicationStatus { sync, health, history } = &application.status;
-        let sources = application.spec.source.iter().chain(&application.spec.sources);
-        for (at, source) in sources.enumerate() {
+        let ApplicationStatus { sync, health, history, operation_state } = &application.status;
+        // Where there are several sources the single one does not count.
+        let sources = match &application.spec.sources[..] {
+            [] => application.spec.source.as_slice(),
+            several => several,
+        };
+        let is_settled = sync.status == "Synced"
+            && health.status == "Healthy"
+            && !matches!(&*operation_state.phase, "Failed" | "Error" | "Running" | "Terminating")
+            && application.metadata.deletion_timestamp.is_none();
+        for (at, source) in sources.iter().enumerate() {
             let Some(folder) = source.path.as_deref().and_then(folder) else { continue };
-            // `sync` tells what is compared with the cluster; what was applied last is the end of the history.
-            let compared = sync.of(at);
-            let revision = history.last().map_or(compared, |last| last.of(at));
-            if revision.is_empty() || history.is_empty() && sync.status != "Synced" {
+            // In sync with a revision means that it runs; else what was applied last does.
+            let revision = match (&*sync.status, history.last()) {
+                ("Synced", _) => sync.of(at),
+                (_, Some(newest)) => newest.of(at),
+                _ => continue,
+            };
+            if revision.is_empty() {
                 continue;
             }
             applied.push(Applied {
@@ -144,8 +182,9 @@ fn read_argocd(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
                 name: application.metadata.name.clone(),
                 folder,
                 revision: revision.to_owned(),
-                is_healthy: sync.status == "Synced" && health.status == "Healthy" && revision == compared,
+                is_healthy: is_settled,
                 state: format!("{}, {}", or_unknown(&sync.status), or_unknown(&health.status)),
+                overridden: override_in(&source.kustomize),
             });
         }
     }
@@ -163,13 +202,19 @@ struct Kustomization {
 #[derive(Deserialize)]
 struct KustomizationSpec {
     path: Option<String>,
+    #[serde(default)]
+    suspend: bool,
+    #[serde(flatten)]
+    others: Json,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct KustomizationStatus {
     last_applied_revision: String,
+    last_applied_origin_revision: String,
     last_attempted_revision: String,
+    observed_generation: Option<u64>,
     conditions: Vec<Condition>,
 }
 
@@ -191,20 +236,28 @@ fn read_flux(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
     for kustomization in list.items {
         let Some(folder) = kustomization.spec.path.as_deref().and_then(folder) else { continue };
         let status = &kustomization.status;
-        // `main@sha1:<id>`, before Flux 2 `main/<id>`.
-        let revision = status.last_applied_revision.rsplit([':', '/']).next().unwrap_or_default();
+        // `main@sha1:<id>`, before Flux 2 `main/<id>`; of an artifact, the commit that it was made from.
+        let origin = Some(&status.last_applied_origin_revision).filter(|origin| !origin.is_empty());
+        let revision = origin.unwrap_or(&status.last_applied_revision).rsplit([':', '/']).next().unwrap_or_default();
         if revision.is_empty() {
             continue;
         }
-        let ready = status.conditions.iter().find(|condition| condition.r#type == "Ready");
+        let condition = |name: &str| status.conditions.iter().find(|condition| condition.r#type == name);
+        let is = |name: &str, wanted: &str| condition(name).is_some_and(|condition| condition.status == wanted);
         let is_last = [&status.last_applied_revision, ""].contains(&&*status.last_attempted_revision);
+        let generations = (kustomization.metadata.generation, status.observed_generation);
+        let is_observed = !matches!(generations, (Some(wanted), Some(observed)) if wanted != observed);
+        let is_moving = is("Reconciling", "True") || is("Stalled", "True") || is("Healthy", "False");
+        let is_kept = !kustomization.spec.suspend && kustomization.metadata.deletion_timestamp.is_none();
+        let reason = condition("Ready").map_or("", |ready| ready.reason.as_str());
         applied.push(Applied {
             controller: Controller::Flux,
             name: kustomization.metadata.name,
             folder,
             revision: revision.to_owned(),
-            is_healthy: is_last && ready.is_some_and(|ready| ready.status == "True"),
-            state: ready.map_or_else(|| or_unknown("").to_owned(), |ready| or_unknown(&ready.reason).to_owned()),
+            is_healthy: is("Ready", "True") && is_last && is_observed && !is_moving && is_kept,
+            state: if kustomization.spec.suspend { "suspended".to_owned() } else { or_unknown(reason).to_owned() },
+            overridden: override_in(&kustomization.spec.others),
         });
     }
     Ok(applied)
@@ -218,27 +271,46 @@ fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
 
-/// Renders what was applied, for every overlay that one of the folders is.
-#[must_use]
-pub fn running(repository: &Repository, parsed: &Parsed, overlays: &[Overlay], applied: &[Applied]) -> Vec<Running> {
+/// Renders what was applied, for every overlay that one of the folders is, or that it uses.
+///
+/// # Errors
+/// When the overlays' tree cannot be read.
+pub fn running(
+    repository: &Repository,
+    parsed: &Parsed,
+    tree: &dyn Tree,
+    overlays: &[Overlay],
+    applied: &[Applied],
+) -> Result<Vec<Running>, RenderError> {
+    let scanner = Scanner::new(parsed, tree);
     let mut running = Vec::new();
     for applied in applied {
-        for overlay in overlays.iter().filter(|overlay| overlay.path == applied.folder) {
+        let reach = scanner.reach(&applied.folder)?;
+        let is_deployed = |overlay: &&Overlay| overlay.path == applied.folder || reach.roots.contains(&overlay.path);
+        let mut deployed = overlays.iter().filter(is_deployed).peekable();
+        if deployed.peek().is_some() {
             let images = images(repository, parsed, applied);
-            running.push(Running { applied: applied.clone(), overlay: overlay.clone(), images });
+            running.extend(deployed.map(|overlay| Running {
+                applied: applied.clone(),
+                overlay: overlay.clone(),
+                images: images.clone(),
+            }));
         }
     }
-    running
+    Ok(running)
 }
 
 fn images(repository: &Repository, parsed: &Parsed, applied: &Applied) -> Result<Vec<Image>, String> {
+    if let Some(field) = applied.overridden {
+        return Err(format!("changes what this repository says by its own `{field}`"));
+    }
     let short: String = applied.revision.chars().take(7).collect();
     let is_id = applied.revision.len() >= 40 && applied.revision.bytes().all(|byte| byte.is_ascii_hexdigit());
     let commit = repository.commit(&applied.revision).ok().filter(|_| is_id);
-    let commit = commit.ok_or_else(|| format!("its revision {short} is not in this clone"))?;
+    let commit = commit.ok_or_else(|| format!("runs revision {short}, which is not in this clone"))?;
     let tree = repository.tree(&commit);
     let rendering = Renderer::new(parsed, &tree, Options::default()).render_any(&applied.folder);
-    let rendering = rendering.map_err(|_| format!("it does not render at {short}"))?;
+    let rendering = rendering.map_err(|_| format!("runs commit {short}, at which it does not render"))?;
     Ok(State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect())
 }
 
@@ -255,9 +327,11 @@ mod tests {
         let text = r#"{"kind": "List", "items": [
             {"metadata": {"name": "a"}, "spec": {"source": {"path": "./apps/a/"}},
              "status": {"sync": {"status": "Synced", "revision": "one"}, "health": {"status": "Healthy"},
-                        "history": [{"revision": "zero"}, {"revision": "one"}]}},
+                        "history": [{"revision": "older"}, {"revision": "zero"}]}},
             {"metadata": {"name": "b"}, "spec": {"source": {"path": "b"}},
              "status": {"sync": {"status": "OutOfSync", "revision": "two"}, "health": {"status": "Healthy"}, "history": [{"revision": "one"}]}},
+            {"metadata": {"name": "failed"}, "spec": {"source": {"path": "f", "kustomize": {"images": ["x:2"]}}},
+             "status": {"sync": {"status": "Synced", "revision": "one"}, "health": {"status": "Healthy"}, "operationState": {"phase": "Failed"}}},
             {"metadata": {"name": "never"}, "spec": {"source": {"path": "c"}}, "status": {"sync": {"status": "OutOfSync", "revision": "x"}}},
             {"metadata": {"name": "chart"}, "spec": {"source": {"chart": "redis"}}},
             {"metadata": {"name": "many"}, "spec": {"sources": [{"chart": "x"}, {"path": "d"}]},
@@ -268,9 +342,11 @@ mod tests {
             [
                 ("a", "apps/a", "one", true, "Synced, Healthy"),
                 ("b", "b", "one", false, "OutOfSync, Healthy"),
+                ("failed", "f", "one", false, "Synced, Healthy"),
                 ("many", "d", "three", false, "Synced, Degraded"),
             ]
         );
+        assert_eq!(applied[2].overridden, Some("images"));
         assert!(read_argocd("f", "{}").is_err());
     }
 
@@ -281,11 +357,25 @@ mod tests {
              "lastAttemptedRevision": "main@sha1:one", "conditions": [{"type": "Ready", "status": "True", "reason": "ReconciliationSucceeded"}]}},
             {"metadata": {"name": "b"}, "spec": {"path": "b"}, "status": {"lastAppliedRevision": "main/one",
              "lastAttemptedRevision": "main/two", "conditions": [{"type": "Ready", "status": "True"}]}},
+            {"metadata": {"name": "behind", "generation": 2}, "spec": {"path": "d"}, "status": {"lastAppliedRevision": "main@sha1:one",
+             "observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True", "reason": "Old"}]}},
+            {"metadata": {"name": "moving"}, "spec": {"path": "e", "postBuild": {"substitute": {"a": "b"}}}, "status":
+             {"lastAppliedRevision": "latest@sha256:12", "lastAppliedOriginRevision": "main@sha1:one",
+             "conditions": [{"type": "Reconciling", "status": "True"}, {"type": "Ready", "status": "True", "reason": "Progressing"}]}},
+            {"metadata": {"name": "held"}, "spec": {"path": "g", "suspend": true}, "status":
+             {"lastAppliedRevision": "main@sha1:one", "conditions": [{"type": "Ready", "status": "True"}]}},
             {"metadata": {"name": "new"}, "spec": {"path": "c"}}]}"#;
         let applied = read_flux("f", text).unwrap();
         assert_eq!(
             told(&applied),
-            [("a", "a", "one", true, "ReconciliationSucceeded"), ("b", "b", "one", false, "unknown")]
+            [
+                ("a", "a", "one", true, "ReconciliationSucceeded"),
+                ("b", "b", "one", false, "unknown"),
+                ("behind", "d", "one", false, "Old"),
+                ("moving", "e", "one", false, "Progressing"),
+                ("held", "g", "one", false, "suspended"),
+            ]
         );
+        assert_eq!(applied[3].overridden, Some("postBuild"));
     }
 }

@@ -1,7 +1,7 @@
 //! What was live where, by the base branch's own history: first parents only, in landing order. Renderings decide, not
 //! files, so that an image which an overlay inherits counts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Mirrors;
@@ -72,6 +72,8 @@ pub struct History<'a> {
     line: Vec<Commit>,
     /// When each commit landed, as far as dates can be trusted.
     landed: Vec<i64>,
+    /// When each commit was there at the latest: when what it replaced was gone.
+    left: Vec<i64>,
     is_complete: bool,
     overlays: Mutex<HashMap<RepoPath, Arc<Mutex<OverlayHistory>>>>,
 }
@@ -141,6 +143,18 @@ pub(super) fn landed(dates: &[i64], now: i64) -> Vec<i64> {
     dates.iter().zip(trusted).map(settle).collect()
 }
 
+/// When commits were there at the latest, newest first: not after any newer one, or else a date in the future of what
+/// follows would let what the commit ended look longer than it was. Dates before the parent landed do not count.
+fn left(dates: &[i64], landed: &[i64], now: i64) -> Vec<i64> {
+    let mut newer = BTreeSet::new();
+    let settle = |(at, date): (usize, &i64)| {
+        newer.insert(*date);
+        let floor = landed.get(at + 1).copied().unwrap_or(i64::MIN);
+        newer.range(floor..).next().map_or(now, |earliest| *earliest.min(&now))
+    };
+    dates.iter().enumerate().map(settle).collect()
+}
+
 impl<'a> History<'a> {
     /// Reads the first-parent line of `tip`.
     ///
@@ -157,7 +171,8 @@ impl<'a> History<'a> {
         let (line, is_complete) = repository.first_parent_line(tip)?;
         let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
         let landed = landed(&dates, now);
-        Ok(Self { repository, parsed, options, mirrors, line, landed, is_complete, overlays: Mutex::default() })
+        let left = left(&dates, &landed, now);
+        Ok(Self { repository, parsed, options, mirrors, line, landed, left, is_complete, overlays: Mutex::default() })
     }
 
     /// What an overlay runs at the base's tip.
@@ -275,7 +290,7 @@ impl<'a> History<'a> {
         match found.stays.last_mut().filter(|_| found.is_open && holds) {
             Some(stay) => (stay.from, stay.commit) = (from, commit),
             None if holds => {
-                let to = segment.newest.checked_sub(1).map(|replaced| self.landed[replaced]);
+                let to = segment.newest.checked_sub(1).map(|replacing| self.left[replacing]);
                 found.stays.push(Stay { from, to, commit });
             }
             None => {}
@@ -333,5 +348,12 @@ mod tests {
         assert_eq!(landed(&[5, 20, 10], 40), [40, 20, 10]);
         // One from the future does not make those behind it look old or new.
         assert_eq!(landed(&[30, 99, 10], 40), [30, 30, 10]);
+        // What a commit ended is not believed to have lasted longer than newer commits say.
+        let left = |dates: &[i64], now| left(dates, &landed(dates, now), now);
+        assert_eq!(left(&[30, 20, 10], 40), [30, 20, 10]);
+        assert_eq!(left(&[32, 20, 3, 31, 1], 33), [32, 32, 32, 3, 1]);
+        // One that is older than what it stands on says nothing of it.
+        assert_eq!(left(&[30, 5, 20, 10], 40), [30, 30, 20, 5]);
+        assert_eq!(left(&[50, 10], 40), [40, 10]);
     }
 }

@@ -10,7 +10,7 @@ use crate::facts::{Deployer, cycles, deployers, needed};
 use crate::kustomize::{Options, Renderer, Scanner};
 use crate::model::{Image, Overlay, Overlays, State};
 use crate::policy::{Combination, CombinedApp, CombinedImage, Handle, Handles, Moment, OrderFault, Promotion};
-use crate::sources::{Listing, RepoPath, Tree, list};
+use crate::sources::{CommitId, Listing, RepoPath, Tree, list};
 use crate::span::Span;
 
 /// Apps that are to be looked at together, and why.
@@ -24,19 +24,46 @@ struct Bond {
 /// An image that must have run in any one of these overlays.
 type Want = (Vec<RepoPath>, String);
 
+/// What is known of one image below.
+#[derive(Default)]
+struct Ran {
+    /// Whether its content ever ran there.
+    is_known: bool,
+    /// What runs there now of its repository; `None` where it is no part of what runs there.
+    below: Option<Vec<String>>,
+    /// By environment.
+    wants: Vec<(usize, Want)>,
+}
+
+/// What a combination is made of.
+struct Gathered {
+    apps: Vec<CombinedApp>,
+    /// What must have run together below, by environment.
+    wanted: BTreeMap<usize, Vec<Want>>,
+    /// What must have run together here.
+    here: Vec<Want>,
+    /// Whether all of it is there and renders.
+    is_decided: bool,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        Self { apps: Vec::new(), wanted: BTreeMap::new(), here: Vec::new(), is_decided: true }
+    }
+}
+
 impl<'a> Documents<'a> {
     /// Every combination that what enters with a subject makes.
     pub(super) fn combinations(
         &self,
-        subject: &Subject<'_>,
-        after: &Side,
+        (subject, before, after): (&Subject<'_>, &Side, &Side),
         promotions: &[Promotion],
         handles: &mut Handles,
     ) -> Result<Vec<Combination>, GateError> {
         let Some(at) = promotions.first().map(|promotion| promotion.at) else { return Ok(Vec::new()) };
         let mut combinations = Vec::new();
         for bond in self.bonds(subject)? {
-            combinations.extend(self.combination(subject, after, &bond, at, handles)?);
+            combinations.extend(self.combination((subject, before, after), &bond, at, handles)?);
         }
         Ok(combinations)
     }
@@ -74,84 +101,110 @@ impl<'a> Documents<'a> {
 
     fn combination(
         &self,
-        subject: &Subject<'_>,
-        after: &Side,
+        (subject, before, after): (&Subject<'_>, &Side, &Side),
         bond: &Bond,
         at: Handle,
         handles: &mut Handles,
     ) -> Result<Option<Combination>, GateError> {
         let config = &self.sides.config;
         let Some((_, environments)) = below(config, &self.sides.base, subject.overlay) else { return Ok(None) };
-        let mut apps = Vec::new();
-        let mut here: Vec<Want> = Vec::new();
-        let mut wanted: BTreeMap<usize, Vec<Want>> = BTreeMap::new();
-        let mut is_known = true;
+        let stood: Vec<String> = images(&before.state).iter().map(|image| image.content(&config.mirrors)).collect();
+        let mut found = Gathered::default();
+        let mut enters = false;
         for app in &bond.apps {
             let is_own = *app == subject.overlay.app;
             let overlays = if is_own { vec![subject.overlay] } else { self.sides.head.of_app(app, subject.overlay) };
-            for overlay in overlays {
-                let images = if is_own { images(&after.state) } else { self.images_after(overlay)? };
-                let mut told = Vec::new();
+            let mut told = Vec::new();
+            for overlay in &overlays {
+                let Some(images) = (if is_own { Some(images(&after.state)) } else { self.images_after(overlay)? })
+                else {
+                    found.is_decided = false;
+                    told.push(CombinedImage { short: "what does not render".to_owned(), below: Vec::new() });
+                    continue;
+                };
                 for image in images {
-                    let mut current = Vec::new();
                     let content = image.content(&config.mirrors);
-                    for environment in &environments {
-                        let counterparts = self.sides.base.counterparts(overlay, *environment);
-                        let running = self.same_repository(&counterparts, &image)?;
-                        if running.is_empty() {
-                            continue;
-                        }
-                        let paths: Vec<RepoPath> = counterparts.iter().map(|other| other.path.clone()).collect();
-                        let want = (paths, content.clone());
-                        if is_own {
-                            is_known &= self.history()?.together(std::slice::from_ref(&want))?.is_some();
-                        }
-                        wanted.entry(*environment).or_default().push(want);
-                        current.extend(running.iter().map(short_content));
+                    let is_new = is_own && !stood.contains(&content);
+                    let ran = self.ran_below(overlay, &environments, &image)?;
+                    // What enters and never ran below on its own is for `promotion/unproven` to tell.
+                    if is_new && !ran.is_known || ran.below.is_none() {
+                        continue;
                     }
-                    if !current.is_empty() {
-                        current.sort();
-                        current.dedup();
-                        here.push((vec![overlay.path.clone()], content));
-                        told.push(CombinedImage { short: short_reference(&image), below: current });
+                    enters |= is_new;
+                    found.here.push((vec![overlay.path.clone()], content.clone()));
+                    for (environment, want) in ran.wants {
+                        found.wanted.entry(environment).or_default().push(want);
                     }
+                    told.push(CombinedImage { short: short_reference(&image), below: ran.below.unwrap_or_default() });
                 }
-                apps.push(CombinedApp { app: app.clone(), enters: is_own, images: told });
             }
+            if bond.kind == "dependency" && overlays.is_empty() && self.stands_below(app, &environments) {
+                found.is_decided = false;
+                told.push(CombinedImage { short: "nothing of it".to_owned(), below: Vec::new() });
+            }
+            found.apps.push(CombinedApp { app: app.clone(), enters: is_own, images: told });
         }
-        let is_bound = apps.iter().filter(|app| !app.images.is_empty()).count() > 1;
-        // What never ran below on its own is for `promotion/unproven` to tell.
-        if !is_bound || !is_known {
+        let is_bound = found.apps.iter().filter(|app| !app.images.is_empty()).count() > 1;
+        if !is_bound || !enters {
             return Ok(None);
         }
-        let told = |found: Option<(i64, crate::sources::CommitId)>| {
+        let told = |found: Option<(i64, CommitId)>| {
             found.map(|(time, commit)| Moment { time: moment(time), commit: commit.short() })
         };
-        let mut together = None;
-        for wanted in wanted.values() {
-            together = together.or(told(self.history()?.together(wanted)?));
+        let (mut together, mut here) = (None, None);
+        if found.is_decided {
+            for wanted in found.wanted.values() {
+                together = together.or(told(self.history()?.together(wanted)?));
+            }
+            if together.is_none() {
+                here = told(self.history()?.together(&found.here)?);
+            }
         }
-        let here = match together {
-            Some(_) => None,
-            None => told(self.history()?.together(&here)?),
-        };
         Ok(Some(Combination {
             at,
             kind: bond.kind,
             name: bond.name.clone(),
             declared_at: handles.place(bond.declared),
             environments: environments.iter().map(|at| config.environments[*at].name.clone()).collect(),
-            apps,
+            apps: found.apps,
             together,
             here,
         }))
     }
 
-    /// What an overlay runs once the change has landed; nothing where it does not render.
-    fn images_after(&self, overlay: &Overlay) -> Result<Vec<Image>, GateError> {
+    /// Whether and where an image of an overlay belongs to what its app runs below.
+    fn ran_below(&self, overlay: &Overlay, environments: &[usize], image: &Image) -> Result<Ran, GateError> {
+        let content = image.content(&self.sides.config.mirrors);
+        let mut ran = Ran::default();
+        for environment in environments {
+            let counterparts = self.sides.base.counterparts(overlay, *environment);
+            let want: Want = (counterparts.iter().map(|other| other.path.clone()).collect(), content.clone());
+            let running = self.same_repository(&counterparts, image)?;
+            let is_known = self.history()?.together(std::slice::from_ref(&want))?.is_some();
+            ran.is_known |= is_known;
+            if !is_known && running.is_empty() {
+                continue;
+            }
+            ran.wants.push((*environment, want));
+            ran.below.get_or_insert_with(Vec::new).extend(running.iter().map(short_content));
+        }
+        if let Some(below) = &mut ran.below {
+            below.sort();
+            below.dedup();
+        }
+        Ok(ran)
+    }
+
+    /// Whether an app has an overlay in any of these environments.
+    fn stands_below(&self, app: &str, environments: &[usize]) -> bool {
+        self.sides.base.all.iter().any(|overlay| overlay.app == app && environments.contains(&overlay.environment))
+    }
+
+    /// What an overlay runs once the change has landed; `None` where it does not render.
+    fn images_after(&self, overlay: &Overlay) -> Result<Option<Vec<Image>>, GateError> {
         let renderer = Renderer::new(self.sides.parsed, &*self.sides.judged.head_tree, Options::default());
         let after = side(true, &overlay.path, &renderer)?;
-        Ok(images(&after.state))
+        Ok(after.renders().then(|| images(&after.state)))
     }
 
     /// What overlays run now of an image's repository.
@@ -197,6 +250,7 @@ fn images(state: &State) -> Vec<Image> {
 
 /// The deployers of one snapshot, and the overlays that each deploys.
 pub(super) struct Controllers<'a> {
+    all: &'a Overlays,
     deployers: Vec<Deployer>,
     overlays: Vec<Vec<&'a Overlay>>,
     needed: Vec<Vec<(usize, Span)>>,
@@ -206,7 +260,7 @@ impl<'a> Controllers<'a> {
     fn read(documents: &Documents<'_>, tree: &dyn Tree, overlays: &'a Overlays) -> Result<Self, GateError> {
         let folders = &documents.sides.config.controllers;
         if folders.is_empty() {
-            return Ok(Self { deployers: Vec::new(), overlays: Vec::new(), needed: Vec::new() });
+            return Ok(Self { all: overlays, deployers: Vec::new(), overlays: Vec::new(), needed: Vec::new() });
         }
         let parsed = documents.sides.parsed;
         let listing: Listing = list(tree)?;
@@ -222,7 +276,7 @@ impl<'a> Controllers<'a> {
             deployed.push(found);
         }
         let needed = needed(&deployers);
-        Ok(Self { deployers, overlays: deployed, needed })
+        Ok(Self { all: overlays, deployers, overlays: deployed, needed })
     }
 
     /// The apps that must be there before an overlay's, and where that is written.
@@ -244,17 +298,20 @@ impl<'a> Controllers<'a> {
     fn faults(&self, documents: &Documents<'_>) -> Vec<(Span, &'static str, Vec<String>)> {
         let mut faults = Vec::new();
         for (span, way) in cycles(&self.needed) {
-            faults.push((span, "cycle", way.iter().map(|at| self.deployers[*at].name.clone()).collect()));
+            // The same circle is the same wherever it is entered.
+            let mut names: Vec<String> = way.iter().map(|at| self.deployers[*at].name.clone()).collect();
+            let first = (0..names.len()).min_by_key(|at| &names[*at]).unwrap_or_default();
+            names.rotate_left(first);
+            faults.push((span, "cycle", names));
         }
         for dependency in &documents.sides.config.dependencies {
             for (deployer, deployed) in self.deployers.iter().zip(&self.overlays) {
                 for overlay in deployed.iter().filter(|overlay| overlay.app == dependency.app) {
                     let wave = deployer.wave.map_or(0, |(wave, _)| wave);
+                    let needed = self.all.of_app(&dependency.needs, overlay);
                     let is_later = |(other, deployed): &(&Deployer, &Vec<&Overlay>)| {
-                        let is_needed = |other: &&Overlay| {
-                            other.app == dependency.needs && other.environment == overlay.environment
-                        };
-                        deployed.iter().any(is_needed) && other.wave.map_or(0, |(wave, _)| wave) > wave
+                        deployed.iter().any(|other| needed.contains(other))
+                            && other.wave.map_or(0, |(wave, _)| wave) > wave
                     };
                     if let Some((other, _)) = self.deployers.iter().zip(&self.overlays).find(is_later) {
                         let span = deployer.wave.or(other.wave).map_or(deployer.span, |(_, span)| span);

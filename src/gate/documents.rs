@@ -49,6 +49,11 @@ pub(super) fn side(exists: bool, path: &RepoPath, renderer: &Renderer<'_>) -> Re
 }
 
 impl Side {
+    /// Whether it is there and renders.
+    pub(super) fn renders(&self) -> bool {
+        self.exists && self.error.is_none()
+    }
+
     /// Whether both sides deploy the same. What does not render is never the same as anything.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         match (&self.rendering, &other.rendering) {
@@ -156,7 +161,7 @@ impl<'a> Documents<'a> {
         facts.versions = self.versions(subject, after, &*self.sides.judged.head_tree, own, &mut handles)?;
         if affected && wants_history && after.error.is_none() {
             facts.promotions = self.promotions(subject, before, after, &mut handles)?;
-            facts.combinations = self.combinations(subject, after, &facts.promotions, &mut handles)?;
+            facts.combinations = self.combinations((subject, before, after), &facts.promotions, &mut handles)?;
         }
         let environment = &self.sides.config.environments[subject.overlay.environment];
         if affected && environment.protected && environment.approvals > 0 {

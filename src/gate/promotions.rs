@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::documents::{Documents, Side, moment, target};
 use super::{GateError, Subject};
 use crate::config::{Config, describe_seconds};
-use crate::facts::{Depth, Running, Stay, running};
+use crate::facts::{Applied, Depth, Running, Stay, running};
 use crate::model::{Image, Overlay, Overlays};
 use crate::policy::{self, Evidence, Handles, Promotion, StayInput, Tier};
 
@@ -62,10 +62,16 @@ impl Documents<'_> {
         let mut is_proven = false;
         for environment in below {
             let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
-            let stays = self.stays_in(subject.overlay, *environment, content, depth)?;
+            let counterparts = self.sides.base.counterparts(subject.overlay, *environment);
+            let (healthy, evidence) = self.evidence(&counterparts, *environment, content)?;
+            // Where it is not healthy it has not proven anything, however long it was there.
+            let mut stays = self.stays_in(&healthy, content, depth)?;
+            let is_healthy = !stays.is_empty();
+            if !is_healthy {
+                stays = self.stays_in(&counterparts, content, depth)?;
+            }
             let mut tier = self.tier(*environment, &stays, soak);
-            tier.evidence = self.evidence(subject.overlay, *environment, content)?;
-            let is_healthy = tier.evidence.as_ref().is_none_or(|evidence| evidence.healthy);
+            tier.evidence = evidence.map(|evidence| Evidence { healthy: is_healthy, ..evidence });
             is_proven |= is_healthy && stays.iter().any(|stay| stay.seconds(self.now()) >= enough);
             promotion.below.push(tier);
         }
@@ -81,7 +87,8 @@ impl Documents<'_> {
             tier.current = self.running(subject.overlay, *environment, image)?;
         }
         for environment in (0..subject.overlay.environment).rev().filter(|environment| !below.contains(environment)) {
-            let stays = self.stays_in(subject.overlay, environment, content, Depth::Latest)?;
+            let counterparts = self.sides.base.counterparts(subject.overlay, environment);
+            let stays = self.stays_in(&counterparts, content, Depth::Latest)?;
             promotion.lower.push(self.tier(environment, &stays, None));
         }
         for stay in promotion.below.iter().flat_map(|tier| &tier.stays).filter(|stay| stay.to.is_none()) {
@@ -98,60 +105,73 @@ impl Documents<'_> {
         }
     }
 
-    /// Stays in any of the app's overlays of an environment, newest first.
-    fn stays_in(
-        &self,
-        overlay: &Overlay,
-        environment: usize,
-        content: &str,
-        depth: Depth,
-    ) -> Result<Vec<Stay>, GateError> {
+    /// Stays in any of some overlays, newest first.
+    fn stays_in(&self, overlays: &[&Overlay], content: &str, depth: Depth) -> Result<Vec<Stay>, GateError> {
         let mut stays = Vec::new();
-        for other in self.sides.base.counterparts(overlay, environment) {
+        for other in overlays {
             stays.extend(self.history()?.stays(&other.path, content, depth, self.now())?);
         }
         stays.sort_by_key(|stay| (std::cmp::Reverse(stay.to.unwrap_or(i64::MAX)), std::cmp::Reverse(stay.from)));
         Ok(stays)
     }
 
-    /// What the controller that an environment asks for says of a content there.
-    fn evidence(&self, overlay: &Overlay, environment: usize, content: &str) -> Result<Option<Evidence>, GateError> {
-        let environment_below = &self.sides.config.environments[environment];
-        let Some(controller) = environment_below.evidence else { return Ok(None) };
+    /// Those of an environment's overlays in which a content is healthy, as far as the environment asks for that, and what
+    /// its controller says.
+    fn evidence<'o>(
+        &self,
+        overlays: &[&'o Overlay],
+        environment: usize,
+        content: &str,
+    ) -> Result<(Vec<&'o Overlay>, Option<Evidence>), GateError> {
+        let environment = &self.sides.config.environments[environment];
+        let Some(controller) = environment.evidence else { return Ok((overlays.to_vec(), None)) };
         let Some(applied) = self.request.applied else {
             return Err(GateError::Unfit {
-                message: format!(
-                    "{} asks for evidence by {}, but there is none",
-                    environment_below.name,
-                    controller.name()
-                ),
+                message: format!("{} asks for evidence by {}, but there is none", environment.name, controller.name()),
                 help: format!("give it with `--{} FILE`; see the README for what prints it", controller.option()),
             });
         };
-        let running = self
-            .running_below
-            .get_or_init(|| running(self.request.repository, self.sides.parsed, &self.sides.base.all, applied));
-        let counterparts = self.sides.base.counterparts(overlay, environment);
-        let is_asked =
-            |running: &&Running| running.applied.controller == controller && counterparts.contains(&&running.overlay);
-        let (mut healthy, mut reports) = (false, Vec::new());
-        for running in running.iter().filter(is_asked) {
-            let what = match &running.images {
-                Err(why) => why.clone(),
-                Ok(images) => {
-                    let runs = images.iter().any(|image| image.content(&self.sides.config.mirrors) == content);
-                    healthy |= runs && running.applied.is_healthy;
-                    let revision: String = running.applied.revision.chars().take(7).collect();
-                    let runs = if runs { "runs this" } else { "runs something else" };
-                    format!("{runs}, by commit {revision}: {}", running.applied.state)
-                }
-            };
-            reports.push(format!("`{}` {what}", running.applied.name));
+        let mut healthy = Vec::new();
+        let mut reports = Vec::new();
+        for overlay in overlays {
+            let is_asked =
+                |running: &&Running| running.applied.controller == controller && running.overlay.path == overlay.path;
+            let mut verdicts = Vec::new();
+            for running in self.running_below(applied)?.iter().filter(is_asked) {
+                let runs = running
+                    .images
+                    .as_ref()
+                    .map(|images| images.iter().any(|image| image.content(&self.sides.config.mirrors) == content));
+                let what = match &runs {
+                    Err(why) => (*why).clone(),
+                    Ok(runs) => {
+                        let revision: String = running.applied.revision.chars().take(7).collect();
+                        let what = if *runs { "this" } else { "something else" };
+                        format!("runs {what}, by commit {revision}: {}", running.applied.state)
+                    }
+                };
+                reports.push(format!("`{}` {what}", running.applied.name));
+                verdicts.push(running.applied.is_healthy && runs == Ok(true));
+            }
+            // Of several that deploy one overlay all must be well.
+            if !verdicts.is_empty() && verdicts.iter().all(|well| *well) {
+                healthy.push(*overlay);
+            }
         }
         if reports.is_empty() {
-            reports.push(format!("nothing about {}", environment_below.name));
+            reports.push(format!("nothing about {}", environment.name));
         }
-        Ok(Some(Evidence { controller: controller.name(), healthy, reports }))
+        Ok((healthy, Some(Evidence { controller: controller.name(), healthy: false, reports })))
+    }
+
+    fn running_below(&self, applied: &[Applied]) -> Result<&[Running], GateError> {
+        if let Some(running) = self.running_below.get() {
+            return Ok(running);
+        }
+        let tree = &self.sides.judged.base_tree;
+        let running = running(self.request.repository, self.sides.parsed, tree, &self.sides.base.all, applied)
+            .map_err(GateError::Unreadable)?;
+        Ok(self.running_below.get_or_init(|| running))
     }
 
     fn tier(&self, environment: usize, stays: &[Stay], soak: Option<i64>) -> Tier {

@@ -9,7 +9,6 @@ use serde::Serialize;
 use super::{count, printable};
 use crate::config::{Config, describe_seconds};
 use crate::facts::{Gap, Running, Stretch, Timeline};
-use crate::model::Image;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -85,7 +84,7 @@ impl<'a> AppliedRow<'a> {
     fn of(running: &'a Running, config: &'a Config, declared: &[&Stretch]) -> Self {
         let applied = &running.applied;
         let images = running.images.as_deref().unwrap_or_default();
-        let is_declared = |image: &Image| declared.iter().any(|row| row.image.reference == image.reference);
+        let runs = |row: &&Stretch| images.iter().any(|image| image.reference == row.image.reference);
         Self {
             app: &running.overlay.app,
             environment: &config.environments[running.overlay.environment].name,
@@ -95,7 +94,7 @@ impl<'a> AppliedRow<'a> {
             revision: &applied.revision,
             state: &applied.state,
             healthy: applied.is_healthy,
-            as_declared: running.images.is_ok().then(|| images.iter().all(is_declared)),
+            as_declared: running.images.is_ok().then(|| declared.iter().all(runs)),
             why_unknown: running.images.as_ref().err().map(String::as_str),
             images: images.iter().map(|image| image.reference.as_str()).collect(),
         }
@@ -105,7 +104,7 @@ impl<'a> AppliedRow<'a> {
         let revision: String = self.revision.chars().take(7).collect();
         let what = match (self.as_declared, self.why_unknown) {
             (Some(true), _) => "runs this".to_owned(),
-            (_, Some(why)) => why.to_owned(),
+            (_, Some(why)) => return format!("{} `{}` {why}: {}", self.controller, self.name, self.state),
             _ => format!("runs {}", self.images.join(", ")),
         };
         format!("{} `{}` {what}, commit {revision}: {}", self.controller, self.name, self.state)

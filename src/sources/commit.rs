@@ -18,7 +18,10 @@ pub(super) struct Store {
 }
 
 /// Some children of a folder by name; `None` where it has none of that name.
-type LookedUp = Vec<(String, Option<gix::ObjectId>)>;
+type LookedUp = Vec<(String, Option<Child>)>;
+
+/// What stands at a name: an id alone does not tell a file from a link with the same text.
+type Child = (gix::objs::tree::EntryKind, gix::ObjectId);
 
 type Folder = Vec<(String, gix::objs::tree::EntryKind, gix::ObjectId)>;
 
@@ -208,7 +211,7 @@ impl Wanted {
 /// The ids of wanted paths in one tree.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    id: Option<gix::ObjectId>,
+    id: Option<Child>,
     children: Vec<Snapshot>,
 }
 
@@ -241,14 +244,14 @@ impl CommitTree {
     /// When one of the trees cannot be read.
     pub fn snapshots(trees: &[Self], wanted: &Wanted) -> Result<Vec<Snapshot>, TreeError> {
         let Some(first) = trees.first() else { return Ok(Vec::new()) };
-        let roots: Vec<_> = trees.iter().map(|tree| Some(tree.root)).collect();
+        let roots: Vec<_> = trees.iter().map(|tree| Some((gix::objs::tree::EntryKind::Tree, tree.root))).collect();
         first.store.snapshots(&roots, wanted).map_err(|why| first.error(&RepoPath::root(), why))
     }
 }
 
 impl Store {
-    fn snapshots(&self, ids: &[Option<gix::ObjectId>], wanted: &Wanted) -> Result<Vec<Snapshot>, String> {
-        let mut distinct: Vec<Option<gix::ObjectId>> = ids.to_vec();
+    fn snapshots(&self, ids: &[Option<Child>], wanted: &Wanted) -> Result<Vec<Snapshot>, String> {
+        let mut distinct: Vec<Option<Child>> = ids.to_vec();
         distinct.dedup();
         let mut snapshots: Vec<_> = distinct.iter().map(|id| Snapshot { id: *id, children: Vec::new() }).collect();
         if !wanted.children.is_empty() {
@@ -261,7 +264,7 @@ impl Store {
             }
         }
         let mut at = 0;
-        let expand = |id: &Option<gix::ObjectId>| {
+        let expand = |id: &Option<Child>| {
             at += usize::from(snapshots[at].id != *id);
             snapshots[at].clone()
         };
@@ -273,11 +276,10 @@ impl Store {
     /// A pack stores versions of a folder as a chain of differences: onto the older version where it was pushed or
     /// imported, onto the newer one after `git repack`. Read from the end that stands on its own, each further version
     /// costs one difference; from the other end it costs the whole chain.
-    fn find_in_folders(
-        &self,
-        folders: &[Option<gix::ObjectId>],
-        wanted: &Wanted,
-    ) -> Result<Vec<Vec<Option<gix::ObjectId>>>, String> {
+    fn find_in_folders(&self, folders: &[Option<Child>], wanted: &Wanted) -> Result<Vec<Vec<Option<Child>>>, String> {
+        let is_tree = |(kind, id): &Child| Some(*id).filter(|_| *kind == gix::objs::tree::EntryKind::Tree);
+        let folders: Vec<Option<gix::ObjectId>> =
+            folders.iter().map(|folder| folder.as_ref().and_then(is_tree)).collect();
         let mut found = vec![vec![None; wanted.children.len()]; folders.len()];
         let mut looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
         let mut order: Vec<usize> = Vec::new();
@@ -319,18 +321,18 @@ impl Store {
 }
 
 /// Looks the wanted children up in the bytes of a folder.
-fn children_of(
-    data: &[u8],
-    hash: gix::hash::Kind,
-    wanted: &Wanted,
-    found: &mut [Option<gix::ObjectId>],
-) -> Result<(), String> {
+fn children_of(data: &[u8], hash: gix::hash::Kind, wanted: &Wanted, found: &mut [Option<Child>]) -> Result<(), String> {
+    use gix::objs::tree::EntryKind;
     let mut left = wanted.children.len();
     for entry in gix::objs::TreeRefIter::from_bytes(data, hash) {
         let entry = entry.map_err(|error| error.to_string())?;
         let name: &[u8] = entry.filename;
         if let Ok(at) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
-            found[at] = Some(entry.oid.to_owned());
+            let kind = match entry.mode.kind() {
+                EntryKind::BlobExecutable => EntryKind::Blob,
+                kind => kind,
+            };
+            found[at] = Some((kind, entry.oid.to_owned()));
             left -= 1;
             if left == 0 {
                 break;
