@@ -7,7 +7,7 @@ use crate::gate::{self, GateError, Wish};
 use crate::kustomize::Parsed;
 use crate::report::promotion::{self, Promotion};
 use crate::report::{human, printable};
-use crate::sources::{Repository, Tree, write_below};
+use crate::sources::{RepoPath, Repository, Tree, write_below};
 
 pub(super) fn run(arguments: &PromoteArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = Parsed::default();
@@ -59,13 +59,19 @@ pub(super) fn run(arguments: &PromoteArguments, process: &mut Process<'_>) -> io
     }
 }
 
-/// Writes into the working tree, which must have the files as they were judged.
+/// Writes into the working tree, which must have the files as they were judged; line breaks may be those of Windows, as
+/// Git checks files out there.
 fn write(promotion: &Promotion, repository: &Repository, base: &dyn Tree) -> Result<(), GateError> {
     let tree = repository.working_tree();
+    let mut texts = Vec::new();
     for (path, text) in &promotion.files {
-        let found = tree.read(path)?.map(|(_, content)| content);
-        let judged = base.read(path)?.map(|(_, content)| content);
-        if found != judged && found.as_deref() != Some(text.as_bytes()) {
+        let (found, judged) = (content(&tree, path)?, content(base, path)?);
+        let known = [&judged, &Some(text.clone())];
+        if known.contains(&&found) {
+            texts.push((path, text.clone()));
+        } else if known.iter().any(|known| known.as_deref().map(windows) == found) {
+            texts.push((path, windows(text)));
+        } else {
             return Err(GateError::Unfit {
                 message: format!("`{path}` differs here from the branch that the promotion is made for"),
                 help:
@@ -74,11 +80,20 @@ fn write(promotion: &Promotion, repository: &Repository, base: &dyn Tree) -> Res
             });
         }
     }
-    for (path, text) in &promotion.files {
+    for (path, text) in texts {
         write_below(repository.root(), path, Some(text.as_bytes())).map_err(|error| GateError::Unfit {
             message: format!("cannot write `{path}`: {error}"),
             help: "files written before it are changed already; `git checkout -- .` takes them back".to_owned(),
         })?;
     }
     Ok(())
+}
+
+fn content(tree: &dyn Tree, path: &RepoPath) -> Result<Option<String>, GateError> {
+    Ok(tree.read(path)?.map(|(_, content)| String::from_utf8_lossy(&content).into_owned()))
+}
+
+/// A text with the line breaks of Windows.
+fn windows(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
 }

@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use super::promotions::below;
 use super::{GateError, Request, environment, judge, read_config};
 use crate::config::Config;
-use crate::facts::{Applied, Depth, History};
-use crate::kustomize::{FILE_NAMES, Options, Parsed, Renderer, Scanner};
+use crate::facts::{Applied, Depth, History, WrittenVersions, versions};
+use crate::kustomize::{FILE_NAMES, Options, Parsed, Renderer, Scanner, split_image};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::Report;
 use crate::report::promotion::{Origin, Promotion, Replaced};
 use crate::sources::{self, Commit, CommitTree, EditedTree, Judged, Listing, RepoPath, Repository, Tree};
 use crate::span::{FileId, Span};
+use crate::yaml::{Node, Value};
 
 /// What is to be promoted.
 pub struct Wish<'a> {
@@ -50,10 +51,11 @@ pub fn promote(
     let renderer = Renderer::new(parsed, &tree, Options::default());
     let plan = Plan { wish, parsed, tree: &tree, config: &config, overlays: &overlays, listing, scanner, renderer };
     let targets = plan.targets()?;
-    let (files, replaced) = plan.write(&targets)?;
+    let (mut files, replaced) = plan.write(&targets)?;
     if replaced.is_empty() {
         return Ok(None);
     }
+    plan.write_versions(&targets, &mut files)?;
     let history = History::new(repository, parsed, Options::default(), &config.mirrors, tip, wish.now.timestamp())?;
     let mut told = Vec::new();
     for change in replaced {
@@ -183,15 +185,18 @@ impl<'a> Plan<'a> {
             let tree = EditedTree::new(self.tree.clone(), &files)?;
             let renderer = Renderer::new(self.parsed, &tree, Options::default());
             let mut now = Vec::new();
+            let mut is_whole = true;
             for target in targets {
-                let images = images_of(&renderer, &target.path)?;
-                now.extend(images.into_iter().map(|used| (*target, used)));
+                // What does not render any more was not written in a way that lines can be changed of.
+                let Ok(after) = renderer.render_any(&target.path) else { return Err(self.unwritable()) };
+                is_whole &= self.changes_images_only(target, &after.objects, &wanted)?;
+                now.extend(State::of(&after.objects).images.into_iter().map(|used| (*target, used)));
             }
             let is_settled = |((_, used), (before, to, _)): &(&(&Overlay, UsedImage), &(Image, Option<Image>, _))| {
                 self.content(&used.image) == self.content(to.as_ref().unwrap_or(before))
             };
             match now.iter().zip(&wanted).find(|pair| !is_settled(pair)) {
-                None if now.len() == wanted.len() => return Ok((files, changes(now, wanted))),
+                None if now.len() == wanted.len() && is_whole => return Ok((files, changes(now, wanted))),
                 Some(((target, used), (_, Some(to), _))) => {
                     let (file, edits) = self.edits(&tree, (target, targets), used, to)?;
                     let file = self.parsed.files.get(file);
@@ -200,13 +205,59 @@ impl<'a> Plan<'a> {
                 _ => break,
             }
         }
-        Err(GateError::Unfit {
+        Err(self.unwritable())
+    }
+
+    /// Sets the rows of the committed file of versions, where there are any.
+    fn write_versions(&self, targets: &[&Overlay], files: &mut BTreeMap<RepoPath, String>) -> Result<(), GateError> {
+        let Some(path) = &self.config.versions else { return Ok(()) };
+        let Some(written) = WrittenVersions::read(self.tree, self.parsed, path)? else { return Ok(()) };
+        let tree = EditedTree::new(self.tree.clone(), files)?;
+        let renderer = Renderer::new(self.parsed, &tree, Options::default());
+        let mut images = Vec::new();
+        for target in targets {
+            images.extend(images_of(&renderer, &target.path)?.into_iter().map(|used| used.image));
+        }
+        let current = versions(&images);
+        let (rows, _) = written.of(self.wish.app, self.wish.environment);
+        let edit = |(repository, (version, span)): (&String, &(String, Span))| {
+            let new = current.get(repository).filter(|new| *new != version)?;
+            Some(Edit { span: *span, text: format!("\"{new}\"") })
+        };
+        let edits: Vec<Edit> = rows.iter().filter_map(edit).collect();
+        if !edits.is_empty() {
+            let text = edited(&self.parsed.files.get(written.file.file).text, &edits);
+            files.insert(path.clone(), text);
+        }
+        Ok(())
+    }
+
+    fn unwritable(&self) -> GateError {
+        GateError::Unfit {
             message: format!(
-                "cannot give `{}` in {} other content by changing lines: images depend on each other there",
+                "cannot give `{}` in {} other content by changing lines alone: something else would change with them",
                 self.wish.app, self.wish.environment
             ),
             help: "write it by hand, then ask `tollgate check --worktree`".to_owned(),
-        })
+        }
+    }
+
+    /// Whether nothing differs from the tip but versions of images, wherever they are written.
+    fn changes_images_only(
+        &self,
+        target: &Overlay,
+        after: &[Node],
+        wanted: &[(Image, Option<Image>, Option<usize>)],
+    ) -> Result<bool, GateError> {
+        let before = self.renderer.render_any(&target.path).map_err(|failed| GateError::Unreadable(failed.error))?;
+        let versions: Vec<[&str; 2]> = wanted
+            .iter()
+            .filter_map(|(before, to, _)| Some([before, to.as_ref()?].map(|image| split_image(&image.reference))))
+            .flat_map(|[before, after]| [[before.digest, after.digest], [before.tag, after.tag]])
+            .collect();
+        let same = before.objects.len() == after.len()
+            && before.objects.iter().zip(after).all(|(before, after)| same_but_for(before, after, &versions));
+        Ok(same)
     }
 
     fn nothing_meant(&self) -> GateError {
@@ -314,6 +365,13 @@ impl<'a> Plan<'a> {
         for name in FILE_NAMES {
             let own = target.path.child(name);
             let Some((id, content)) = tree.read(&own)? else { continue };
+            if self.is_shared(&own, targets)? {
+                return Err(by_hand(
+                    used,
+                    self.parsed,
+                    "other overlays are made from this one and would change with it",
+                ));
+            }
             let Ok(text) = std::str::from_utf8(&content) else { continue };
             let file = files.add(&own, id, text);
             if let Some(edits) = in_images(files, file, used, to) {
@@ -334,6 +392,31 @@ impl<'a> Plan<'a> {
         let reaching = reaching.map_err(GateError::Unreadable)?;
         let mut others = self.overlays.all.iter().filter(|overlay| !targets.contains(overlay));
         Ok(others.any(|overlay| reaching.contains(&overlay.path)))
+    }
+}
+
+/// Whether two values are the same but for text that holds one of the first versions before and the other one after.
+fn same_but_for(before: &Node, after: &Node, versions: &[[&str; 2]]) -> bool {
+    match (&before.value, &after.value) {
+        (Value::Scalar(before), Value::Scalar(after)) => {
+            let follows = |[old, new]: &[&str; 2]| {
+                let is_version = |text: &str, version: &str| version.is_empty() || text.contains(version);
+                is_version(&before.text, old) && is_version(&after.text, new) && old != new
+            };
+            before.text == after.text && before.kind == after.kind || versions.iter().any(follows)
+        }
+        (Value::Sequence(before), Value::Sequence(after)) => {
+            before.len() == after.len()
+                && before.iter().zip(&**after).all(|(before, after)| same_but_for(before, after, versions))
+        }
+        (Value::Mapping(before), Value::Mapping(after)) => {
+            before.iter().count() == after.iter().count()
+                && before
+                    .iter()
+                    .zip(after.iter())
+                    .all(|((old, before), (new, after))| old.text == new.text && same_but_for(before, after, versions))
+        }
+        _ => false,
     }
 }
 

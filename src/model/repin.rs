@@ -113,12 +113,8 @@ impl Images {
         Some(Self { file, text, root })
     }
 
-    fn list(&self) -> Option<&Node> {
-        self.root.get("images")
-    }
-
     fn entries(&self) -> impl DoubleEndedIterator<Item = &Node> {
-        self.list().and_then(Node::as_sequence).unwrap_or_default().iter()
+        self.root.get("images").and_then(Node::as_sequence).unwrap_or_default().iter()
     }
 
     fn edit(&self, start: usize, end: usize, text: String) -> Edit {
@@ -140,8 +136,19 @@ impl Images {
         self.text[at..].find('\n').map_or(self.text.len(), |end| at + end + 1)
     }
 
-    fn is_flow(&self, node: &Node) -> bool {
-        self.text[node.origin.span.start as usize..].starts_with(['{', '['])
+    fn is_flow(&self, mapping: &Node) -> bool {
+        self.text[mapping.origin.span.start as usize..].starts_with('{')
+    }
+
+    /// A text in quotes where the key beside it stands in some, as in JSON.
+    fn like(&self, key: &Key, text: &str) -> String {
+        let is_quoted = self.text[key.span.start as usize..].starts_with('"');
+        if is_quoted { format!("\"{text}\"") } else { text.to_owned() }
+    }
+
+    fn value_like(&self, key: &Key, value: &str) -> String {
+        let text = self.like(key, value);
+        if text == value { plain(value) } else { text }
     }
 
     /// Lines as they are to stand from `at` on, behind a line break where there is none yet.
@@ -172,11 +179,11 @@ impl Images {
         let mut edits = Vec::new();
         for (name, value) in wanted.iter().filter_map(|(name, value)| Some((*name, (*value)?))) {
             match get(name) {
-                Some((_, old)) => edits.extend(self.set(old, value)),
+                Some((key, old)) => edits.extend(self.set(key, old, value)),
                 None => match gone.pop() {
                     Some((key, old)) => {
-                        edits.push(self.edit(key.span.start as usize, key.span.end as usize, name.to_owned()));
-                        edits.extend(self.set(old, value));
+                        edits.push(self.edit(key.span.start as usize, key.span.end as usize, self.like(key, name)));
+                        edits.extend(self.set(key, old, value));
                     }
                     None => edits.push(self.add_key(entry, mapping, name, value)?),
                 },
@@ -189,9 +196,14 @@ impl Images {
     }
 
     /// Replaces a scalar in its quotes.
-    fn set(&self, old: &Node, value: &str) -> Option<Edit> {
+    fn set(&self, key: &Key, old: &Node, value: &str) -> Option<Edit> {
         let (start, end) = (old.origin.span.start as usize, old.origin.span.end as usize);
         let written = &self.text[start..end];
+        if written.is_empty() {
+            let behind_key = key.span.end as usize;
+            let at = behind_key + self.text[behind_key..].find(':')? + 1;
+            return Some(self.edit(at, at, format!(" {}", plain(value))));
+        }
         let text = match written.chars().next().filter(|quote| matches!(quote, '"' | '\'')) {
             Some(quote) => format!("{quote}{value}{quote}"),
             None => plain(value),
@@ -204,7 +216,8 @@ impl Images {
         let (_, last) = mapping.iter().last()?;
         let end = last.origin.span.end as usize;
         if self.is_flow(entry) {
-            return Some(self.edit(end, end, format!(", {name}: {}", plain(value))));
+            let text = format!(", {}: {}", self.like(first, name), self.value_like(first, value));
+            return Some(self.edit(end, end, text));
         }
         let column = first.span.start as usize - self.line_start(first.span.start as usize);
         Some(self.inserted(self.line_end(end), &[format!("{}{name}: {}", " ".repeat(column), plain(value))]))
@@ -223,17 +236,30 @@ impl Images {
             (Some(digest), _) => ("digest", digest.as_str()),
             (None, tag) => ("newTag", tag.as_deref().unwrap_or("latest")),
         };
-        let value = plain(value);
-        let Some(list) = self.list() else {
-            let lines = ["images:".to_owned(), format!("  - name: {name}"), format!("    {key}: {value}")];
+        let entries = [format!("  - name: {name}"), format!("    {key}: {}", plain(value))];
+        let at_root = self.root.as_mapping()?.iter().find(|(key, _)| &*key.text == "images");
+        let Some((images, list)) = at_root else {
+            let lines = [&["images:".to_owned()], &entries[..]].concat();
             return (!self.is_flow(&self.root)).then(|| vec![self.inserted(self.text.len(), &lines)]);
         };
-        let entry = list.as_sequence().and_then(<[Node]>::last)?;
-        let (_, end) = entry.as_mapping()?.iter().last()?;
-        if self.is_flow(list) {
-            let at = entry.origin.span.end as usize;
-            return Some(vec![self.edit(at, at, format!(", {{name: {name}, {key}: {value}}}"))]);
+        let is_empty = list.is_null() || list.as_sequence().is_some_and(<[Node]>::is_empty);
+        if is_empty && !self.is_flow(&self.root) {
+            // Behind the colon, over what says that there is none.
+            let from = images.span.end as usize + 1;
+            let until = (list.origin.span.end as usize).max(from);
+            let lines = entries.map(|line| format!("{}{line}", self.line_break()));
+            return Some(vec![self.edit(from, until, lines.concat())]);
         }
+        let entry = list.as_sequence().and_then(<[Node]>::last)?;
+        let (first, _) = entry.as_mapping()?.iter().next()?;
+        let (_, end) = entry.as_mapping()?.iter().last()?;
+        if self.text[list.origin.span.start as usize..].starts_with('[') {
+            let at = entry.origin.span.end as usize;
+            let [name_key, key] = ["name", key].map(|key| self.like(first, key));
+            let [name, value] = [name, value].map(|value| self.value_like(first, value));
+            return Some(vec![self.edit(at, at, format!(", {{{name_key}: {name}, {key}: {value}}}"))]);
+        }
+        let value = plain(value);
         let start = entry.origin.span.start as usize;
         let line = self.line_start(start);
         let dash = line + self.text[line..start].rfind('-')?;
@@ -334,7 +360,23 @@ mod tests {
             "resources: [../b]\nimages: [{name: x/y, newName: m/y}]\n",
             "resources: [../b]\nimages: [{name: x/y, newName: m/y, digest: NEW}]\n",
         );
-        assert_eq!(repinned("x/y:0", "resources: [../b]\nimages: []\n", "x/y:1"), None);
+        case("resources: [../b]\nimages: []\n", "resources: [../b]\nimages:\n  - name: x/y\n    digest: NEW\n");
+        case(
+            "images: # none\nresources: [../b]\n",
+            "images:\n  - name: x/y\n    digest: NEW # none\nresources: [../b]\n",
+        );
+        case(
+            "{\"resources\": [\"../b\"], \"images\": [{\"name\": \"z\", \"newTag\": \"1\"}]}\n",
+            "{\"resources\": [\"../b\"], \"images\": [{\"name\": \"z\", \"newTag\": \"1\"}, {\"name\": \"x/y\", \"digest\": \"NEW\"}]}\n",
+        );
+        case(
+            "images:\n- {name: z}\nresources: [../b]\n",
+            "images:\n- {name: z}\n- name: x/y\n  digest: NEW\nresources: [../b]\n",
+        );
+        case(
+            "images:\n- name: x/y\n  newTag:\nresources: [../b]\n",
+            "images:\n- name: x/y\n  digest: NEW\nresources: [../b]\n",
+        );
     }
 
     #[test]

@@ -70,15 +70,21 @@ struct Row {
     to: String,
 }
 
-/// The digest, else the tag.
+/// The digest, else the tag, as far as its characters are any of a tag's: the rest a terminal or a page might obey.
 fn version(image: &Image) -> String {
-    image.digest.clone().or_else(|| image.tag.clone()).unwrap_or_else(|| "latest".to_owned())
+    let version = image.digest.as_deref().or(image.tag.as_deref()).unwrap_or("latest");
+    harmless(version)
+}
+
+fn harmless(text: &str) -> String {
+    let is_harmless = |character: char| character.is_alphanumeric() || "_.:/@+-".contains(character);
+    text.chars().map(|character| if is_harmless(character) { character } else { '\u{fffd}' }).collect()
 }
 
 /// A version that a person can read.
 fn short(image: &Image) -> String {
     match (&image.digest, &image.tag) {
-        (Some(digest), _) => digest.chars().take("sha256:".len() + 12).collect(),
+        (Some(digest), _) => harmless(digest).chars().take("sha256:".len() + 12).collect(),
         (None, _) => version(image),
     }
 }
@@ -102,14 +108,27 @@ impl Origin {
 }
 
 impl Promotion {
+    /// What is replaced, without what stands on several lines.
+    fn different(&self) -> Vec<&Replaced> {
+        let mut different: Vec<&Replaced> = Vec::new();
+        for replaced in &self.replaced {
+            let same = |other: &&Replaced| other.before == replaced.before && other.after == replaced.after;
+            if !different.iter().any(same) {
+                different.push(replaced);
+            }
+        }
+        different
+    }
+
     /// What the commit's first line and the pull request say first.
     #[must_use]
     pub fn title(&self) -> String {
         let mut versions: Vec<String> = self.replaced.iter().map(|replaced| short(&replaced.after)).collect();
+        versions.sort();
         versions.dedup();
         let what = match &versions[..] {
             [version] => version.clone(),
-            several => format!("{} images", several.len()),
+            several => format!("{} versions", several.len()),
         };
         printable(&format!("Promote {} to {}: {what}", self.app, self.environment))
     }
@@ -118,9 +137,9 @@ impl Promotion {
     #[must_use]
     pub fn commit_message(&self) -> String {
         let mut text = format!("{}\n", self.title());
-        for replaced in &self.replaced {
+        for replaced in self.different() {
             let (before, after) = (version(&replaced.before), version(&replaced.after));
-            let _ = write!(text, "\n{}\n  from {before}\n  to   {after}\n", printable(&replaced.after.repository));
+            let _ = write!(text, "\n{}\n  from {before}\n  to   {after}\n", harmless(&replaced.after.repository));
             if let Some(origin) = &replaced.origin {
                 let _ = writeln!(text, "  {}", origin.told());
             }
@@ -132,10 +151,10 @@ impl Promotion {
     #[must_use]
     pub fn body(&self, report: &Report) -> String {
         let mut text = "| image | from | to | proof |\n|---|---|---|---|\n".to_owned();
-        for replaced in &self.replaced {
+        for replaced in self.different() {
             let origin = replaced.origin.as_ref().map_or_else(|| "given by hand".to_owned(), Origin::told);
             let [before, after] = [&replaced.before, &replaced.after].map(version);
-            let repository = printable(&replaced.after.repository);
+            let repository = harmless(&replaced.after.repository);
             let _ = writeln!(text, "| `{repository}` | `{before}` | `{after}` | {origin} |");
         }
         let _ = writeln!(text, "\nChanges:\n");

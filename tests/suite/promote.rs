@@ -104,6 +104,52 @@ fn a_mirror_keeps_its_name() {
 }
 
 #[test]
+fn the_committed_versions_follow() {
+    let mut made = app(&images('b'), &images('b'), &images('a'));
+    let versions = |digit| {
+        format!("{{\"apps\": {{\"api\": {{\"production\": {{\"example.com/api\": \"{}\"}}}}}}}}\n", digest(digit))
+    };
+    made.extend(files(&[("tollgate.yaml", "version: 1\nversions: v.json\n"), ("v.json", &versions('a'))]));
+    assert_eq!(promoted(&made, &["api", "--to", "production"], "v.json"), versions('b'));
+}
+
+#[test]
+fn nothing_else_changes() {
+    // Without its line break at the end, a block scalar has none either.
+    let ending = "resources: [../base]\ncommonAnnotations:\n  a: |\n    x";
+    let made = app(&images('b'), &images('b'), ending);
+    let made = repository(&made);
+    let ran = run(made.path(), &["promote", "api", "--to", "production"]);
+    assert!(ran.code == 2 && ran.err.contains("something else would change"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(made.path().join(PRODUCTION)).unwrap(), ending);
+    let copied = app(
+        "resources: [../production]\n",
+        &images('b'),
+        &images('a').replace("digest", "newTag").replace("sha256:", ""),
+    );
+    let mut copied = copied;
+    copied.extend(files(&[
+        (
+            "apps/api/base/kustomization.yaml",
+            "resources: [deployment.yaml]\nimages: [{name: example.com/api, newTag: v1}]\n",
+        ),
+        (PRODUCTION, &overlay("")),
+    ]));
+    let ran = run(repository(&copied).path(), &["promote", "api", "--to", "production"]);
+    assert!(ran.code == 2 && ran.err.contains("would change with it"), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn line_breaks_of_a_checkout_stay() {
+    let made = repository(&app(&images('b'), &images('b'), &images('a')));
+    fs::write(made.path().join(PRODUCTION), images('a').replace('\n', "\r\n")).unwrap();
+    let ran = run(made.path(), &["promote", "api", "--to", "production"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let text = fs::read_to_string(made.path().join(PRODUCTION)).unwrap();
+    assert_eq!(text, images('b').replace('\n', "\r\n"));
+}
+
+#[test]
 fn a_pull_request_is_told() {
     let made = repository(&app(&images('b'), &images('b'), &images('a')));
     let ran = run(made.path(), &["promote", "api", "--to", "production", "--format", "json"]);
