@@ -174,7 +174,7 @@ impl Timeline {
 type Key = (String, String);
 
 fn key(image: &Image, mirrors: &Mirrors) -> Key {
-    (mirrors.original(&image.repository).into_owned(), image.content(mirrors))
+    (image.original(mirrors), image.content(mirrors))
 }
 
 /// Rows that may still end.

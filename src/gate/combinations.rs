@@ -213,7 +213,7 @@ impl<'a> Documents<'a> {
         let mut running = Vec::new();
         for overlay in overlays {
             let current = self.history()?.current(&overlay.path)?;
-            let is_same = |other: &Image| mirrors.original(&other.repository) == mirrors.original(&image.repository);
+            let is_same = |other: &Image| other.original(mirrors) == image.original(mirrors);
             running.extend(current.into_iter().filter(is_same));
         }
         Ok(running)

@@ -286,7 +286,7 @@ impl<'a> Plan<'a> {
         let is_given = self.wish.digest.is_some()
             || named.as_ref().is_some_and(|image| image.tag.is_some() || image.digest.is_some());
         let repository = match &named {
-            Some(image) => Some(self.original(&image.repository)),
+            Some(image) => Some(self.original(image)),
             None if is_given => Some(self.only_repository(target)?),
             None => None,
         };
@@ -323,14 +323,14 @@ impl<'a> Plan<'a> {
         Ok(Choice { from: Some(from), repository, wanted: Wanted::Live(live) })
     }
 
-    fn original(&self, repository: &str) -> String {
-        self.config.mirrors.original(repository).into_owned()
+    fn original(&self, image: &Image) -> String {
+        image.original(&self.config.mirrors)
     }
 
     /// The repository that is meant where none is named.
     fn only_repository(&self, target: &Overlay) -> Result<String, GateError> {
         let mut repositories: Vec<String> =
-            images_of(&self.renderer, &target.path)?.iter().map(|used| self.original(&used.image.repository)).collect();
+            images_of(&self.renderer, &target.path)?.iter().map(|used| self.original(&used.image)).collect();
         repositories.sort();
         repositories.dedup();
         match &repositories[..] {
@@ -439,7 +439,7 @@ enum Wanted {
 impl Choice {
     /// What an image is to become; `None` where it is not meant, or nothing of its repository is live below.
     fn to(&self, plan: &Plan<'_>, used: &UsedImage) -> Result<Option<Image>, GateError> {
-        let repository = plan.original(&used.image.repository);
+        let repository = plan.original(&used.image);
         if self.repository.as_ref().is_some_and(|only| *only != repository) {
             return Ok(None);
         }
@@ -449,8 +449,7 @@ impl Choice {
             }
             Wanted::Live(live) => live,
         };
-        let mut same: Vec<&UsedImage> =
-            live.iter().filter(|other| plan.original(&other.image.repository) == repository).collect();
+        let mut same: Vec<&UsedImage> = live.iter().filter(|other| plan.original(&other.image) == repository).collect();
         let differ = |images: &[&UsedImage]| {
             images.iter().any(|other| plan.content(&other.image) != plan.content(&images[0].image))
         };

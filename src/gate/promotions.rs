@@ -198,7 +198,7 @@ impl Documents<'_> {
         let mut running = Vec::new();
         for other in self.sides.base.counterparts(overlay, environment) {
             for current in self.history()?.current(&other.path)? {
-                if mirrors.original(&current.repository) != mirrors.original(&image.repository) {
+                if current.original(mirrors) != image.original(mirrors) {
                     continue;
                 }
                 let stays = self.history()?.stays(&other.path, &current.content(mirrors), Depth::Latest, self.now())?;

@@ -24,13 +24,19 @@ impl Image {
         Self { reference: reference.to_owned(), repository: full_name(parts.name), tag, digest }
     }
 
+    /// The repository that its own is a copy of, written out; its own where it is none.
+    #[must_use]
+    pub fn original(&self, mirrors: &Mirrors) -> String {
+        full_name(&mirrors.original(&self.repository))
+    }
+
     /// What decides which content runs: the digest, else repository and tag (`latest` where none is written). A mirror's
     /// repository counts as the one that it copies.
     #[must_use]
     pub fn content(&self, mirrors: &Mirrors) -> String {
         match (&self.digest, &self.tag) {
             (Some(digest), _) => digest.clone(),
-            (None, tag) => format!("{}:{}", mirrors.original(&self.repository), tag.as_deref().unwrap_or("latest")),
+            (None, tag) => format!("{}:{}", self.original(mirrors), tag.as_deref().unwrap_or("latest")),
         }
     }
 }
@@ -47,10 +53,12 @@ fn is_digest(text: &str) -> bool {
     }
 }
 
-/// Writes out the names that Docker shortens: `nginx` is `docker.io/library/nginx`.
+/// Writes out the names that Docker shortens: `nginx` and `docker.io/nginx` are `docker.io/library/nginx`.
 fn full_name(name: &str) -> String {
     let is_host = |first: &str| first.contains(['.', ':']) || first == "localhost";
     match name.split_once('/') {
+        Some(("docker.io" | "index.docker.io", rest)) if !rest.contains('/') => format!("docker.io/library/{rest}"),
+        Some(("index.docker.io", rest)) => format!("docker.io/{rest}"),
         Some((first, _)) if is_host(first) => name.to_owned(),
         Some(_) => format!("docker.io/{name}"),
         None => format!("docker.io/library/{name}"),
@@ -81,5 +89,7 @@ mod tests {
         assert_eq!(Image::parse("nginx").content(&Mirrors::default()), "docker.io/library/nginx:latest");
         assert_eq!(Image::parse("bitnami/redis:7").repository, "docker.io/bitnami/redis");
         assert_eq!(Image::parse("localhost:5000/a:1").repository, "localhost:5000/a");
+        assert_eq!(Image::parse("docker.io/nginx:1").repository, "docker.io/library/nginx");
+        assert_eq!(Image::parse("index.docker.io/a/b:1").repository, "docker.io/a/b");
     }
 }
