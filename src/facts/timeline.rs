@@ -48,7 +48,7 @@ pub struct Gap {
     pub to: Option<i64>,
     /// The commit that brought it.
     pub commit: String,
-    /// Why it did not render, and where that was.
+    /// Why it did not render in the end, and where that was.
     pub why: String,
 }
 
@@ -121,18 +121,21 @@ impl Timeline {
             let slot = &sweep.slots[*at];
             let (app, environment) = (slot.overlay.app.clone(), slot.overlay.environment);
             let (ends, begins) = places.entry((app.clone(), environment)).or_default();
-            let known = open.gaps.get(at).map(|(gap, message)| (*gap, message.clone()));
-            *ends |= known.is_some() && slot.error.is_none();
-            *begins |= known.is_none() && slot.error.is_some();
-            // A gap for another reason is another gap.
-            if let Some((gap, _)) = known.as_ref().filter(|(_, message)| slot.message() != Some(message)) {
-                self.gaps[*gap].to = Some(time);
-                open.gaps.remove(at);
-            }
-            if let Some((message, why)) = slot.error.as_ref().filter(|_| !open.gaps.contains_key(at)) {
-                open.gaps.insert(*at, (self.gaps.len(), message.clone()));
-                let (overlay, commit, why) = (slot.overlay.path.clone(), commit.id.to_string(), why.clone());
-                self.gaps.push(Gap { overlay, app, environment, from: time, to: None, commit, why });
+            let known = open.gaps.get(at).copied();
+            match (&slot.error, known) {
+                (Some(why), None) => {
+                    *begins = true;
+                    open.gaps.insert(*at, self.gaps.len());
+                    let (overlay, commit) = (slot.overlay.path.clone(), commit.id.to_string());
+                    self.gaps.push(Gap { overlay, app, environment, from: time, to: None, commit, why: why.clone() });
+                }
+                (Some(why), Some(gap)) => self.gaps[gap].why.clone_from(why),
+                (None, Some(gap)) => {
+                    *ends = true;
+                    self.gaps[gap].to = Some(time);
+                    open.gaps.remove(at);
+                }
+                (None, None) => {}
             }
         }
         for (place, (begins_in_gap, ends_in_gap)) in places {
@@ -181,8 +184,8 @@ fn key(image: &Image, mirrors: &Mirrors) -> Key {
 #[derive(Default)]
 struct Open {
     stretches: BTreeMap<(String, usize), BTreeMap<Key, usize>>,
-    /// By overlay: the gap's position, and its reason without the place.
-    gaps: HashMap<usize, (usize, String)>,
+    /// By overlay.
+    gaps: HashMap<usize, usize>,
 }
 
 /// An overlay on its way through history.
@@ -190,15 +193,9 @@ struct Slot {
     overlay: Overlay,
     stands: bool,
     images: Vec<UsedImage>,
-    /// Why it does not render: the reason alone, and with its place.
-    error: Option<(String, String)>,
+    /// Why it does not render, with its place.
+    error: Option<String>,
     closure: Closure,
-}
-
-impl Slot {
-    fn message(&self) -> Option<&String> {
-        self.error.as_ref().map(|(message, _)| message)
-    }
 }
 
 struct Sweep<'a> {
@@ -346,10 +343,9 @@ impl Sweep<'_> {
             }
             Err(failed) if failed.error.is_unreadable => return Err(unreadable(failed.error)),
             Err(failed) => {
-                let message = failed.error.message.clone();
                 let place = failed.error.span.map(|span| self.parsed.files.location(span));
                 let place = place.map(|place| format!("{}:{}: ", place.path, place.line)).unwrap_or_default();
-                (slot.images, slot.error) = (Vec::new(), Some((message.clone(), place + &message)));
+                (slot.images, slot.error) = (Vec::new(), Some(place + &failed.error.message));
                 failed.closure
             }
         };

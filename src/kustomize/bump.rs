@@ -85,3 +85,49 @@ fn without_values(parsed: &Parsed, file: FileId, kustomization: &Kustomization) 
     parts.push(text.get(from..).unwrap_or_default().to_owned());
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::{ContentId, RepoPath};
+
+    fn between(old: &str, new: &str) -> Option<Vec<(String, String)>> {
+        let parsed = Parsed::default();
+        let path = RepoPath::new("kustomization.yaml").unwrap();
+        let [old, new] = [old, new].map(|text| parsed.files.add(&path, ContentId::of(text.as_bytes()), text));
+        let bump = Bump::between(&parsed, old, new)?;
+        let mut pinned: Vec<_> = bump.decisive.values().map(|it| (it.tag.clone(), it.digest.clone())).collect();
+        pinned.sort();
+        Some(pinned)
+    }
+
+    #[test]
+    fn only_other_tags_and_digests_are_a_bump() {
+        let old = "resources: [a.yaml] # all\nimages:\n- {name: a, newTag: v1}\n- name: b\n  newTag: v1\n  digest: sha256:aa # why\n";
+        let new = old.replace("v1}", "\"v2\"}").replace("sha256:aa", "sha256:bb");
+        let pinned = |tag: &str, digest: &str| (tag.to_owned(), digest.to_owned());
+        assert_eq!(between(old, &new).unwrap(), [pinned("v1", "sha256:bb"), pinned("v2", "")]);
+        for other in [
+            new.replace("a.yaml", "b.yaml"),
+            new.replace("# why", "# whatever"),
+            new.replace("name: b", "name: c"),
+            new.replace("  newTag: v1\n", ""),
+            new.replace("digest: sha256:bb", "digest:"),
+            format!("{new}- {{name: c, newTag: v1}}\n"),
+            format!("{new}a: ["),
+        ] {
+            assert!(between(old, &other).is_none(), "{other}");
+        }
+        let with = |more: &str| (format!("{old}{more}"), format!("{new}{more}"));
+        for more in [
+            "replacements: [{path: r.yaml}]\n",
+            "transformers: [t.yaml]\n",
+            "vars: [{name: A, objref: {kind: B, name: c}}]\n",
+        ] {
+            let (old, new) = with(more);
+            assert!(between(&old, &new).is_none(), "{more}");
+        }
+        let (old, new) = with("namePrefix: x-\n");
+        assert!(between(&old, &new).is_some());
+    }
+}
