@@ -2,6 +2,7 @@
 //! it goes: which revision runs, and whether it is healthy; what that revision runs is rendered from this repository.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::config::Controller;
@@ -64,9 +65,26 @@ pub fn read_applied(controller: Controller, file: &str, text: &str) -> Result<Ve
     }
 }
 
-#[derive(Deserialize)]
-struct List<T> {
-    items: Vec<T>,
+/// The objects of a list, or the one object that a text is; what is null counts as absent.
+fn objects<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, serde_json::Error> {
+    let mut root: Json = serde_json::from_str(text)?;
+    remove_nulls(&mut root);
+    let items = match root.get_mut("items") {
+        Some(items) => serde_json::from_value(items.take())?,
+        None => vec![root],
+    };
+    items.into_iter().map(serde_json::from_value).collect()
+}
+
+fn remove_nulls(value: &mut Json) {
+    match value {
+        Json::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(remove_nulls);
+        }
+        Json::Array(items) => items.iter_mut().for_each(remove_nulls),
+        _ => {}
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -149,13 +167,13 @@ impl Deployed {
 }
 
 fn read_argocd(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
-    let list: List<Application> = serde_json::from_str(text).map_err(|error| EvidenceError {
+    let applications: Vec<Application> = objects(text).map_err(|error| EvidenceError {
         file: file.to_owned(),
         why: error.to_string(),
         help: "`kubectl get applications.argoproj.io -A -o json` prints it",
     })?;
     let mut applied = Vec::new();
-    for application in list.items {
+    for application in applications {
         let ApplicationStatus { sync, health, history, operation_state } = &application.status;
         // Where there are several sources the single one does not count.
         let sources = match &application.spec.sources[..] {
@@ -227,13 +245,13 @@ struct Condition {
 }
 
 fn read_flux(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
-    let list: List<Kustomization> = serde_json::from_str(text).map_err(|error| EvidenceError {
+    let kustomizations: Vec<Kustomization> = objects(text).map_err(|error| EvidenceError {
         file: file.to_owned(),
         why: error.to_string(),
         help: "`kubectl get kustomizations.kustomize.toolkit.fluxcd.io -A -o json` prints it",
     })?;
     let mut applied = Vec::new();
-    for kustomization in list.items {
+    for kustomization in kustomizations {
         let Some(folder) = kustomization.spec.path.as_deref().and_then(folder) else { continue };
         let status = &kustomization.status;
         // `main@sha1:<id>`, before Flux 2 `main/<id>`; of an artifact, the commit that it was made from.
@@ -347,6 +365,9 @@ mod tests {
             ]
         );
         assert_eq!(applied[2].overridden, Some("images"));
+        let one = r#"{"metadata": {"name": "a", "deletionTimestamp": null}, "spec": {"source": {"path": "a"}},
+            "status": {"sync": {"status": "Synced", "revision": "one"}, "health": {"status": "Healthy"}, "history": null}}"#;
+        assert_eq!(told(&read_argocd("f", one).unwrap()), [("a", "a", "one", true, "Synced, Healthy")]);
         assert!(read_argocd("f", "{}").is_err());
     }
 

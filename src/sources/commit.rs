@@ -10,11 +10,18 @@ use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 pub(super) struct Store {
     repository: Mutex<gix::Repository>,
     /// Copies that nobody reads with at the moment: threads do not wait for each other.
-    idle: Mutex<Vec<gix::Repository>>,
+    idle: Mutex<Idle>,
     /// Decoded trees by id: histories look up the same folders again and again.
     folders: Mutex<HashMap<gix::ObjectId, Arc<Folder>>>,
     /// What was looked up in folders of neighbouring commits: the overlays of an app share most of their way.
     looked_up: Mutex<HashMap<gix::ObjectId, LookedUp>>,
+}
+
+/// Copies of one generation: what was written to memory after they were made they do not know.
+#[derive(Default)]
+struct Idle {
+    generation: usize,
+    copies: Vec<gix::Repository>,
 }
 
 /// Some children of a folder by name; `None` where it has none of that name.
@@ -44,16 +51,24 @@ impl Store {
     /// For all but reading objects; what is written to memory here is known to whoever reads afterwards.
     pub(super) fn with<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
         let result = work(&self.repository.lock().unwrap_or_else(PoisonError::into_inner));
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.generation += 1;
+        idle.copies.clear();
         result
     }
 
     /// For reading objects, on many threads at once.
     pub(super) fn reading<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let repository = idle.unwrap_or_else(|| self.repository.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let (generation, copy) = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            (idle.generation, idle.copies.pop())
+        };
+        let repository = copy.unwrap_or_else(|| self.repository.lock().unwrap_or_else(PoisonError::into_inner).clone());
         let result = work(&repository);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(repository);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.generation == generation {
+            idle.copies.push(repository);
+        }
         result
     }
 
