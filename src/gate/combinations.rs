@@ -24,29 +24,32 @@ struct Bond {
 /// An image that must have run in any one of these overlays.
 type Want = (Vec<RepoPath>, String);
 
+/// The same, with the part that each overlay is of.
+type WantByPart<'a> = (Vec<&'a Overlay>, String);
+
 /// What is known of one image below.
 #[derive(Default)]
-struct Ran {
+struct Ran<'a> {
     /// Whether its content ever ran there.
     is_known: bool,
     /// What runs there now of its repository; `None` where it is no part of what runs there.
     below: Option<Vec<String>>,
     /// By environment.
-    wants: Vec<(usize, Want)>,
+    wants: Vec<(usize, WantByPart<'a>)>,
 }
 
 /// What a combination is made of.
-struct Gathered {
+struct Gathered<'a> {
     apps: Vec<CombinedApp>,
     /// What must have run together below, by environment.
-    wanted: BTreeMap<usize, Vec<Want>>,
+    wanted: BTreeMap<usize, Vec<WantByPart<'a>>>,
     /// What must have run together here.
     here: Vec<Want>,
     /// Whether all of it is there and renders.
     is_decided: bool,
 }
 
-impl Default for Gathered {
+impl Default for Gathered<'_> {
     fn default() -> Self {
         Self { apps: Vec::new(), wanted: BTreeMap::new(), here: Vec::new(), is_decided: true }
     }
@@ -153,8 +156,8 @@ impl<'a> Documents<'a> {
         };
         let (mut together, mut here) = (None, None);
         if found.is_decided {
-            for wanted in found.wanted.values() {
-                together = together.or(told(self.history()?.together(wanted)?));
+            for wanted in found.wanted.values().flat_map(|wanted| by_part(wanted)) {
+                together = together.or(told(self.history()?.together(&wanted)?));
             }
             if together.is_none() {
                 here = told(self.history()?.together(&found.here)?);
@@ -173,7 +176,7 @@ impl<'a> Documents<'a> {
     }
 
     /// Whether and where an image of an overlay belongs to what its app runs below.
-    fn ran_below(&self, overlay: &Overlay, environments: &[usize], image: &Image) -> Result<Ran, GateError> {
+    fn ran_below(&self, overlay: &Overlay, environments: &[usize], image: &Image) -> Result<Ran<'a>, GateError> {
         let content = image.content(&self.sides.config.mirrors);
         let mut ran = Ran::default();
         for environment in environments {
@@ -185,7 +188,7 @@ impl<'a> Documents<'a> {
             if !is_known && running.is_empty() {
                 continue;
             }
-            ran.wants.push((*environment, want));
+            ran.wants.push((*environment, (counterparts, content.clone())));
             ran.below.get_or_insert_with(Vec::new).extend(running.iter().map(short_content));
         }
         if let Some(below) = &mut ran.below {
@@ -242,6 +245,22 @@ impl<'a> Documents<'a> {
         let new = after.into_iter().filter(|(_, kind, names)| !known.contains(&(*kind, names.clone())));
         Ok(new.map(|(span, kind, names)| OrderFault { at: handles.place(span), kind, names }).collect())
     }
+}
+
+/// What must have run together, once for every part in which it may have: what ran in different clusters did not run
+/// together. An app that has no overlay of a part counts with all of its overlays.
+fn by_part(wanted: &[WantByPart<'_>]) -> Vec<Vec<Want>> {
+    let parts: BTreeSet<&str> =
+        wanted.iter().flat_map(|(overlays, _)| overlays).map(|overlay| overlay.part.as_str()).collect();
+    let paths = |overlays: &[&Overlay]| overlays.iter().map(|overlay| overlay.path.clone()).collect::<Vec<_>>();
+    let of_part = |part: &str| {
+        let want = |(overlays, content): &WantByPart<'_>| {
+            let of_part: Vec<&Overlay> = overlays.iter().copied().filter(|overlay| overlay.part == part).collect();
+            (if of_part.is_empty() { paths(overlays) } else { paths(&of_part) }, content.clone())
+        };
+        wanted.iter().map(want).collect()
+    };
+    parts.into_iter().map(of_part).collect()
 }
 
 fn images(state: &State) -> Vec<Image> {
