@@ -133,12 +133,9 @@ impl<'a> Scanner<'a> {
         listing: &Listing,
         changed: &[RepoPath],
     ) -> Result<HashSet<RepoPath>, RenderError> {
-        // Links lead to places that nobody names, and of many changes each costs a look at every text.
-        if !listing.others.is_empty() || changed.len() > MOST_TARGETS {
-            let reached = parallel::map(folders, |folder| self.reach(folder));
-            let reached: Vec<_> = reached.into_iter().collect::<Result<_, RenderError>>()?;
-            let touched = folders.iter().zip(reached).filter(|(_, reach)| reach.closure.touches(changed));
-            return Ok(touched.map(|(folder, _)| folder.clone()).collect());
+        // Links lead to places that nobody names.
+        if !listing.others.is_empty() {
+            return self.reaching_of_all(folders, changed);
         }
         let texts = parallel::map(folders, |folder| self.text(folder));
         let texts: Vec<_> = texts.into_iter().collect::<Result<_, RenderError>>()?;
@@ -146,6 +143,10 @@ impl<'a> Scanner<'a> {
         let mut targets: Vec<RepoPath> = changed.to_vec();
         let known: HashSet<&RepoPath> = folders.iter().collect();
         while !targets.is_empty() {
+            // Each of them costs a look at every text.
+            if targets.len() > MOST_TARGETS {
+                return self.reaching_of_all(folders, changed);
+            }
             let mut found = Vec::new();
             for (folder, text) in folders.iter().zip(&texts) {
                 if reaching.contains(folder) || !targets.iter().any(|target| text.may_lead(folder, target)) {
@@ -165,6 +166,14 @@ impl<'a> Scanner<'a> {
             targets = found;
         }
         Ok(reaching)
+    }
+
+    /// The same, with every kustomization parsed.
+    fn reaching_of_all(&self, folders: &[RepoPath], changed: &[RepoPath]) -> Result<HashSet<RepoPath>, RenderError> {
+        let reached = parallel::map(folders, |folder| self.reach(folder));
+        let reached: Vec<_> = reached.into_iter().collect::<Result<_, RenderError>>()?;
+        let touched = folders.iter().zip(reached).filter(|(_, reach)| reach.closure.touches(changed));
+        Ok(touched.map(|(folder, _)| folder.clone()).collect())
     }
 
     /// The text of the kustomization in a folder; of several, which is an error, all.
@@ -240,7 +249,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How many changed files are looked for one by one.
+/// How many files and folders are looked for one by one.
 const MOST_TARGETS: usize = 100;
 
 /// The text of a kustomization, to know what it cannot name without parsing it.
