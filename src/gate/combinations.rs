@@ -156,7 +156,9 @@ impl<'a> Documents<'a> {
         };
         let (mut together, mut here) = (None, None);
         if found.is_decided {
-            for wanted in found.wanted.values().flat_map(|wanted| by_part(wanted)) {
+            // Where a part of it is not run at all nothing is proven of the whole.
+            let is_whole = |wanted: &&Vec<WantByPart<'_>>| wanted.len() == found.here.len();
+            for wanted in found.wanted.values().filter(is_whole).flat_map(|wanted| by_part(wanted)) {
                 together = together.or(told(self.history()?.together(&wanted)?));
             }
             if together.is_none() {
