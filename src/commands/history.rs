@@ -7,10 +7,11 @@ use super::check::{applied, gate_error, repository_in};
 use super::{Exit, Process};
 use crate::cli::{HistoryArguments, Reports, StatusArguments, TableFormat};
 use crate::config::Config;
-use crate::facts::{Running, Timeline, running};
+use crate::facts::{Deployed, Timeline, deployed};
 use crate::gate::{self, GateError};
 use crate::kustomize::Parsed;
 use crate::model::Only;
+use crate::report::status::{Running, Status};
 use crate::report::{history, printable};
 use crate::sources::{Commit, Tree, write_outside};
 
@@ -40,10 +41,11 @@ pub(super) fn status(arguments: &StatusArguments, process: &mut Process<'_>) -> 
     };
     tell(&arguments.history, Some(&arguments.reports), process, |told, out| {
         let Told { timeline, config, running } = told;
+        let status = Status { timeline, running, config, at };
         match arguments.history.format {
-            TableFormat::Human => history::status_human(timeline, running, config, at, out),
-            TableFormat::Json => history::status_json(timeline, running, config, at, out),
-            TableFormat::Markdown => history::status_markdown(timeline, running, config, at, out),
+            TableFormat::Human => status.human(out),
+            TableFormat::Json => status.json(out),
+            TableFormat::Markdown => status.markdown(out),
         }
     })
 }
@@ -108,7 +110,13 @@ fn read(arguments: &HistoryArguments, reports: Option<&Reports>, parsed: &Parsed
     let environment = arguments.env.as_ref().map(|name| gate::environment(&config, name)).transpose()?;
     let only = Only { app: arguments.app.as_deref(), environment };
     let tree = repository.tree(&tip);
-    let running = running(&repository, parsed, &tree, &overlays.all, &applied).map_err(GateError::Unreadable)?;
+    let deployed = deployed(parsed, &tree, &overlays.all, &applied).map_err(GateError::Unreadable)?;
+    let told = |Deployed { applied, overlay }: &Deployed<'_>| Running {
+        applied: (*applied).clone(),
+        overlay: (*overlay).clone(),
+        images: applied.images(&repository, parsed),
+    };
+    let running = deployed.iter().map(told).collect();
     let timeline = Timeline::read(&repository, parsed, &config, (&tip, overlays), only, now)?;
     if let Some(app) = arguments.app.as_ref().filter(|_| timeline.live.is_empty() && timeline.gaps.is_empty()) {
         return Err(GateError::Unfit {

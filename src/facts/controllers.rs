@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::kustomize::Parsed;
-use crate::sources::{Listing, RepoPath, Tree, TreeError};
+use crate::sources::{RepoPath, Tree, TreeError, list_below};
 use crate::span::Span;
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
@@ -37,18 +37,10 @@ pub struct Deployer {
 ///
 /// # Errors
 /// When the tree cannot be read.
-pub fn deployers(
-    tree: &dyn Tree,
-    parsed: &Parsed,
-    listing: &Listing,
-    folders: &[RepoPath],
-) -> Result<Vec<Deployer>, TreeError> {
+pub fn deployers(tree: &dyn Tree, parsed: &Parsed, folders: &[RepoPath]) -> Result<Vec<Deployer>, TreeError> {
     let mut found = Vec::new();
     let is_yaml = |path: &RepoPath| matches!(path.file_name().rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
-    for path in listing.files.iter().filter(|path| is_yaml(path)) {
-        if !folders.iter().any(|folder| path.is_within(folder)) {
-            continue;
-        }
+    for path in list_below(tree, folders)?.files.iter().filter(|path| is_yaml(path)) {
         let Some((id, content)) = tree.read(path)? else { continue };
         let Ok(text) = std::str::from_utf8(&content) else { continue };
         let file = parsed.files.add(path, id, text);
@@ -158,7 +150,7 @@ pub fn cycles(needed: &[Vec<(usize, Span)>]) -> Vec<(Span, Vec<usize>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::{MemoryTree, list};
+    use crate::sources::MemoryTree;
 
     fn flux(name: &str, path: &str, needs: &str) -> String {
         format!(
@@ -169,7 +161,7 @@ mod tests {
 
     fn read(files: &[(&str, &str)]) -> Vec<Deployer> {
         let tree = MemoryTree::new(files.iter().copied());
-        deployers(&tree, &Parsed::default(), &list(&tree).unwrap(), &[RepoPath::new("clusters").unwrap()]).unwrap()
+        deployers(&tree, &Parsed::default(), &[RepoPath::new("clusters").unwrap()]).unwrap()
     }
 
     #[test]

@@ -29,17 +29,6 @@ pub struct Applied {
     pub overridden: Option<&'static str>,
 }
 
-/// What a controller runs for an overlay.
-#[derive(Clone, Debug)]
-pub struct Running {
-    /// The report.
-    pub applied: Applied,
-    /// The overlay.
-    pub overlay: Overlay,
-    /// What its revision renders to, or why that is not known.
-    pub images: Result<Vec<Image>, String>,
-}
-
 /// A file that is no such report.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("cannot read `{file}`: {why}")]
@@ -59,10 +48,13 @@ pub struct EvidenceError {
 /// # Errors
 /// When it is something else.
 pub fn read_applied(controller: Controller, file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
-    match controller {
-        Controller::ArgoCd => read_argocd(file, text),
-        Controller::Flux => read_flux(file, text),
-    }
+    let (read, help) = match controller {
+        Controller::ArgoCd => (read_argocd(text), "`kubectl get applications.argoproj.io -A -o json` prints it"),
+        Controller::Flux => {
+            (read_flux(text), "`kubectl get kustomizations.kustomize.toolkit.fluxcd.io -A -o json` prints it")
+        }
+    };
+    read.map_err(|error| EvidenceError { file: file.to_owned(), why: error.to_string(), help })
 }
 
 /// The objects of a list, or the one object that a text is; what is null counts as absent.
@@ -134,9 +126,9 @@ struct ApplicationSpec {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct ApplicationStatus {
-    sync: Deployed,
+    sync: Revisions,
     health: Health,
-    history: Vec<Deployed>,
+    history: Vec<Revisions>,
     operation_state: Operation,
 }
 
@@ -148,10 +140,11 @@ struct Operation {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Deployed {
+struct Revisions {
     status: String,
     revision: String,
-    revisions: Vec<String>,
+    #[serde(rename = "revisions")]
+    by_source: Vec<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -160,18 +153,14 @@ struct Health {
     status: String,
 }
 
-impl Deployed {
+impl Revisions {
     fn of(&self, source: usize) -> &str {
-        self.revisions.get(source).unwrap_or(&self.revision)
+        self.by_source.get(source).unwrap_or(&self.revision)
     }
 }
 
-fn read_argocd(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
-    let applications: Vec<Application> = objects(text).map_err(|error| EvidenceError {
-        file: file.to_owned(),
-        why: error.to_string(),
-        help: "`kubectl get applications.argoproj.io -A -o json` prints it",
-    })?;
+fn read_argocd(text: &str) -> Result<Vec<Applied>, serde_json::Error> {
+    let applications: Vec<Application> = objects(text)?;
     let mut applied = Vec::new();
     for application in applications {
         let ApplicationStatus { sync, health, history, operation_state } = &application.status;
@@ -244,12 +233,8 @@ struct Condition {
     reason: String,
 }
 
-fn read_flux(file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
-    let kustomizations: Vec<Kustomization> = objects(text).map_err(|error| EvidenceError {
-        file: file.to_owned(),
-        why: error.to_string(),
-        help: "`kubectl get kustomizations.kustomize.toolkit.fluxcd.io -A -o json` prints it",
-    })?;
+fn read_flux(text: &str) -> Result<Vec<Applied>, serde_json::Error> {
+    let kustomizations: Vec<Kustomization> = objects(text)?;
     let mut applied = Vec::new();
     for kustomization in kustomizations {
         let Some(folder) = kustomization.spec.path.as_deref().and_then(folder) else { continue };
@@ -289,47 +274,52 @@ fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
 }
 
-/// Renders what was applied, for every overlay that one of the folders is, or that it uses.
+/// A report of an overlay.
+pub struct Deployed<'a> {
+    /// The report.
+    pub applied: &'a Applied,
+    /// The overlay.
+    pub overlay: &'a Overlay,
+}
+
+/// Which overlays are reported: those that one of the folders is, or that it uses.
 ///
 /// # Errors
 /// When the overlays' tree cannot be read.
-pub fn running(
-    repository: &Repository,
+pub fn deployed<'a>(
     parsed: &Parsed,
     tree: &dyn Tree,
-    overlays: &[Overlay],
-    applied: &[Applied],
-) -> Result<Vec<Running>, RenderError> {
+    overlays: &'a [Overlay],
+    applied: &'a [Applied],
+) -> Result<Vec<Deployed<'a>>, RenderError> {
     let scanner = Scanner::new(parsed, tree);
-    let mut running = Vec::new();
+    let mut found = Vec::new();
     for applied in applied {
         let reach = scanner.reach(&applied.folder)?;
         let is_deployed = |overlay: &&Overlay| overlay.path == applied.folder || reach.roots.contains(&overlay.path);
-        let mut deployed = overlays.iter().filter(is_deployed).peekable();
-        if deployed.peek().is_some() {
-            let images = images(repository, parsed, applied);
-            running.extend(deployed.map(|overlay| Running {
-                applied: applied.clone(),
-                overlay: overlay.clone(),
-                images: images.clone(),
-            }));
-        }
+        found.extend(overlays.iter().filter(is_deployed).map(|overlay| Deployed { applied, overlay }));
     }
-    Ok(running)
+    Ok(found)
 }
 
-fn images(repository: &Repository, parsed: &Parsed, applied: &Applied) -> Result<Vec<Image>, String> {
-    if let Some(field) = applied.overridden {
-        return Err(format!("changes what this repository says by its own `{field}`"));
+impl Applied {
+    /// What the revision renders to, or why that is not known.
+    ///
+    /// # Errors
+    /// Why that is not known, behind the name of what deploys it.
+    pub fn images(&self, repository: &Repository, parsed: &Parsed) -> Result<Vec<Image>, String> {
+        if let Some(field) = self.overridden {
+            return Err(format!("changes what this repository says by its own `{field}`"));
+        }
+        let short: String = self.revision.chars().take(7).collect();
+        let is_id = self.revision.len() >= 40 && self.revision.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let commit = repository.commit(&self.revision).ok().filter(|_| is_id);
+        let commit = commit.ok_or_else(|| format!("runs revision {short}, which is not in this clone"))?;
+        let tree = repository.tree(&commit);
+        let rendering = Renderer::new(parsed, &tree, Options::default()).render_any(&self.folder);
+        let rendering = rendering.map_err(|_| format!("runs commit {short}, at which it does not render"))?;
+        Ok(State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect())
     }
-    let short: String = applied.revision.chars().take(7).collect();
-    let is_id = applied.revision.len() >= 40 && applied.revision.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let commit = repository.commit(&applied.revision).ok().filter(|_| is_id);
-    let commit = commit.ok_or_else(|| format!("runs revision {short}, which is not in this clone"))?;
-    let tree = repository.tree(&commit);
-    let rendering = Renderer::new(parsed, &tree, Options::default()).render_any(&applied.folder);
-    let rendering = rendering.map_err(|_| format!("runs commit {short}, at which it does not render"))?;
-    Ok(State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect())
 }
 
 #[cfg(test)]
@@ -354,7 +344,7 @@ mod tests {
             {"metadata": {"name": "chart"}, "spec": {"source": {"chart": "redis"}}},
             {"metadata": {"name": "many"}, "spec": {"sources": [{"chart": "x"}, {"path": "d"}]},
              "status": {"sync": {"status": "Synced", "revisions": ["1.0", "three"]}, "health": {"status": "Degraded"}}}]}"#;
-        let applied = read_argocd("f", text).unwrap();
+        let applied = read_argocd(text).unwrap();
         assert_eq!(
             told(&applied),
             [
@@ -367,8 +357,8 @@ mod tests {
         assert_eq!(applied[2].overridden, Some("images"));
         let one = r#"{"metadata": {"name": "a", "deletionTimestamp": null}, "spec": {"source": {"path": "a"}},
             "status": {"sync": {"status": "Synced", "revision": "one"}, "health": {"status": "Healthy"}, "history": null}}"#;
-        assert_eq!(told(&read_argocd("f", one).unwrap()), [("a", "a", "one", true, "Synced, Healthy")]);
-        assert!(read_argocd("f", "{}").is_err());
+        assert_eq!(told(&read_argocd(one).unwrap()), [("a", "a", "one", true, "Synced, Healthy")]);
+        assert!(read_argocd("{}").is_err());
     }
 
     #[test]
@@ -386,7 +376,7 @@ mod tests {
             {"metadata": {"name": "held"}, "spec": {"path": "g", "suspend": true}, "status":
              {"lastAppliedRevision": "main@sha1:one", "conditions": [{"type": "Ready", "status": "True"}]}},
             {"metadata": {"name": "new"}, "spec": {"path": "c"}}]}"#;
-        let applied = read_flux("f", text).unwrap();
+        let applied = read_flux(text).unwrap();
         assert_eq!(
             told(&applied),
             [

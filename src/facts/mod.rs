@@ -4,7 +4,7 @@
 pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Bot, Change, first_changed_line};
 pub use controllers::{Deployer, cycles, deployers, needed};
-pub use evidence::{Applied, EvidenceError, Running, read_applied, running};
+pub use evidence::{Applied, Deployed, EvidenceError, deployed, read_applied};
 pub use history::{Depth, History, HistoryError, Stay};
 pub use owners::{OWNERS_PLACES, OwnerRule, Owners};
 pub use timeline::{Gap, Live, Stretch, Timeline};

@@ -7,10 +7,10 @@ use super::documents::{Documents, Side, moment, side};
 use super::promotions::{below, short_content, short_reference};
 use super::{GateError, Subject};
 use crate::facts::{Deployer, cycles, deployers, needed};
-use crate::kustomize::{Options, Renderer, Scanner};
+use crate::kustomize::Scanner;
 use crate::model::{Image, Overlay, Overlays, State};
 use crate::policy::{Combination, CombinedApp, CombinedImage, Handle, Handles, Moment, OrderFault, Promotion};
-use crate::sources::{CommitId, Listing, RepoPath, Tree, list};
+use crate::sources::{CommitId, RepoPath, Tree};
 use crate::span::Span;
 
 /// Apps that are to be looked at together, and why.
@@ -207,8 +207,7 @@ impl<'a> Documents<'a> {
 
     /// What an overlay runs once the change has landed; `None` where it does not render.
     fn images_after(&self, overlay: &Overlay) -> Result<Option<Vec<Image>>, GateError> {
-        let renderer = Renderer::new(self.sides.parsed, &*self.sides.judged.head_tree, Options::default());
-        let after = side(true, &overlay.path, &renderer)?;
+        let after = side(true, &overlay.path, &self.after)?;
         Ok(after.renders().then(|| images(&after.state)))
     }
 
@@ -284,8 +283,7 @@ impl<'a> Controllers<'a> {
             return Ok(Self { all: overlays, deployers: Vec::new(), overlays: Vec::new(), needed: Vec::new() });
         }
         let parsed = documents.sides.parsed;
-        let listing: Listing = list(tree)?;
-        let deployers = deployers(tree, parsed, &listing, folders)?;
+        let deployers = deployers(tree, parsed, folders)?;
         let scanner = Scanner::new(parsed, tree);
         let mut deployed = Vec::new();
         for deployer in &deployers {

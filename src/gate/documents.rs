@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::combinations::Controllers;
 use super::{GateError, Request, Sides, Subject};
 use crate::config::{Bots, describe_seconds};
-use crate::facts::{History, Review, Running, WrittenVersions, first_changed_line, versions};
+use crate::facts::{Deployed, History, Review, WrittenVersions, first_changed_line, versions};
 use crate::finding::{Label, Object};
 use crate::kustomize::{Closure, FILE_NAMES, Options, Reach, RenderError, Renderer, Rendering};
 use crate::model::{Only, State};
@@ -72,9 +72,11 @@ pub(super) struct Documents<'a> {
     pub(super) request: &'a Request<'a>,
     review: Option<&'a Review>,
     parameters: serde_json::Value,
+    /// Renders what will have landed.
+    pub(super) after: Renderer<'a>,
     history: OnceCell<History<'a>>,
-    /// What controllers report, rendered when it is first asked for.
-    pub(super) running_below: OnceCell<Vec<Running>>,
+    /// What controllers report of which overlay.
+    pub(super) deployed: OnceCell<Vec<Deployed<'a>>>,
     pub(super) controllers: OnceCell<[Controllers<'a>; 2]>,
     valid_until: Option<DateTime<Utc>>,
     /// CODEOWNERS lines whose owners are asked for an environment already.
@@ -95,8 +97,9 @@ impl<'a> Documents<'a> {
             request,
             review,
             parameters,
+            after: Renderer::new(sides.parsed, &*sides.judged.head_tree, Options::default()),
             history: OnceCell::new(),
-            running_below: OnceCell::new(),
+            deployed: OnceCell::new(),
             controllers: OnceCell::new(),
             valid_until: None,
             asked_lines: HashSet::new(),

@@ -316,7 +316,7 @@ fn run(
         without: if review.is_some() { &[] } else { &["review"] },
         reaching,
         base: (base_scanner, Renderer::new(parsed, &judged.base_tree, Options::default())),
-        head: (head_scanner, Renderer::new(parsed, &*judged.head_tree, Options::default())),
+        head: head_scanner,
         documents: Documents::new(&sides, request, review.as_ref(), settings.parameters.clone()),
         images: HashSet::new(),
         environments: BTreeSet::new(),
@@ -385,7 +385,7 @@ struct Run<'a> {
     /// Folders that the change can reach, before or after; with `--all` every one.
     reaching: BTreeSet<RepoPath>,
     base: (Scanner<'a>, Renderer<'a>),
-    head: (Scanner<'a>, Renderer<'a>),
+    head: Scanner<'a>,
     documents: Documents<'a>,
     images: HashSet<String>,
     /// Environments of which an overlay was judged.
@@ -437,14 +437,15 @@ impl Run<'_> {
             return Ok(());
         }
         let from_base = self.base.0.reach(path).map_err(GateError::Unreadable)?;
-        let from_head = self.head.0.reach(path).map_err(GateError::Unreadable)?;
+        let from_head = self.head.reach(path).map_err(GateError::Unreadable)?;
         let files = &self.sides.change.files;
         let touched = from_base.closure.touches(files) || from_head.closure.touches(files);
         if !touched && !self.request.all {
             return Ok(());
         }
         let before = documents::side(subject.in_base, path, &self.base.1)?;
-        let after = if touched { documents::side(subject.in_head, path, &self.head.1)? } else { before.clone() };
+        let after =
+            if touched { documents::side(subject.in_head, path, &self.documents.after)? } else { before.clone() };
         let affected = touched && !before.is_same(&after);
         if !affected && !self.request.all {
             return Ok(());

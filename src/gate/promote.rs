@@ -121,15 +121,32 @@ fn by_hand(used: &UsedImage, parsed: &Parsed, why: &str) -> GateError {
 }
 
 /// What changed, line by line.
-fn changes(now: Vec<(&Overlay, UsedImage)>, wanted: Vec<(Image, Option<Image>, Option<usize>)>) -> Vec<Change> {
+fn changes(now: Vec<(&Overlay, UsedImage)>, slots: Vec<Slot>) -> Vec<Change> {
     let mut changes: Vec<Change> = Vec::new();
-    for ((_, used), (before, to, from)) in now.into_iter().zip(wanted) {
+    for ((_, used), Slot { before, to, from }) in now.into_iter().zip(slots) {
         let span = used.origin.span;
         if to.is_some() && !changes.iter().any(|known| known.span == span) {
             changes.push(Change { span, before, after: used.image, from });
         }
     }
     changes
+}
+
+/// One image of the targets, in the order of their output.
+struct Slot {
+    /// As it stands.
+    before: Image,
+    /// What it is to become, where that is something else.
+    to: Option<Image>,
+    /// The environment that the content comes from.
+    from: Option<usize>,
+}
+
+impl Slot {
+    /// What it runs in the end.
+    fn wanted(&self) -> &Image {
+        self.to.as_ref().unwrap_or(&self.before)
+    }
 }
 
 struct Plan<'a> {
@@ -166,7 +183,7 @@ impl<'a> Plan<'a> {
     /// Changes one image after the other until the targets run what is wanted, and nothing else has changed.
     fn write(&self, targets: &[&Overlay]) -> Result<(BTreeMap<RepoPath, String>, Vec<Change>), GateError> {
         let mut files = BTreeMap::new();
-        let mut wanted = Vec::new();
+        let mut slots = Vec::new();
         let mut is_meant = false;
         for target in targets {
             let choice = self.choice(target)?;
@@ -174,14 +191,14 @@ impl<'a> Plan<'a> {
                 let to = choice.to(self, &used)?;
                 is_meant |= to.is_some();
                 let to = to.filter(|to| self.content(to) != self.content(&used.image));
-                wanted.push((used.image, to, choice.from));
+                slots.push(Slot { before: used.image, to, from: choice.from });
             }
         }
         if !is_meant {
             return Err(self.nothing_meant());
         }
         // Each round settles at least one.
-        for _ in 0..=wanted.len() {
+        for _ in 0..=slots.len() {
             let tree = EditedTree::new(self.tree.clone(), &files)?;
             let renderer = Renderer::new(self.parsed, &tree, Options::default());
             let mut now = Vec::new();
@@ -189,15 +206,19 @@ impl<'a> Plan<'a> {
             for target in targets {
                 // What does not render any more was not written in a way that lines can be changed of.
                 let Ok(after) = renderer.render_any(&target.path) else { return Err(self.unwritable()) };
-                is_whole &= self.changes_images_only(target, &after.objects, &wanted)?;
+                is_whole &= self.changes_images_only(target, &after.objects, &slots)?;
                 now.extend(State::of(&after.objects).images.into_iter().map(|used| (*target, used)));
             }
-            let is_settled = |((_, used), (before, to, _)): &(&(&Overlay, UsedImage), &(Image, Option<Image>, _))| {
-                self.content(&used.image) == self.content(to.as_ref().unwrap_or(before))
+            if now.len() != slots.len() {
+                break;
+            }
+            let is_open = |pair: &(&(&Overlay, UsedImage), &Slot)| {
+                let ((_, used), slot) = pair;
+                self.content(&used.image) != self.content(slot.wanted())
             };
-            match now.iter().zip(&wanted).find(|pair| !is_settled(pair)) {
-                None if now.len() == wanted.len() && is_whole => return Ok((files, changes(now, wanted))),
-                Some(((target, used), (_, Some(to), _))) => {
+            match now.iter().zip(&slots).find(is_open) {
+                None if is_whole => return Ok((files, changes(now, slots))),
+                Some(((target, used), Slot { to: Some(to), .. })) => {
                     let (file, edits) = self.edits(&tree, (target, targets), used, to)?;
                     let file = self.parsed.files.get(file);
                     files.insert(file.path.clone(), edited(&file.text, &edits));
@@ -243,16 +264,12 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether nothing differs from the tip but versions of images, wherever they are written.
-    fn changes_images_only(
-        &self,
-        target: &Overlay,
-        after: &[Node],
-        wanted: &[(Image, Option<Image>, Option<usize>)],
-    ) -> Result<bool, GateError> {
+    fn changes_images_only(&self, target: &Overlay, after: &[Node], slots: &[Slot]) -> Result<bool, GateError> {
         let before = self.renderer.render_any(&target.path).map_err(|failed| GateError::Unreadable(failed.error))?;
-        let versions: Vec<[&str; 2]> = wanted
+        let versions: Vec<[&str; 2]> = slots
             .iter()
-            .filter_map(|(before, to, _)| Some([before, to.as_ref()?].map(|image| split_image(&image.reference))))
+            .filter(|slot| slot.to.is_some())
+            .map(|slot| [&slot.before, slot.wanted()].map(|image| split_image(&image.reference)))
             .flat_map(|[before, after]| [[before.digest, after.digest], [before.tag, after.tag]])
             .collect();
         let same = before.objects.len() == after.len()

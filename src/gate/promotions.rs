@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use super::documents::{Documents, Side, moment, target};
 use super::{GateError, Subject};
 use crate::config::{Config, describe_seconds};
-use crate::facts::{Applied, Depth, Running, Stay, running};
+use crate::facts::{Applied, Deployed, Depth, Stay, deployed};
 use crate::model::{Image, Overlay, Overlays};
-use crate::policy::{self, Evidence, Handles, Promotion, StayInput, Tier};
+use crate::policy::{Evidence, Handles, Promotion, Running, StayInput, Tier};
 
-impl Documents<'_> {
+impl<'a> Documents<'a> {
     pub(super) fn promotions(
         &mut self,
         subject: &Subject<'_>,
@@ -134,24 +134,25 @@ impl Documents<'_> {
         let mut healthy = Vec::new();
         let mut reports = Vec::new();
         for overlay in overlays {
-            let is_asked =
-                |running: &&Running| running.applied.controller == controller && running.overlay.path == overlay.path;
+            let is_asked = |deployed: &&Deployed<'_>| {
+                deployed.applied.controller == controller && deployed.overlay.path == overlay.path
+            };
             let mut verdicts = Vec::new();
-            for running in self.running_below(applied)?.iter().filter(is_asked) {
-                let runs = running
-                    .images
-                    .as_ref()
-                    .map(|images| images.iter().any(|image| image.content(&self.sides.config.mirrors) == content));
+            for deployed in self.deployed(applied)?.iter().filter(is_asked) {
+                let applied = deployed.applied;
+                let is_this = |image: &Image| image.content(&self.sides.config.mirrors) == content;
+                let images = applied.images(self.request.repository, self.sides.parsed);
+                let runs = images.map(|images| images.iter().any(is_this));
                 let what = match &runs {
-                    Err(why) => (*why).clone(),
+                    Err(why) => why.clone(),
                     Ok(runs) => {
-                        let revision: String = running.applied.revision.chars().take(7).collect();
+                        let revision: String = applied.revision.chars().take(7).collect();
                         let what = if *runs { "this" } else { "something else" };
-                        format!("runs {what}, by commit {revision}: {}", running.applied.state)
+                        format!("runs {what}, by commit {revision}: {}", applied.state)
                     }
                 };
-                reports.push(format!("`{}` {what}", running.applied.name));
-                verdicts.push(running.applied.is_healthy && runs == Ok(true));
+                reports.push(format!("`{}` {what}", applied.name));
+                verdicts.push(applied.is_healthy && runs == Ok(true));
             }
             // Of several that deploy one overlay all must be well.
             if !verdicts.is_empty() && verdicts.iter().all(|well| *well) {
@@ -164,14 +165,13 @@ impl Documents<'_> {
         Ok((healthy, Some(Evidence { controller: controller.name(), healthy: false, reports })))
     }
 
-    fn running_below(&self, applied: &[Applied]) -> Result<&[Running], GateError> {
-        if let Some(running) = self.running_below.get() {
-            return Ok(running);
+    fn deployed(&self, applied: &'a [Applied]) -> Result<&[Deployed<'a>], GateError> {
+        if let Some(deployed) = self.deployed.get() {
+            return Ok(deployed);
         }
         let tree = &self.sides.judged.base_tree;
-        let running = running(self.request.repository, self.sides.parsed, tree, &self.sides.base.all, applied)
-            .map_err(GateError::Unreadable)?;
-        Ok(self.running_below.get_or_init(|| running))
+        let found = deployed(self.sides.parsed, tree, &self.sides.base.all, applied).map_err(GateError::Unreadable)?;
+        Ok(self.deployed.get_or_init(|| found))
     }
 
     fn tier(&self, environment: usize, stays: &[Stay], soak: Option<i64>) -> Tier {
@@ -193,7 +193,7 @@ impl Documents<'_> {
     }
 
     /// What an environment runs now of the image's repository.
-    fn running(&self, overlay: &Overlay, environment: usize, image: &Image) -> Result<Vec<policy::Running>, GateError> {
+    fn running(&self, overlay: &Overlay, environment: usize, image: &Image) -> Result<Vec<Running>, GateError> {
         let mirrors = &self.sides.config.mirrors;
         let mut running = Vec::new();
         for other in self.sides.base.counterparts(overlay, environment) {
@@ -203,7 +203,7 @@ impl Documents<'_> {
                 }
                 let stays = self.history()?.stays(&other.path, &current.content(mirrors), Depth::Latest, self.now())?;
                 let Some(stay) = stays.first() else { continue };
-                running.push(policy::Running {
+                running.push(Running {
                     content: short_content(&current),
                     since: moment(stay.from),
                     commit: stay.commit.chars().take(7).collect(),

@@ -1,5 +1,7 @@
 //! Gives an image other content where it is written: the least change of text, with comments and layout kept.
 
+use std::sync::Arc;
+
 use super::image::Image;
 use super::state::UsedImage;
 use crate::kustomize::split_image;
@@ -101,13 +103,13 @@ fn plain(text: &str) -> String {
 /// A kustomization's `images`, with the text around them.
 struct Images {
     file: FileId,
-    text: std::sync::Arc<str>,
+    text: Arc<str>,
     root: Node,
 }
 
 impl Images {
     fn read(files: &Files, file: FileId) -> Option<Self> {
-        let text = std::sync::Arc::clone(&files.get(file).text);
+        let text = Arc::clone(&files.get(file).text);
         let mut documents = parse(&Source::file(file, &text), Step::File, Dialect::Kustomization).ok()?;
         let root = documents.pop().filter(|root| root.as_mapping().is_some() && documents.is_empty())?;
         Some(Self { file, text, root })
@@ -129,6 +131,11 @@ impl Images {
     /// Where the line that holds a byte begins.
     fn line_start(&self, at: usize) -> usize {
         self.text[..at].rfind('\n').map_or(0, |end| end + 1)
+    }
+
+    fn behind_colon(&self, key: &Key) -> Option<usize> {
+        let behind = key.span.end as usize;
+        Some(behind + self.text.get(behind..)?.find(':')? + 1)
     }
 
     /// Where the next line begins.
@@ -200,8 +207,7 @@ impl Images {
         let (start, end) = (old.origin.span.start as usize, old.origin.span.end as usize);
         let written = &self.text[start..end];
         if written.is_empty() {
-            let behind_key = key.span.end as usize;
-            let at = behind_key + self.text[behind_key..].find(':')? + 1;
+            let at = self.behind_colon(key)?;
             return Some(self.edit(at, at, format!(" {}", plain(value))));
         }
         let text = match written.chars().next().filter(|quote| matches!(quote, '"' | '\'')) {
@@ -244,8 +250,8 @@ impl Images {
         };
         let is_empty = list.is_null() || list.as_sequence().is_some_and(<[Node]>::is_empty);
         if is_empty && !self.is_flow(&self.root) {
-            // Behind the colon, over what says that there is none.
-            let from = images.span.end as usize + 1;
+            // Over what says that there is none.
+            let from = self.behind_colon(images)?;
             let until = (list.origin.span.end as usize).max(from);
             let lines = entries.map(|line| format!("{}{line}", self.line_break()));
             return Some(vec![self.edit(from, until, lines.concat())]);

@@ -11,6 +11,7 @@ pub mod human;
 pub mod json;
 pub mod origins;
 pub mod promotion;
+pub mod status;
 
 /// Everything that a run says.
 #[derive(Clone, Debug)]

@@ -108,6 +108,12 @@ impl Origin {
 }
 
 impl Promotion {
+    /// Files that follow: what is in them says which versions run.
+    fn following(&self) -> impl Iterator<Item = &RepoPath> {
+        let decides = |path: &RepoPath| self.replaced.iter().any(|replaced| replaced.location.path == *path);
+        self.files.keys().filter(move |path| !decides(path))
+    }
+
     /// What is replaced, without what stands on several lines.
     fn different(&self) -> Vec<&Replaced> {
         let mut different: Vec<&Replaced> = Vec::new();
@@ -162,6 +168,9 @@ impl Promotion {
             let _ =
                 writeln!(text, "- `{}`, line {}", printable(replaced.location.path.as_str()), replaced.location.line);
         }
+        for path in self.following() {
+            let _ = writeln!(text, "- `{}`, which follows", printable(path.as_str()));
+        }
         let _ = write!(text, "\n`tollgate check` allows it at {}", time(report.now.timestamp()));
         match report.valid_until {
             Some(until) => text.push_str(&format!(", until {} at the latest.\n", time(until.timestamp()))),
@@ -183,6 +192,9 @@ pub fn human(promotion: &Promotion, report: &Report, out: &mut dyn Write) -> io:
         if let Some(origin) = &replaced.origin {
             writeln!(out, "  {}", origin.told())?;
         }
+    }
+    for path in promotion.following() {
+        writeln!(out, "{}: follows", printable(path.as_str()))?;
     }
     writeln!(out, "\ncommit message:\n\n{}", indented(&promotion.commit_message()))?;
     writeln!(out, "title of the pull request:\n\n  {}\n", promotion.title())?;

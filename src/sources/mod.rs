@@ -177,8 +177,10 @@ impl Listing {
     }
 
     fn sort(&mut self) {
-        self.files.sort();
-        self.others.sort();
+        for paths in [&mut self.files, &mut self.others] {
+            paths.sort();
+            paths.dedup();
+        }
     }
 
     /// The listing of `tree`, from which only the `changed` paths differ.
@@ -203,8 +205,16 @@ impl Listing {
 /// # Errors
 /// When the snapshot cannot be read.
 pub fn list(tree: &dyn Tree) -> Result<Listing, TreeError> {
+    list_below(tree, &[RepoPath::root()])
+}
+
+/// Lists some folders of a tree with all that is below them.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn list_below(tree: &dyn Tree, folders: &[RepoPath]) -> Result<Listing, TreeError> {
     let mut listing = Listing::default();
-    let mut folders = vec![RepoPath::root()];
+    let mut folders = folders.to_vec();
     while !folders.is_empty() {
         let children = parallel::map(&folders, |folder| tree.children(folder));
         let mut deeper = Vec::new();

@@ -111,6 +111,8 @@ fn the_committed_versions_follow() {
     };
     made.extend(files(&[("tollgate.yaml", "version: 1\nversions: v.json\n"), ("v.json", &versions('a'))]));
     assert_eq!(promoted(&made, &["api", "--to", "production"], "v.json"), versions('b'));
+    let ran = run(repository(&made).path(), &["promote", "api", "--to", "production"]);
+    assert!(ran.out.contains("v.json: follows"), "{}", ran.out);
 }
 
 #[test]
