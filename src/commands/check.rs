@@ -10,12 +10,12 @@ use crate::config::Controller;
 use crate::facts::{Applied, read_applied};
 use crate::finding::Label;
 use crate::gate::{self, GateError, Request};
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::report::{Report, github, human, json, printable};
 use crate::sources::{Environment, Judged, Repository, RepositoryError, Scope, read_outside, write_outside};
 
 pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let judged =
         with_request(&arguments.judge, process.now, process.variables, |request| gate::judge(request, &parsed));
     let report = match judged {
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Ex
 }
 
 pub(super) fn facts(arguments: &Judge, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let mut lines = Vec::new();
     let shown = with_request(arguments, process.now, process.variables, |request| {
         gate::show_facts(request, &parsed, &mut |document| {
@@ -52,7 +52,7 @@ pub(super) fn facts(arguments: &Judge, process: &mut Process<'_>) -> io::Result<
     Ok(Exit::Allowed)
 }
 
-fn write(report: &Report, format: Format, parsed: &Parsed, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+fn write(report: &Report, format: Format, parsed: &ParsedFiles, colours: bool, out: &mut dyn Write) -> io::Result<()> {
     match format {
         Format::Human => human::write(report, &parsed.files, colours, out),
         Format::Json => json::write(report, &parsed.files, out),
@@ -108,7 +108,7 @@ fn with_request<T>(
     work(&request).map_err(Failure::Gate)
 }
 
-fn undecided(failure: &Failure, parsed: &Parsed, process: &mut Process<'_>) -> io::Result<Exit> {
+fn undecided(failure: &Failure, parsed: &ParsedFiles, process: &mut Process<'_>) -> io::Result<Exit> {
     match failure {
         Failure::Gate(error) => gate_error(error, parsed, process)?,
         Failure::Argument { message, help } => plain(message, Some(help.clone()), process)?,
@@ -118,7 +118,7 @@ fn undecided(failure: &Failure, parsed: &Parsed, process: &mut Process<'_>) -> i
 }
 
 /// Tells why nothing can be said.
-pub(super) fn gate_error(error: &GateError, parsed: &Parsed, process: &mut Process<'_>) -> io::Result<()> {
+pub(super) fn gate_error(error: &GateError, parsed: &ParsedFiles, process: &mut Process<'_>) -> io::Result<()> {
     match error {
         GateError::Config(problems) => {
             for problem in problems {
@@ -177,7 +177,7 @@ pub(super) fn sides(
 /// Tells why something does not render.
 pub(super) fn render_error(
     error: &crate::kustomize::RenderError,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     process: &mut Process<'_>,
 ) -> io::Result<()> {
     let related: Vec<Label> =

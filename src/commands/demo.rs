@@ -11,7 +11,7 @@ use super::check::repository_in;
 use super::{Exit, Process};
 use crate::cli::Demo;
 use crate::gate::{self, GateError, Request};
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::report::{Report, human};
 use crate::sources::{
     CommitId, Environment, NewCommit, NewRepository, RepoPath, RepositoryError, Scope, unused_folder,
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
             return Ok(Exit::Undecided);
         }
     };
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     writeln!(process.out, "$ tollgate check --base main --head {BRANCH}\n")?;
     match judge(&root, &parsed, process) {
         Ok(report) => human::write(&report, &parsed.files, process.colours, process.out)?,
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
     Ok(Exit::Allowed)
 }
 
-fn judge(root: &Path, parsed: &Parsed, process: &Process<'_>) -> Result<Report, GateError> {
+fn judge(root: &Path, parsed: &ParsedFiles, process: &Process<'_>) -> Result<Report, GateError> {
     let repository = repository_in(root)?;
     let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some(BRANCH.to_owned()) };
     let judged = repository.judged(&scope, &Environment::new(process.variables))?;

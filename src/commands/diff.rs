@@ -4,12 +4,12 @@ use super::check::{gate_error, render_error, repository_in, sides};
 use super::{Exit, Process};
 use crate::cli::DiffArguments;
 use crate::gate::{GateError, of_change, of_environments};
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::report::diff::{self, Difference};
 use crate::report::{count, printable};
 
 pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     match differences(arguments, &parsed, process.variables) {
         Ok(differences) => {
             let differing = diff::write(&differences, process.out)?;
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::R
 
 fn differences(
     arguments: &DiffArguments,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Difference>, GateError> {
     let change = &arguments.change;

@@ -9,7 +9,7 @@ use crate::cli::{HistoryArguments, Reports, StatusArguments, TableFormat};
 use crate::config::Config;
 use crate::facts::{Deployed, Timeline, deployed};
 use crate::gate::{self, GateError};
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::model::Only;
 use crate::report::status::{Running, Status};
 use crate::report::{history, printable};
@@ -51,7 +51,7 @@ pub(super) fn status(arguments: &StatusArguments, process: &mut Process<'_>) -> 
 }
 
 fn write_versions(arguments: &HistoryArguments, file: &Path, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let versions = repository_in(&arguments.repo).map_err(GateError::from).and_then(|repository| {
         let tree: Box<dyn Tree> = match &arguments.base {
             Some(revision) => Box::new(repository.tree(&repository.commit(revision)?)),
@@ -86,7 +86,7 @@ fn tell(
     process: &mut Process<'_>,
     write: impl FnOnce(&Told, &mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Exit> {
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     match read(arguments, reports, &parsed, process.now.timestamp()) {
         Ok(told) => {
             write(&told, process.out)?;
@@ -99,7 +99,12 @@ fn tell(
     }
 }
 
-fn read(arguments: &HistoryArguments, reports: Option<&Reports>, parsed: &Parsed, now: i64) -> Result<Told, GateError> {
+fn read(
+    arguments: &HistoryArguments,
+    reports: Option<&Reports>,
+    parsed: &ParsedFiles,
+    now: i64,
+) -> Result<Told, GateError> {
     let applied = reports.map(applied).transpose()?.flatten().unwrap_or_default();
     let repository = repository_in(&arguments.repo)?;
     let tip: Commit = match &arguments.base {

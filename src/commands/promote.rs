@@ -4,13 +4,13 @@ use super::check::{applied, gate_error, repository_in};
 use super::{Exit, Process};
 use crate::cli::{PromoteArguments, PromoteFormat};
 use crate::gate::{self, GateError, Wish};
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::report::promotion::{self, Promotion};
 use crate::report::{human, printable};
 use crate::sources::{RepoPath, Repository, Tree, write_below};
 
 pub(super) fn run(arguments: &PromoteArguments, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let planned = repository_in(&arguments.repo).map_err(GateError::from).and_then(|repository| {
         let tip = match &arguments.base {
             Some(revision) => repository.commit(revision)?,

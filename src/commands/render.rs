@@ -5,7 +5,7 @@ use super::check::{gate_error, render_error};
 use super::{Exit, Process};
 use crate::cli::{OriginsFormat, Render, Reorder, Restrictor};
 use crate::gate;
-use crate::kustomize::{LoadRestrictor, Options, Order, Parsed, RenderError, Renderer};
+use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer};
 use crate::parallel;
 use crate::report::{count, origins, printable};
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
             return Ok(Exit::Undecided);
         }
     };
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let options = Options {
         restrictor: match arguments.load_restrictor {
             Restrictor::RootOnly => LoadRestrictor::RootOnly,
@@ -73,7 +73,7 @@ fn file_of(overlay: &RepoPath) -> RepoPath {
 fn all(
     tree: &dyn Tree,
     folder: &RepoPath,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     options: Options,
     output: &Path,
     process: &mut Process<'_>,

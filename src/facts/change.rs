@@ -2,7 +2,7 @@
 
 use similar::{Algorithm, ChangeTag, DiffableStr as _, TextDiff};
 
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::sources::{Commit, RepoPath, Tree, TreeError};
 use crate::span::Span;
 
@@ -58,7 +58,7 @@ fn is_bot(name: &str, email: &str) -> bool {
 /// # Errors
 /// When a side cannot be read.
 pub fn first_changed_line(
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     base: &dyn Tree,
     head: &dyn Tree,
     path: &RepoPath,

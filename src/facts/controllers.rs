@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::sources::{RepoPath, Tree, TreeError, list_below};
 use crate::span::Span;
 use crate::yaml::{Dialect, Node, Source, Step, parse};
@@ -37,7 +37,7 @@ pub struct Deployer {
 ///
 /// # Errors
 /// When the tree cannot be read.
-pub fn deployers(tree: &dyn Tree, parsed: &Parsed, folders: &[RepoPath]) -> Result<Vec<Deployer>, TreeError> {
+pub fn deployers(tree: &dyn Tree, parsed: &ParsedFiles, folders: &[RepoPath]) -> Result<Vec<Deployer>, TreeError> {
     let mut found = Vec::new();
     let is_yaml = |path: &RepoPath| matches!(path.file_name().rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
     for path in list_below(tree, folders)?.files.iter().filter(|path| is_yaml(path)) {
@@ -161,7 +161,7 @@ mod tests {
 
     fn read(files: &[(&str, &str)]) -> Vec<Deployer> {
         let tree = MemoryTree::new(files.iter().copied());
-        deployers(&tree, &Parsed::default(), &[RepoPath::new("clusters").unwrap()]).unwrap()
+        deployers(&tree, &ParsedFiles::default(), &[RepoPath::new("clusters").unwrap()]).unwrap()
     }
 
     #[test]

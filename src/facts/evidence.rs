@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use crate::config::Controller;
-use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
+use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, Overlay, State};
 use crate::sources::{RepoPath, Repository, Tree};
 
@@ -287,7 +287,7 @@ pub struct Deployed<'a> {
 /// # Errors
 /// When the overlays' tree cannot be read.
 pub fn deployed<'a>(
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     tree: &dyn Tree,
     overlays: &'a [Overlay],
     applied: &'a [Applied],
@@ -307,7 +307,7 @@ impl Applied {
     ///
     /// # Errors
     /// Why that is not known, behind the name of what deploys it.
-    pub fn images(&self, repository: &Repository, parsed: &Parsed) -> Result<Vec<Image>, String> {
+    pub fn images(&self, repository: &Repository, parsed: &ParsedFiles) -> Result<Vec<Image>, String> {
         if let Some(field) = self.overridden {
             return Err(format!("changes what this repository says by its own `{field}`"));
         }

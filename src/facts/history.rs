@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Mirrors;
-use crate::kustomize::{Options, Parsed, Renderer};
+use crate::kustomize::{Options, ParsedFiles, Renderer};
 use crate::model::{Image, State};
 use crate::sources::{
     Commit, CommitId, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted,
@@ -65,7 +65,7 @@ pub enum HistoryError {
 /// The base branch's first-parent line.
 pub struct History<'a> {
     repository: &'a Repository,
-    parsed: &'a Parsed,
+    parsed: &'a ParsedFiles,
     options: Options,
     mirrors: &'a Mirrors,
     /// Newest first.
@@ -162,7 +162,7 @@ impl<'a> History<'a> {
     /// When a commit cannot be read.
     pub fn new(
         repository: &'a Repository,
-        parsed: &'a Parsed,
+        parsed: &'a ParsedFiles,
         options: Options,
         mirrors: &'a Mirrors,
         tip: &Commit,

@@ -1,7 +1,7 @@
 //! CODEOWNERS by GitHub's rules: the last matching line counts, patterns are case-sensitive and work much like
 //! `.gitignore` without `!` and `\#`, brackets stand for themselves; a line with a syntax error is skipped.
 
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::sources::{RepoPath, Tree, TreeError};
 use crate::span::{Span, offset};
 
@@ -37,7 +37,7 @@ impl Owners {
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn read(tree: &dyn Tree, parsed: &Parsed) -> Result<Self, TreeError> {
+    pub fn read(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Self, TreeError> {
         for place in OWNERS_PLACES {
             let Some(path) = RepoPath::new(place) else { continue };
             let Some((id, content)) = tree.read(&path)? else { continue };
@@ -174,7 +174,7 @@ mod tests {
 
     fn owner(codeowners: &str, path: &str) -> Option<String> {
         let tree = MemoryTree::new([(".github/CODEOWNERS", codeowners)]);
-        let owners = Owners::read(&tree, &Parsed::default()).unwrap();
+        let owners = Owners::read(&tree, &ParsedFiles::default()).unwrap();
         owners.of(&RepoPath::new(path).unwrap()).map(|rule| rule.owners.join(" "))
     }
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn the_first_place_counts() {
         let tree = MemoryTree::new([("docs/CODEOWNERS", "* @docs\n"), ("CODEOWNERS", "* @root\n")]);
-        let owners = Owners::read(&tree, &Parsed::default()).unwrap();
+        let owners = Owners::read(&tree, &ParsedFiles::default()).unwrap();
         assert_eq!(owners.of(&RepoPath::new("x").unwrap()).unwrap().owners, ["@root"]);
     }
 

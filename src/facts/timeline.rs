@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::history::{HistoryError, landed};
 use crate::config::{Config, Mirrors};
-use crate::kustomize::{Bump, Closure, FILE_NAMES, Options, Outline, Parsed, RenderError, Renderer, Scanner, outline};
+use crate::kustomize::{
+    Bump, Closure, FILE_NAMES, Options, Outline, ParsedFiles, RenderError, Renderer, Scanner, outline,
+};
 use crate::model::{Image, Only, Overlay, Overlays, State, UsedImage, discover};
 use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError, Tree};
 
@@ -71,7 +73,7 @@ impl Timeline {
     /// When history was cut off or cannot be read.
     pub fn read(
         repository: &Repository,
-        parsed: &Parsed,
+        parsed: &ParsedFiles,
         config: &Config,
         tip: (&Commit, Overlays),
         only: Only<'_>,
@@ -200,7 +202,7 @@ struct Slot {
 
 struct Sweep<'a> {
     config: &'a Config,
-    parsed: &'a Parsed,
+    parsed: &'a ParsedFiles,
     tree: &'a MovingTree,
     renderer: Renderer<'a>,
     scanner: Scanner<'a>,

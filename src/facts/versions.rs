@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::kustomize::Parsed;
+use crate::kustomize::ParsedFiles;
 use crate::model::Image;
 use crate::sources::{RepoPath, Tree, TreeError};
 use crate::span::Span;
@@ -69,7 +69,7 @@ impl WrittenVersions {
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn read(tree: &dyn Tree, parsed: &Parsed, path: &RepoPath) -> Result<Option<Self>, TreeError> {
+    pub fn read(tree: &dyn Tree, parsed: &ParsedFiles, path: &RepoPath) -> Result<Option<Self>, TreeError> {
         let Some((id, content)) = tree.read(path)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&content).into_owned();
         let file = parsed.files.add(path, id, &text);
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(versions["docker.io/library/b"], "latest", "what is no digest does not pin");
         let mut file = VersionsFile::new();
         file.set("shop/api", "production", versions.clone());
-        let (parsed, path) = (Parsed::default(), RepoPath::new("versions.json").unwrap());
+        let (parsed, path) = (ParsedFiles::default(), RepoPath::new("versions.json").unwrap());
         let tree = MemoryTree::new([("versions.json", &*file.text())]);
         let written = WrittenVersions::read(&tree, &parsed, &path).unwrap().unwrap();
         let (rows, place) = written.of("shop/api", "production");

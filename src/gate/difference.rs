@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{GateError, read_config};
-use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
+use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Only, Overlay, Overlays, discover};
 use crate::parallel;
 use crate::report::diff::Difference;
@@ -16,7 +16,7 @@ use crate::yaml::Node;
 /// When a side cannot be read, or the configuration is wrong.
 pub fn of_change(
     judged: &Judged,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     app: Option<&str>,
     environment: Option<&str>,
 ) -> Result<Vec<Difference>, GateError> {
@@ -61,7 +61,7 @@ pub fn of_change(
 /// When the snapshot cannot be read, its configuration is wrong, or an environment is not known.
 pub fn of_environments(
     tree: &dyn Tree,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     app: Option<&str>,
     environments: [&str; 2],
 ) -> Result<Vec<Difference>, GateError> {

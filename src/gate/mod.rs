@@ -11,7 +11,7 @@ use crate::facts::{
     Applied, Change, EvidenceError, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError, VersionsFile, versions,
 };
 use crate::finding::{Finding, Label, Place, Severity};
-use crate::kustomize::{Options, Parsed, RenderError, Renderer, Scanner};
+use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
 use crate::parallel;
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
@@ -128,7 +128,7 @@ pub enum GateError {
 /// The snapshots and what is known of them before anything is rendered.
 struct Sides<'a> {
     judged: &'a Judged,
-    parsed: &'a Parsed,
+    parsed: &'a ParsedFiles,
     config: Config,
     owners: Owners,
     base: Overlays,
@@ -147,7 +147,7 @@ struct Subject<'a> {
 ///
 /// # Errors
 /// When the gate cannot decide.
-pub fn judge(request: &Request<'_>, parsed: &Parsed) -> Result<Report, GateError> {
+pub fn judge(request: &Request<'_>, parsed: &ParsedFiles) -> Result<Report, GateError> {
     let mut findings = Vec::new();
     let report = run(request, parsed, &mut |asked: &Asked<'_>| {
         findings.extend(asked.findings()?);
@@ -162,13 +162,13 @@ pub fn judge(request: &Request<'_>, parsed: &Parsed) -> Result<Report, GateError
 /// When the documents cannot be made.
 pub fn show_facts(
     request: &Request<'_>,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     show: &mut dyn FnMut(&Document) -> Result<(), GateError>,
 ) -> Result<(), GateError> {
     run(request, parsed, &mut |asked: &Asked<'_>| show(&asked.head.0)).map(drop)
 }
 
-fn finished(mut report: Report, mut findings: Vec<Finding>, parsed: &Parsed) -> Report {
+fn finished(mut report: Report, mut findings: Vec<Finding>, parsed: &ParsedFiles) -> Report {
     let files = &parsed.files;
     findings.sort_by_cached_key(|finding| {
         let place = files.location(finding.primary.span);
@@ -273,7 +273,7 @@ impl Asked<'_> {
 
 fn run(
     request: &Request<'_>,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
     ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
 ) -> Result<Report, GateError> {
     let judged = request.judged;
@@ -514,7 +514,7 @@ pub fn environment(config: &Config, name: &str) -> Result<usize, GateError> {
 ///
 /// # Errors
 /// When the snapshot cannot be read, or its configuration is wrong.
-pub fn overlays(tree: &dyn Tree, parsed: &Parsed) -> Result<(Config, Overlays), GateError> {
+pub fn overlays(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<(Config, Overlays), GateError> {
     let config = read_config(tree, parsed)?;
     let listing = sources::list(tree)?;
     let found = discover(&config, &listing, &Scanner::new(parsed, tree), None).map_err(GateError::Unreadable)?;
@@ -525,7 +525,7 @@ pub fn overlays(tree: &dyn Tree, parsed: &Parsed) -> Result<(Config, Overlays), 
 ///
 /// # Errors
 /// When the snapshot cannot be read, or an overlay does not render.
-pub fn rendered_versions(tree: &dyn Tree, parsed: &Parsed) -> Result<VersionsFile, GateError> {
+pub fn rendered_versions(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<VersionsFile, GateError> {
     let (config, overlays) = overlays(tree, parsed)?;
     if overlays.all.is_empty() {
         return Err(nothing(&config));
@@ -547,7 +547,7 @@ pub fn rendered_versions(tree: &dyn Tree, parsed: &Parsed) -> Result<VersionsFil
     Ok(file)
 }
 
-fn read_config(tree: &dyn Tree, parsed: &Parsed) -> Result<Config, GateError> {
+fn read_config(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Config, GateError> {
     for misspelt in ["tollgate.yml", ".tollgate.yaml", ".tollgate.yml"] {
         if RepoPath::new(misspelt).map(|path| tree.entry(&path)).transpose()?.flatten().is_some() {
             let help = format!("rename it to `{}`", config::FILE_NAME);

@@ -8,7 +8,7 @@ use super::promotions::below;
 use super::{GateError, Request, environment, judge, read_config};
 use crate::config::Config;
 use crate::facts::{Applied, Depth, History, WrittenVersions, versions};
-use crate::kustomize::{FILE_NAMES, Options, Parsed, Renderer, Scanner, split_image};
+use crate::kustomize::{FILE_NAMES, Options, ParsedFiles, Renderer, Scanner, split_image};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::Report;
 use crate::report::promotion::{Origin, Promotion, Replaced};
@@ -41,7 +41,7 @@ pub fn promote(
     repository: &Repository,
     tip: &Commit,
     wish: &Wish<'_>,
-    parsed: &Parsed,
+    parsed: &ParsedFiles,
 ) -> Result<Option<(Promotion, Report)>, GateError> {
     let tree = repository.tree(tip);
     let config = read_config(&tree, parsed)?;
@@ -112,7 +112,7 @@ fn images_of(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<UsedImage>,
     Ok(State::of(&rendering.objects).images)
 }
 
-fn by_hand(used: &UsedImage, parsed: &Parsed, why: &str) -> GateError {
+fn by_hand(used: &UsedImage, parsed: &ParsedFiles, why: &str) -> GateError {
     let place = parsed.files.location(used.origin.span);
     GateError::Unfit {
         message: format!("cannot change `{}` at {}:{}: {why}", used.image.reference, place.path, place.line),
@@ -151,7 +151,7 @@ impl Slot {
 
 struct Plan<'a> {
     wish: &'a Wish<'a>,
-    parsed: &'a Parsed,
+    parsed: &'a ParsedFiles,
     tree: &'a CommitTree,
     config: &'a Config,
     overlays: &'a Overlays,

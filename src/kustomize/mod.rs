@@ -1,53 +1,25 @@
 //! Renders what `kustomize build` renders, and remembers for every value who wrote it.
 //!
-//! One module a transformation, in kustomize's order: [`generators`], [`patches`], [`namespace`], [`names`],
-//! [`labels`], [`replicas`], [`images`]; at the root then [`hash`], [`nameref`] and [`order`]. What they know about
-//! kinds and fields is data, in `kinds` and `specs`. A base is built once and shared by all that use it.
+//! `file` says what a kustomization asks for, `build` puts it together, `transform` holds its steps in kustomize's order and
+//! what they share, `finish` does what happens once at the root. What they know about kinds and fields is data, in `known`.
+//! `scan` tells what a rendering would look for, without rendering. A base is built once and shared by all that use it.
 
-pub use build::{Options, Renderer, Rendering, Unrendered};
-pub use bump::{Bump, Pinned};
+pub use build::closure::Closure;
+pub use build::id::{Gvk, ResourceId};
+pub use build::loader::LoadRestrictor;
+pub use build::parsed::ParsedFiles;
+pub use build::renderer::{Options, Renderer, Rendering, Unrendered};
 pub use error::{RenderError, nearest};
-pub use id::{Gvk, ResourceId};
-pub use images::{Reference, split as split_image};
-pub use kustomization::{FILE_NAMES, Kustomization, Order};
-pub use loader::{Closure, LoadRestrictor, Parsed};
+pub use file::kustomization::{FILE_NAMES, Kustomization, Order};
+pub use scan::bump::{Bump, Pinned};
 pub use scan::{Outline, Reach, Scanner, outline};
+pub use transform::images::{Reference, split as split_image};
 
-mod accumulator;
 mod build;
-mod build_metadata;
-mod bump;
-mod crds;
 mod error;
-mod field_path;
-mod fields;
-mod fieldspec;
-mod generators;
-mod go_regex;
-mod hash;
-mod id;
-mod images;
-mod jsonpatch;
-mod kinds;
-mod kustomization;
-mod labels;
-mod loader;
-mod merge;
-mod nameref;
-mod names;
-mod namespace;
-mod objects;
-mod order;
-mod patches;
-mod plugins;
-mod replacements;
-mod replicas;
-mod resource;
+mod file;
+mod finish;
+mod known;
+mod limits;
 mod scan;
-mod schema;
-mod selector;
-mod specs;
 mod transform;
-mod transformer_config;
-mod value_add;
-mod vars;

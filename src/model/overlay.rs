@@ -317,12 +317,12 @@ fn shorten(overlay: &mut Overlay, common: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kustomize::Parsed;
+    use crate::kustomize::ParsedFiles;
     use crate::sources::{MemoryTree, list};
 
     fn found(files: &[(&str, &str)]) -> Vec<(String, String, String, String)> {
         let tree = MemoryTree::new(files.iter().copied());
-        let (config, parsed) = (Config::default(), Parsed::default());
+        let (config, parsed) = (Config::default(), ParsedFiles::default());
         let listing = list(&tree).unwrap();
         let overlays = discover(&config, &listing, &Scanner::new(&parsed, &tree), None).unwrap();
         let row = |overlay: Overlay| {
@@ -360,7 +360,7 @@ mod tests {
             .map(|folder| (format!("clusters/{folder}/kustomization.yaml"), kustomization));
         let plain = [("clusters/prod/plain/x.yaml".to_owned(), "a: b\n")];
         let tree = MemoryTree::new(files.iter().chain(&plain).map(|(path, text)| (path.as_str(), *text)));
-        let (config, parsed) = (Config::default(), Parsed::default());
+        let (config, parsed) = (Config::default(), ParsedFiles::default());
         let overlays = discover(&config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree), None).unwrap();
         let staging = config.environment("staging").unwrap();
         let below = |path: &str| {

@@ -278,7 +278,7 @@ impl Images {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kustomize::{Options, Parsed, Renderer};
+    use crate::kustomize::{Options, ParsedFiles, Renderer};
     use crate::model::State;
     use crate::sources::{MemoryTree, RepoPath, Tree as _};
 
@@ -290,7 +290,7 @@ mod tests {
         let deployment = format!("apiVersion: apps/v1\n{}", DEPLOYMENT.replace("IMAGE", image));
         let tree = MemoryTree::new([("b/d.yaml", &*deployment), ("b/kustomization.yaml", "resources: [d.yaml]\n")])
             .with("o/kustomization.yaml", kustomization);
-        let parsed = Parsed::default();
+        let parsed = ParsedFiles::default();
         let path = RepoPath::new("o").unwrap();
         let used = |tree: &MemoryTree| {
             let rendering = Renderer::new(&parsed, tree, Options::default()).render_any(&path).unwrap();

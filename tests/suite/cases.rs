@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tollgate::gate::{Request, judge};
-use tollgate::kustomize::Parsed;
+use tollgate::kustomize::ParsedFiles;
 use tollgate::report::human;
 use tollgate::sources::{Environment, RepoPath, Scope};
 
@@ -78,7 +78,7 @@ fn run(folder: &Path, rule: &str) -> String {
     let parents: Vec<_> = tip.into_iter().collect();
     let head = repository.commit("change", &files, &case.author, time(&case.now).timestamp() - 60, &parents);
     let review = case.review.map(|review| review.replace("HEAD", &head.to_string()));
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let opened = tollgate::sources::Repository::discover(repository.path()).unwrap().unwrap();
     let against = |head: &str| {
         let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some(head.to_owned()) };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tollgate::config::Config;
 use tollgate::facts::Timeline;
-use tollgate::kustomize::{Parsed, Scanner};
+use tollgate::kustomize::{ParsedFiles, Scanner};
 use tollgate::model::{Only, discover};
 use tollgate::sources::{CommitId, ContentId, RepoPath, Repository as Opened, list};
 
@@ -186,7 +186,7 @@ fn add_app(files: &mut Files, app: &str) {
 }
 
 /// Overlays that have moved are found by both layouts.
-fn config(parsed: &Parsed) -> Config {
+fn config(parsed: &ParsedFiles) -> Config {
     let text = "version: 1\nlayout: [\"apps/{app}/overlays/{env}\", \"apps/{app}/envs/{env}\"]\n";
     let file = parsed.files.add(&path("tollgate.yaml"), ContentId::of(text.as_bytes()), text);
     tollgate::config::read(file, text).unwrap()
@@ -199,7 +199,7 @@ fn history_is_the_truth_row_for_row() {
         for number in 1..=STEPS {
             made.step(number);
         }
-        let parsed = Parsed::default();
+        let parsed = ParsedFiles::default();
         let repository = Opened::discover(made.repository.path()).unwrap().unwrap();
         let tip = repository.default_branch().unwrap();
         let config = config(&parsed);

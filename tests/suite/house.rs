@@ -70,7 +70,7 @@ fn engines_stay_behind_their_adapters() {
 #[test]
 fn the_readme_lists_what_is_rendered() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let source = fs::read_to_string(root().join("src/kustomize/kustomization.rs")).unwrap();
+    let source = fs::read_to_string(root().join("src/kustomize/file/kustomization.rs")).unwrap();
     let known = source.split("const KNOWN: &[&str] = &[").nth(1).unwrap().split("];").next().unwrap();
     let fields = known.split('"').skip(1).step_by(2);
     for field in fields.filter(|field| !matches!(*field, "apiVersion" | "kind" | "metadata" | "imageTags")) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use tollgate::kustomize::{Closure, FILE_NAMES, Options, Parsed, Renderer, Scanner};
+use tollgate::kustomize::{Closure, FILE_NAMES, Options, ParsedFiles, Renderer, Scanner};
 use tollgate::parallel;
 use tollgate::sources::{MemoryTree, RepoPath, list};
 
@@ -127,7 +127,7 @@ fn mutated_inputs_end_in_an_output_or_an_error() {
             (path.clone(), content)
         });
         let tree = MemoryTree::from_contents(files);
-        let parsed = Parsed::default();
+        let parsed = ParsedFiles::default();
         let reach = Scanner::new(&parsed, &tree).reach(&overlay).unwrap();
         let listing = list(&tree).unwrap();
         let is_kustomization = |path: &&RepoPath| FILE_NAMES.contains(&path.file_name());

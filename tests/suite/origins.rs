@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tollgate::kustomize::{FILE_NAMES, LoadRestrictor, Options, Parsed, Renderer};
+use tollgate::kustomize::{FILE_NAMES, LoadRestrictor, Options, ParsedFiles, Renderer};
 use tollgate::sources::{RepoPath, WorkingTree};
 use tollgate::span::{Files, Span};
 use tollgate::yaml::{Dialect, Kind, Node, Source, Step, Value, number_text, parse};
@@ -140,7 +140,7 @@ fn is_explained(text: &str, kind: Kind, node: &Node, files: &Files) -> bool {
 
 fn check(tree: &Path, folder: &RepoPath, checked: &mut Checked) -> bool {
     let tree = WorkingTree::new(tree);
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let options = Options { restrictor: LoadRestrictor::None, ..Options::default() };
     let Ok(rendering) = Renderer::new(&parsed, &tree, options).render(folder) else { return false };
     for object in &rendering.objects {

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use tollgate::kustomize::{Options, Parsed, Renderer, Scanner};
+use tollgate::kustomize::{Options, ParsedFiles, Renderer, Scanner};
 use tollgate::sources::{MemoryTree, RepoPath, WorkingTree};
 
 use crate::support::root;
@@ -25,7 +25,7 @@ fn overlay() -> RepoPath {
 fn the_output_is_kustomizes_to_the_byte() {
     for case in cases() {
         let tree = WorkingTree::new(&case.join("input"));
-        let parsed = Parsed::default();
+        let parsed = ParsedFiles::default();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay());
         let rendering = rendering.unwrap_or_else(|failed| panic!("{}: {}", case.display(), failed.error));
         let expected = fs::read_to_string(case.join("expected.yaml")).unwrap();
@@ -37,7 +37,7 @@ fn the_output_is_kustomizes_to_the_byte() {
 fn a_scan_finds_all_that_a_rendering_looks_for() {
     for case in cases() {
         let tree = WorkingTree::new(&case.join("input"));
-        let parsed = Parsed::default();
+        let parsed = ParsedFiles::default();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap();
         let reach = Scanner::new(&parsed, &tree).reach(&overlay()).unwrap();
         for path in rendering.closure.paths() {
@@ -71,7 +71,7 @@ fn links_beside_a_plugin_are_followed() {
     symlink("../overlay/patch.yaml", place("m/link.yaml")).unwrap();
     symlink("../m/inner", place("overlay/inner")).unwrap();
     symlink("../../overlay/patch.yaml", place("m/inner/deep.yaml")).unwrap();
-    let (tree, parsed) = (WorkingTree::new(folder.path()), Parsed::default());
+    let (tree, parsed) = (WorkingTree::new(folder.path()), ParsedFiles::default());
     let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap();
     assert!(rendering.to_yaml().unwrap().contains("a: b"));
     let reach = Scanner::new(&parsed, &tree).reach(&overlay()).unwrap();
@@ -80,14 +80,14 @@ fn links_beside_a_plugin_are_followed() {
     }
     // A plugin names files of the folder that uses it, also where a link would lead back there.
     fs::write(place("plugins/t.yaml"), plugin.replace("below/link.yaml", "../m/link.yaml")).unwrap();
-    let (tree, parsed) = (WorkingTree::new(folder.path()), Parsed::default());
+    let (tree, parsed) = (WorkingTree::new(folder.path()), ParsedFiles::default());
     let failed = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap_err();
     assert!(failed.error.message.contains("outside of `overlay`"), "{}", failed.error.message);
 }
 
 fn error(files: &[(&str, &str)]) -> (String, usize, String) {
     let tree = MemoryTree::new(files.iter().copied());
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let failed = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap_err();
     let line = failed.error.span.map_or(0, |span| parsed.files.location(span).line);
     (failed.error.message.clone(), line, failed.error.help.clone().unwrap_or_default())
@@ -218,7 +218,7 @@ fn links_never_leave_the_repository() {
     fs::write(overlay_folder.join("kustomization.yaml"), "resources: [link.yaml]\n").unwrap();
     std::os::unix::fs::symlink("/etc/hostname", overlay_folder.join("link.yaml")).unwrap();
     let tree = WorkingTree::new(folder.path());
-    let parsed = Parsed::default();
+    let parsed = ParsedFiles::default();
     let failed = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap_err();
     assert!(failed.error.message.contains("symbolic link out of the repository"), "{}", failed.error);
 }

@@ -1,0 +1,302 @@
+//! Files for one kustomization: found through links, kept inside the repository, noted in the closure.
+
+use std::sync::Arc;
+
+use super::closure::Closure;
+use super::parsed::ParsedFiles;
+use super::transformer_config::TransformerConfig;
+use crate::kustomize::error::RenderError;
+use crate::kustomize::file::fields::Text;
+use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
+use crate::kustomize::known::schema::{Definitions, Schemas};
+use crate::kustomize::limits::MOST_LINKS;
+use crate::sources::{ContentId, Entry, RepoPath, Tree};
+use crate::span::{FileId, Span};
+use crate::yaml::{Dialect, Node, Step};
+
+/// Which files a kustomization may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadRestrictor {
+    /// Those in or below its own folder.
+    #[default]
+    RootOnly,
+    /// Those anywhere in the repository, as Flux renders.
+    None,
+}
+
+/// Reads files on behalf of the kustomization in `root`.
+pub(crate) struct Loader<'a> {
+    pub(crate) tree: &'a dyn Tree,
+    pub(crate) parsed: &'a ParsedFiles,
+    pub(crate) restrictor: LoadRestrictor,
+    pub(crate) root: RepoPath,
+    pub(crate) closure: &'a mut Closure,
+    /// What kinds are known to the build.
+    pub(crate) schemas: Schemas,
+    /// Whether a plugin names the files: nobody knows which before it runs, so that only `root` is watched for changes.
+    pub(crate) is_for_plugin: bool,
+    /// Whether a strategic merge was done.
+    pub(crate) has_merged: bool,
+}
+
+impl Loader<'_> {
+    /// Follows links from `path` to what really stands there; `None` where nothing does.
+    pub(crate) fn resolve(
+        &mut self,
+        path: &RepoPath,
+        span: Option<Span>,
+    ) -> Result<Option<(RepoPath, Entry)>, RenderError> {
+        let mut pending: Vec<String> = path.segments().rev().map(str::to_owned).collect();
+        let mut here = RepoPath::root();
+        let mut links = 0;
+        let mut entry = Entry::Folder(None);
+        while let Some(segment) = pending.pop() {
+            let next = here.child(&segment);
+            self.closure.look_for(next.clone());
+            let Some(found) = self.tree.entry(&next).map_err(|error| RenderError::tree(&error))? else {
+                return Ok(None);
+            };
+            if let Entry::Link(target) = &found {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(RenderError::placed(span, format!("`{path}` goes through too many symbolic links")));
+                }
+                let Some(resolved) = here.join(target) else {
+                    let message = format!("`{next}` is a symbolic link out of the repository, to `{target}`");
+                    return Err(RenderError::placed(span, message).help("only files of the repository itself are read"));
+                };
+                pending.extend(resolved.segments().rev().map(str::to_owned));
+                here = RepoPath::root();
+                entry = Entry::Folder(None);
+                continue;
+            }
+            if found == Entry::Submodule {
+                let message = format!("`{next}` is a submodule, whose files are in another repository");
+                return Err(RenderError::placed(span, message).help("copy what is needed into this repository"));
+            }
+            here = next;
+            entry = found;
+        }
+        Ok(Some((here, entry)))
+    }
+
+    fn locate(&self, relative: &str, span: Span) -> Result<RepoPath, RenderError> {
+        self.root.join(relative).ok_or_else(|| {
+            RenderError::at(span, format!("`{relative}` is outside of the repository"))
+                .help("only files of the repository itself are read; copy the file into it")
+        })
+    }
+
+    /// What stands at a path that the kustomization names.
+    pub(crate) fn entry(&mut self, relative: &str, span: Span) -> Result<Option<(RepoPath, Entry)>, RenderError> {
+        let path = self.locate(relative, span)?;
+        self.resolve(&path, Some(span))
+    }
+
+    /// A file's content, and its id where it is text.
+    pub(crate) fn content(&mut self, relative: &str, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
+        if is_remote(relative) {
+            return Err(remote(relative, span));
+        }
+        let named = self.locate(relative, span)?;
+        let path = match self.resolve(&named, Some(span))? {
+            Some((path, Entry::File(_))) => path,
+            Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
+            None => return Err(self.missing(relative, &named, span)?),
+        };
+        let is_outside = !path.is_within(&self.root) || self.is_for_plugin && !named.is_within(&self.root);
+        if self.restrictor == LoadRestrictor::RootOnly && is_outside {
+            let message = format!("`{relative}` is outside of `{}`, the folder of this kustomization", self.root);
+            return Err(RenderError::at(span, message).help(
+                "move the file below this folder, or make its folder a kustomization and list that; \
+                 `--load-restrictor LoadRestrictionsNone` renders as Flux does",
+            ));
+        }
+        self.read(&path, span)
+    }
+
+    fn read(&self, path: &RepoPath, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
+        let read =
+            self.tree.read(path).map_err(|error| RenderError { span: Some(span), ..RenderError::tree(&error) })?;
+        let Some((id, content)) = read else { return Err(RenderError::at(span, format!("`{path}` cannot be read"))) };
+        Ok((Arc::clone(&content), self.register(path, id, &content)))
+    }
+
+    fn register(&self, path: &RepoPath, id: ContentId, content: &[u8]) -> Option<FileId> {
+        Some(self.parsed.files.add(path, id, std::str::from_utf8(content).ok()?))
+    }
+
+    fn missing(&mut self, relative: &str, path: &RepoPath, span: Span) -> Result<RenderError, RenderError> {
+        let error = RenderError::at(span, format!("`{relative}` does not exist"));
+        let folder = path.parent().unwrap_or_else(RepoPath::root);
+        let siblings = self.tree.children(&folder).map_err(|error| RenderError::tree(&error))?;
+        let names: Vec<&str> = siblings.iter().map(|(name, _)| name.as_str()).collect();
+        Ok(match crate::kustomize::error::nearest(path.file_name(), &names) {
+            Some(near) => error.help(format!("did you mean `{near}`, in `{folder}`?")),
+            None => error.help(format!("paths are relative to the kustomization; it was looked for at `{path}`")),
+        })
+    }
+
+    /// The documents of a text file that the kustomization names.
+    pub(crate) fn documents(&mut self, relative: &str, span: Span, step: Step) -> Result<Vec<Node>, RenderError> {
+        let file = self.text_file(&Text { value: relative.to_owned(), span })?;
+        match &*self.parsed.documents(file, step) {
+            Ok(documents) => Ok(documents.clone()),
+            Err(error) => Err(error.clone().related(span, "listed here")),
+        }
+    }
+
+    fn text_file(&mut self, path: &Text) -> Result<FileId, RenderError> {
+        let (_, file) = self.content(&path.value, path.span)?;
+        file.ok_or_else(|| {
+            RenderError::at(path.span, format!("`{}` is not UTF-8", path.value))
+                .help("YAML is written in UTF-8; convert the file")
+        })
+    }
+
+    /// The documents of a file of instructions, such as replacements.
+    pub(crate) fn instructions(&mut self, path: &Text, dialect: Dialect) -> Result<Vec<Node>, RenderError> {
+        let file = self.text_file(path)?;
+        self.parsed.instructions(file, dialect).map_err(|error| error.related(path.span, "listed here"))
+    }
+
+    /// A file of `configurations`.
+    pub(crate) fn configuration(&mut self, path: &Text) -> Result<TransformerConfig, RenderError> {
+        let file = self.text_file(path)?;
+        let read = self.parsed.configuration(file);
+        (*read).clone().map_err(|error| error.related(path.span, "listed here"))
+    }
+
+    /// The file that `openapi` names.
+    pub(crate) fn definitions(&mut self, path: &Text) -> Result<(FileId, Arc<Definitions>), RenderError> {
+        let file = self.text_file(path)?;
+        let read = self.parsed.definitions(file);
+        let definitions = (*read).clone().map_err(|error| error.related(path.span, "listed here"))?;
+        Ok((file, definitions))
+    }
+
+    /// The kustomization in the loader's own folder; `None` where there is none.
+    pub(crate) fn kustomization(
+        &mut self,
+        span: Option<Span>,
+    ) -> Result<Option<Arc<Result<Kustomization, RenderError>>>, RenderError> {
+        let mut found = Vec::new();
+        for name in FILE_NAMES {
+            let path = self.root.child(name);
+            self.closure.look_for(path.clone());
+            match self.tree.entry(&path).map_err(|error| RenderError::tree(&error))? {
+                None | Some(Entry::Folder(_)) => {}
+                Some(Entry::File(_)) => found.push((name, path)),
+                Some(Entry::Link(_) | Entry::Submodule) => {
+                    let Some((real, Entry::File(_))) = self.resolve(&path, span)? else {
+                        let message = format!("`{path}` is a symbolic link that leads to no file");
+                        let error = RenderError::placed(span, message);
+                        return Err(error.help("correct the link, or replace it by the file"));
+                    };
+                    found.push((name, real));
+                }
+            }
+        }
+        if let [(first, _), (second, _), ..] = found[..] {
+            let message = format!("`{}` has both `{first}` and `{second}`", self.root);
+            let error = RenderError::nowhere(message).help("keep one of the two");
+            return Err(match span {
+                Some(span) => error.through(span, "listed here"),
+                None => error,
+            });
+        }
+        let Some((_, path)) = found.pop() else { return Ok(None) };
+        let read = self.tree.read(&path).map_err(|error| RenderError::tree(&error))?;
+        let Some((id, content)) = read else { return Ok(None) };
+        let Some(file) = self.register(&path, id, &content) else {
+            let file = self.parsed.files.add(&path, id, "");
+            let error = RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8"));
+            return Err(error.help("YAML is written in UTF-8; convert the file"));
+        };
+        Ok(Some(self.parsed.kustomization(file)))
+    }
+
+    /// Enters the folder that the loader's root really is, should links lead there.
+    pub(crate) fn enter(&mut self) -> Result<(), RenderError> {
+        let root = self.root.clone();
+        match self.resolve(&root, None)? {
+            Some((real, Entry::Folder(_))) => {
+                self.root = real;
+                Ok(())
+            }
+            Some(_) => Err(RenderError::nowhere(format!("`{root}` is no folder")).help("an overlay is a folder")),
+            None => {
+                Err(RenderError::nowhere(format!("`{root}` does not exist")).help("name a folder of the repository"))
+            }
+        }
+    }
+
+    /// The manifests of a folder without a kustomization, as an Argo CD directory source reads them: not recursively.
+    pub(crate) fn manifests(&mut self) -> Result<Vec<Node>, RenderError> {
+        self.closure.hold_folder(&self.root);
+        let children = self.tree.children(&self.root).map_err(|error| RenderError::tree(&error))?;
+        let mut documents = Vec::new();
+        for (name, entry) in children {
+            let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
+            if !is_manifest || matches!(entry, Entry::Folder(_)) {
+                continue;
+            }
+            let path = self.root.child(&name);
+            let Some((path, Entry::File(_))) = self.resolve(&path, None)? else { continue };
+            let Some((id, content)) = self.tree.read(&path).map_err(|error| RenderError::tree(&error))? else {
+                continue;
+            };
+            let Some(file) = self.register(&path, id, &content) else {
+                let file = self.parsed.files.add(&path, id, "");
+                return Err(RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8")));
+            };
+            documents.extend((*self.parsed.documents(file, Step::File)).clone()?);
+        }
+        Ok(documents)
+    }
+}
+
+/// What an entry of `resources` or `components` turned out to be.
+pub(crate) enum Listed {
+    /// A file.
+    File,
+    /// A folder.
+    Folder(RepoPath),
+}
+
+impl Loader<'_> {
+    /// Finds out what an entry of `resources` or `components` is.
+    pub(crate) fn entry_of(&mut self, entry: &Text) -> Result<Listed, RenderError> {
+        if entry.value.is_empty() {
+            return Err(
+                RenderError::at(entry.span, "an empty entry").help("name a file or a folder, or remove the line")
+            );
+        }
+        let found = if entry.value.contains("://") { None } else { self.entry(&entry.value, entry.span)? };
+        match found {
+            Some((_, Entry::File(_))) => Ok(Listed::File),
+            Some((path, _)) => Ok(Listed::Folder(path)),
+            None if is_remote(&entry.value) => Err(remote(&entry.value, entry.span)),
+            None => match self.content(&entry.value, entry.span) {
+                Err(error) => Err(error),
+                Ok(_) => Ok(Listed::File),
+            },
+        }
+    }
+}
+
+/// Whether a path names something on another machine (`api/internal/git/repospec.go`).
+fn is_remote(path: &str) -> bool {
+    path.contains("://")
+        || path.starts_with("git@")
+        || path.starts_with("github.com/")
+        || path.starts_with("github.com:")
+        || path.contains("?ref=")
+        || path.contains(".git//")
+}
+
+/// Says why something on another machine is refused.
+fn remote(path: &str, span: Span) -> RenderError {
+    RenderError::at(span, format!("`{path}` is on another machine"))
+        .help("a gate must not depend on the network: copy the base into this repository (vendor it) and list the copy")
+}

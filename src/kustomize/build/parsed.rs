@@ -1,0 +1,106 @@
+//! What was made of files, shared by all revisions and all overlays of a run.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::transformer_config::TransformerConfig;
+use crate::kustomize::error::RenderError;
+use crate::kustomize::file::kustomization::Kustomization;
+use crate::kustomize::known::schema::Definitions;
+use crate::kustomize::limits::MOST_KEPT;
+use crate::span::{FileId, Files, Span};
+use crate::yaml::{Dialect, Node, Source, Step, parse};
+
+/// Files that were read and parsed in this run, shared by all revisions.
+#[derive(Default)]
+pub struct ParsedFiles {
+    /// The files.
+    pub files: Files,
+    documents: Mutex<HashMap<(FileId, bool), Documents>>,
+    kustomizations: Known<Kustomization>,
+    configurations: Known<TransformerConfig>,
+    definitions: Known<Arc<Definitions>>,
+}
+
+/// What was made of files, each at most once.
+type Known<T> = Mutex<HashMap<FileId, Arc<Result<T, RenderError>>>>;
+
+/// What is made of a file, from the store where it is known.
+fn once<T>(
+    known: &Known<T>,
+    file: FileId,
+    read: impl FnOnce() -> Result<T, RenderError>,
+) -> Arc<Result<T, RenderError>> {
+    if let Some(known) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&file) {
+        return Arc::clone(known);
+    }
+    let made = Arc::new(read());
+    known.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::clone(&made));
+    made
+}
+
+/// The documents of a file, or why it cannot be read.
+pub(crate) type Documents = Arc<Result<Vec<Node>, RenderError>>;
+
+impl ParsedFiles {
+    /// Forgets parsed forms where there are very many; they are made again when they are asked for. Files stay.
+    pub fn trim(&self) {
+        fn clear<K, V>(known: &Mutex<HashMap<K, V>>) {
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() > MOST_KEPT {
+                *known = HashMap::new();
+            }
+        }
+        clear(&self.documents);
+        clear(&self.kustomizations);
+    }
+
+    /// The documents of a file, as objects or as patches.
+    pub(crate) fn documents(&self, file: FileId, step: Step) -> Documents {
+        let key = (file, step == Step::File);
+        if let Some(known) = self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(known);
+        }
+        let source = self.files.get(file);
+        let documents = parse(&Source::file(file, &source.text), step, Dialect::Resource);
+        let documents = Arc::new(documents.map_err(|error| RenderError::at(error.span, error.message)));
+        self.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&documents));
+        documents
+    }
+
+    /// A kustomization file.
+    pub(crate) fn kustomization(&self, file: FileId) -> Arc<Result<Kustomization, RenderError>> {
+        once(&self.kustomizations, file, || {
+            let documents = self.instructions(file, Dialect::Kustomization)?;
+            Kustomization::read(file, documents.first())
+        })
+    }
+
+    /// A file of `configurations`.
+    pub(crate) fn configuration(&self, file: FileId) -> Arc<Result<TransformerConfig, RenderError>> {
+        once(&self.configurations, file, || {
+            let documents = self.instructions(file, Dialect::Configuration)?;
+            documents.first().map_or_else(|| Ok(TransformerConfig::default()), TransformerConfig::read)
+        })
+    }
+
+    /// The file that `openapi` names.
+    pub(crate) fn definitions(&self, file: FileId) -> Arc<Result<Arc<Definitions>, RenderError>> {
+        once(&self.definitions, file, || {
+            let documents = self.instructions(file, Dialect::Kustomization)?;
+            let document = documents.first().filter(|document| document.as_mapping().is_some());
+            let document = document.ok_or_else(|| {
+                RenderError::at(Span::start_of(file), "this is no description of kinds")
+                    .help("an OpenAPI document is a mapping with `definitions`")
+            })?;
+            Ok(Arc::new(Definitions::read(document)))
+        })
+    }
+
+    /// The documents of a file that is read as instructions.
+    pub(crate) fn instructions(&self, file: FileId, dialect: Dialect) -> Result<Vec<Node>, RenderError> {
+        let source = self.files.get(file);
+        let documents = parse(&Source::file(file, &source.text), Step::File, dialect);
+        documents.map_err(|error| RenderError::at(error.span, error.message))
+    }
+}

@@ -1,0 +1,283 @@
+//! Renders folders: builds the root's kustomization, and does what happens once at the root (`api/krusty/kustomizer.go`).
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::accumulator::id_key;
+use super::assembly::Run;
+use super::closure::Closure;
+use super::loader::{LoadRestrictor, Loader};
+use super::objects::{self, objects};
+use super::parsed::ParsedFiles;
+use super::resource::Resource;
+use super::store::{Built, BuiltFrom, BuiltKey};
+use super::transformer_config::TransformerConfig;
+use crate::kustomize::error::RenderError;
+use crate::kustomize::file::fields::Pair;
+use crate::kustomize::file::kustomization::{BuildMetadata, Order};
+use crate::kustomize::finish::build_metadata::{self, Trail};
+use crate::kustomize::finish::{hash, nameref, order};
+use crate::kustomize::known::order::KindOrder;
+use crate::kustomize::known::schema::Schemas;
+use crate::kustomize::known::specs;
+use crate::kustomize::limits::{MOST_TEXT, MOST_VALUES};
+use crate::kustomize::transform::fieldspec::FieldSpec;
+use crate::kustomize::transform::vars::Vars;
+use crate::kustomize::transform::{labels, vars};
+use crate::sources::{RepoPath, Tree};
+use crate::yaml::{Node, Step, Value, emit_document};
+
+/// What an overlay renders to.
+#[derive(Clone, Debug)]
+pub struct Rendering {
+    /// The objects, in the order of the output.
+    pub objects: Vec<Node>,
+    /// What the rendering looked for.
+    pub closure: Closure,
+}
+
+/// Why a folder does not render.
+#[derive(Clone, Debug)]
+pub struct Unrendered {
+    /// What is wrong.
+    pub error: RenderError,
+    /// What was looked for until then.
+    pub closure: Closure,
+}
+
+impl Unrendered {
+    fn new(error: RenderError, closure: Closure) -> Box<Self> {
+        Box::new(Self { error, closure })
+    }
+}
+
+impl Rendering {
+    /// The output of `kustomize build`.
+    ///
+    /// # Errors
+    /// When an object holds something that JSON cannot.
+    pub fn to_yaml(&self) -> Result<String, RenderError> {
+        let mut out = String::new();
+        for (at, object) in self.objects.iter().enumerate() {
+            if at > 0 {
+                out.push_str("---\n");
+            }
+            emit_document(object, &mut out).map_err(|error| RenderError::at(error.span, error.message))?;
+        }
+        Ok(out)
+    }
+}
+
+/// How to render, as the flags of `kustomize build` have it.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which files kustomizations may read.
+    pub restrictor: LoadRestrictor,
+    /// The order where the kustomization asks for none; kustomize's default is [`Order::Legacy`].
+    pub order: Option<Order>,
+    /// Whether every object gets the label `app.kubernetes.io/managed-by`.
+    pub managed_by_label: bool,
+}
+
+/// Renders the folders of one tree. Built bases are kept.
+pub struct Renderer<'a> {
+    pub(super) parsed: &'a ParsedFiles,
+    pub(super) tree: &'a dyn Tree,
+    pub(super) options: Options,
+    pub(super) built: Mutex<HashMap<BuiltKey, Arc<Built>>>,
+    /// Only where the tree moves.
+    pub(super) built_from: Option<Mutex<BuiltFrom>>,
+}
+
+/// What a root's kustomization says about the whole.
+struct Finish {
+    config: Arc<TransformerConfig>,
+    vars: Vars,
+    order: Option<Order>,
+    metadata: BuildMetadata,
+}
+
+impl<'a> Renderer<'a> {
+    /// Renders from `tree`; files and their parsed forms are shared through `parsed`.
+    #[must_use]
+    pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree, options: Options) -> Self {
+        Self { parsed, tree, options, built: Mutex::default(), built_from: None }
+    }
+
+    /// Renders from a tree that moves: whoever moves it says what has changed by [`Renderer::forget`].
+    #[must_use]
+    pub fn moving(parsed: &'a ParsedFiles, tree: &'a dyn Tree, options: Options) -> Self {
+        Self { built_from: Some(Mutex::default()), ..Self::new(parsed, tree, options) }
+    }
+
+    /// Forgets what was built from any of these paths.
+    pub fn forget(&self, changed: &[RepoPath]) {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(built_from) = &self.built_from else { return built.clear() };
+        let mut built_from = built_from.lock().unwrap_or_else(PoisonError::into_inner);
+        for path in changed {
+            let mut outdated = built_from.paths.remove(path).unwrap_or_default();
+            for folder in std::iter::successors(path.parent(), RepoPath::parent) {
+                outdated.extend(built_from.folders.remove(&folder).into_iter().flatten());
+            }
+            for key in outdated {
+                built.remove(&key);
+            }
+        }
+    }
+
+    /// Renders one folder as `kustomize build` does. Where it fails, what was looked for is still told.
+    ///
+    /// # Errors
+    /// When the folder does not render.
+    pub fn render(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
+        let mut closure = Closure::default();
+        let result = self.render_noting(root, &mut closure);
+        result.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
+    }
+
+    fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<Vec<Node>, RenderError> {
+        let (resources, finish) = self.root(root, closure)?;
+        self.finish(resources, &finish)
+    }
+
+    /// What happens once, at the root: hashes, references, vars, local objects, order (`api/krusty/kustomizer.go`).
+    fn finish(&self, mut resources: Vec<Resource>, finish: &Finish) -> Result<Vec<Node>, RenderError> {
+        hash::add(&mut resources)?;
+        nameref::fix(&mut resources, &finish.config.name_references)?;
+        resources.iter_mut().for_each(Resource::settle_shared);
+        vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
+        for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
+            let kept = "a patch or a transformer takes it away: an object keeps its kind and its name";
+            objects::check(&resource.node).map_err(|error| error.help(kept))?;
+        }
+        resources.retain(|resource| !is_local(&resource.node));
+        let mut seen = HashSet::new();
+        for resource in &resources {
+            if !seen.insert(id_key(resource)) {
+                let message = format!("after all changes, {} stands twice", resource.id());
+                let error = RenderError::at(resource.node.origin.span, message);
+                return Err(error.help("rename or remove one of the two"));
+            }
+        }
+        match finish.order.as_ref().or(self.options.order.as_ref()) {
+            Some(Order::Fifo) => {}
+            Some(Order::Legacy(kinds)) => order::legacy(&mut resources, kinds),
+            None => order::legacy(&mut resources, &KindOrder::default()),
+        }
+        let metadata = finish.metadata;
+        if self.options.managed_by_label || metadata.managed_by_label.is_some() {
+            for resource in &mut resources {
+                let (key, value) = ("app.kubernetes.io/managed-by".to_owned(), "kustomize-(devel)".to_owned());
+                let span = metadata.managed_by_label.unwrap_or(resource.node.origin.span);
+                let specs = [FieldSpec::parse(specs::PLAIN_LABELS)];
+                let pair = Pair { key, value, span };
+                labels::set(std::slice::from_mut(resource), &[pair], &specs, Step::BuildMetadata)?;
+            }
+        }
+        for resource in &mut resources {
+            build_metadata::clean(resource, metadata.origin_annotations, metadata.transformer_annotations);
+            resource.settle_annotations();
+        }
+        refuse_excess(&resources)?;
+        Ok(resources.into_iter().map(|resource| resource.node).collect())
+    }
+
+    fn root(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Resource>, Finish), RenderError> {
+        let mut loader = self.loader(root, closure, &Schemas::BuiltIn);
+        loader.enter()?;
+        let root = &loader.root.clone();
+        match loader.kustomization(None)? {
+            None => {
+                let known = crate::kustomize::file::kustomization::FILE_NAMES.join("`, `");
+                Err(RenderError::nowhere(format!("`{root}` has no kustomization"))
+                    .help(format!("it needs one of `{known}`")))
+            }
+            Some(read) => {
+                let kustomization = (*read).as_ref().map_err(Clone::clone)?;
+                let metadata = kustomization.build_metadata;
+                let origin = metadata.first.map(|span| Trail { path: String::new(), span });
+                let built = self.build(root, kustomization, &mut Run::default(), closure, origin.as_ref())?;
+                let built = Arc::unwrap_or_clone(built);
+                let order = kustomization.order.clone()?;
+                let finish = Finish { config: built.config, vars: built.vars, order, metadata };
+                Ok((built.resources, finish))
+            }
+        }
+    }
+
+    /// Renders a folder as whatever it is: a kustomization, else the manifests that it holds.
+    ///
+    /// # Errors
+    /// When it does not render, or holds neither.
+    pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
+        let mut closure = Closure::default();
+        let mut loader = self.loader(root, &mut closure, &Schemas::BuiltIn);
+        match loader.enter().and_then(|()| loader.kustomization(None)) {
+            Ok(None) => self.render_manifests(root).map(|mut rendering| {
+                rendering.closure.extend(&closure);
+                rendering
+            }),
+            Ok(Some(_)) | Err(_) => self.render(root),
+        }
+    }
+
+    /// Renders the manifests of a folder that has no kustomization, as Argo CD reads a directory.
+    ///
+    /// # Errors
+    /// When a manifest cannot be read.
+    pub fn render_manifests(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
+        let mut closure = Closure::default();
+        let mut loader = self.loader(root, &mut closure, &Schemas::BuiltIn);
+        let documents = loader.enter().and_then(|()| loader.manifests());
+        let resources = documents.and_then(|documents| objects(documents, &Schemas::BuiltIn));
+        let plain = Finish {
+            config: TransformerConfig::standard(),
+            vars: Vars::default(),
+            order: None,
+            metadata: BuildMetadata::default(),
+        };
+        let rendered = resources.and_then(|resources| self.finish(resources, &plain));
+        rendered.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
+    }
+
+    pub(super) fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure, schemas: &Schemas) -> Loader<'b> {
+        Loader {
+            tree: self.tree,
+            parsed: self.parsed,
+            restrictor: self.options.restrictor,
+            root: root.clone(),
+            closure,
+            schemas: schemas.clone(),
+            is_for_plugin: false,
+            has_merged: false,
+        }
+    }
+}
+
+/// Values that are shared inside cost nothing until they are written out.
+fn refuse_excess(resources: &[Resource]) -> Result<(), RenderError> {
+    let (mut values, mut text) = (0usize, 0usize);
+    for resource in resources {
+        let mut pending = vec![&resource.node];
+        while let Some(node) = pending.pop() {
+            values += 1;
+            match &node.value {
+                Value::Scalar(scalar) => text += scalar.text.len(),
+                Value::Sequence(items) => pending.extend(items.iter()),
+                Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, node)| node)),
+            }
+            if values > MOST_VALUES || text > MOST_TEXT {
+                let message = format!("this overlay holds more than {MOST_VALUES} values or {MOST_TEXT} bytes");
+                return Err(RenderError::at(resource.node.origin.span, message).help("split the overlay"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an object is marked as only for tools (`config.kubernetes.io/local-config`).
+fn is_local(node: &Node) -> bool {
+    let mark = node.find(&["metadata", "annotations", "config.kubernetes.io/local-config"]);
+    mark.and_then(Node::as_scalar).is_some_and(|scalar| &*scalar.text != "false")
+}

@@ -1,0 +1,55 @@
+//! Every bound of the renderer, with its reason. Past a bound the overlay does not render, and the error names what was too
+//! large; nothing is cut off in silence.
+
+/// How many kustomizations may stand on the way from an overlay to one base. Real ones have five or six; each step is a call.
+pub(crate) const DEEPEST_CHAIN: usize = 64;
+
+/// How many kustomizations one overlay may be put together from. A component counts each time that it is listed, so that
+/// components that list components cannot multiply without end.
+pub(crate) const MOST_VISITS: usize = 10_000;
+
+/// How many objects one overlay may render to.
+pub(crate) const MOST_OBJECTS: usize = 20_000;
+
+/// How many values the objects of one overlay may hold together: anchors and patches share values, which only cost when
+/// they are written out.
+pub(crate) const MOST_VALUES: usize = 5_000_000;
+
+/// How many bytes of text the objects of one overlay may hold together, for the same reason.
+pub(crate) const MOST_TEXT: usize = 256 << 20;
+
+/// How many bytes of data the generators of one overlay may make. A `ConfigMap` or Secret may hold one megabyte.
+pub(crate) const MOST_GENERATED: usize = 64 << 20;
+
+/// Symbolic links that may be followed on the way to one file; Linux follows as many.
+pub(crate) const MOST_LINKS: usize = 40;
+
+/// How many definitions of a file of `crds` may lie inside of each other.
+pub(crate) const DEEPEST_DEFINITION: usize = 64;
+
+/// How many fields the definitions of one file of `crds` may have, those of a kind counted wherever it is referred to.
+pub(crate) const MOST_DEFINED_FIELDS: usize = 100_000;
+
+/// How many references between the definitions of an `openapi` file are followed in a row.
+pub(crate) const MOST_REFERENCES: usize = 64;
+
+/// How many entries one list of a kustomization may have.
+pub(crate) const MOST_ENTRIES: usize = 10_000;
+
+/// How many bytes a compiled regular expression may take: every patch of a kustomization may bring one.
+pub(crate) const LARGEST_EXPRESSION: usize = 256 << 10;
+
+/// How often the instructions of one kustomization may meet an object: patches × objects, replacement targets × objects.
+pub(crate) const MOST_MEETINGS: usize = 10_000_000;
+
+/// How many labels and annotations one kustomization may write.
+pub(crate) const MOST_MARKS: usize = 1_000_000;
+
+/// How many bytes of text the replacements, or the variables, of one kustomization may put together.
+pub(crate) const MOST_REPLACED_TEXT: usize = 64 << 20;
+
+/// How many changed files and folders are looked for in the texts of kustomizations; past it all of them are parsed.
+pub(crate) const MOST_TARGETS: usize = 100;
+
+/// How many parsed files are kept while history is read; past it they are parsed again.
+pub(crate) const MOST_KEPT: usize = 8_000;

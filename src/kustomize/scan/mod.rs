@@ -1,0 +1,399 @@
+//! What a kustomization would look for, without rendering it: the way to know which overlays a change can reach at all.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::kustomize::build::closure::Closure;
+use crate::kustomize::build::loader::{Listed, LoadRestrictor, Loader};
+use crate::kustomize::build::parsed::ParsedFiles;
+use crate::kustomize::error::RenderError;
+use crate::kustomize::file::fields::Text;
+use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
+use crate::kustomize::known::schema::Schemas;
+use crate::kustomize::limits::MOST_TARGETS;
+use crate::kustomize::transform::replacements::ReplacementEntry;
+use crate::parallel;
+use crate::sources::{Entry, Listing, RepoPath, Tree};
+use crate::span::FileId;
+
+pub(crate) mod bump;
+
+/// What one folder reaches.
+#[derive(Clone, Debug, Default)]
+pub struct Reach {
+    /// Everything that a rendering would look for; more than that where it fails early.
+    pub closure: Closure,
+    /// The folders of all kustomizations below, without its own.
+    pub roots: BTreeSet<RepoPath>,
+    /// Whether the folder is a component.
+    pub is_component: bool,
+    /// The folder's own kustomization; `None` where it has none.
+    pub file: Option<FileId>,
+}
+
+/// What one kustomization looks for itself.
+struct Own {
+    closure: Closure,
+    listed: Vec<RepoPath>,
+    is_component: bool,
+    file: Option<FileId>,
+}
+
+/// Looks at the kustomizations of one tree. What was found is kept.
+pub struct Scanner<'a> {
+    parsed: &'a ParsedFiles,
+    tree: &'a dyn Tree,
+    own: Mutex<HashMap<RepoPath, Arc<Own>>>,
+    reached: Mutex<HashMap<RepoPath, Arc<Reach>>>,
+    texts: Mutex<HashMap<RepoPath, Arc<KustomizationText>>>,
+}
+
+fn untouched<T>(
+    known: &Mutex<HashMap<RepoPath, Arc<T>>>,
+    closure: impl Fn(&T) -> &Closure,
+    changed: &[RepoPath],
+) -> Mutex<HashMap<RepoPath, Arc<T>>> {
+    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let same = known.iter().filter(|(_, found)| !closure(found).touches(changed));
+    Mutex::new(same.map(|(folder, found)| (folder.clone(), Arc::clone(found))).collect())
+}
+
+impl<'a> Scanner<'a> {
+    /// Looks at `tree`; files and their parsed forms are shared through `parsed`.
+    #[must_use]
+    pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree) -> Self {
+        Self { parsed, tree, own: Mutex::default(), reached: Mutex::default(), texts: Mutex::default() }
+    }
+
+    /// Looks at another tree, and takes over what none of the `changed` files touches.
+    #[must_use]
+    pub fn for_tree<'b>(&self, tree: &'b dyn Tree, changed: &[RepoPath]) -> Scanner<'b>
+    where
+        'a: 'b,
+    {
+        let own = untouched(&self.own, |own| &own.closure, changed);
+        let reached = untouched(&self.reached, |reach| &reach.closure, changed);
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |folder: &RepoPath| FILE_NAMES.iter().all(|name| !changed.contains(&folder.child(name)));
+        let same = texts.iter().filter(|(folder, _)| is_same(folder));
+        let texts = Mutex::new(same.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect());
+        Scanner { parsed: self.parsed, tree, own, reached, texts }
+    }
+
+    /// Whether anything stands at a path.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn stands(&self, path: &RepoPath) -> Result<bool, RenderError> {
+        Ok(self.tree.entry(path).map_err(|error| RenderError::tree(&error))?.is_some())
+    }
+
+    /// What a folder reaches. A kustomization that cannot be read reaches what was looked for until then.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn reach(&self, root: &RepoPath) -> Result<Arc<Reach>, RenderError> {
+        if let Some(known) = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(root) {
+            return Ok(Arc::clone(known));
+        }
+        let own = self.own(root)?;
+        let mut reach = Reach {
+            closure: own.closure.clone(),
+            roots: BTreeSet::new(),
+            is_component: own.is_component,
+            file: own.file,
+        };
+        let mut pending = own.listed.clone();
+        while let Some(folder) = pending.pop() {
+            if folder == *root || !reach.roots.insert(folder.clone()) {
+                continue;
+            }
+            let below = self.own(&folder)?;
+            reach.closure.extend(&below.closure);
+            pending.extend(below.listed.iter().cloned());
+        }
+        let reach = Arc::new(reach);
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).insert(root.clone(), Arc::clone(&reach));
+        Ok(reach)
+    }
+
+    /// Whether a folder is a component. Most are not and say so without being parsed.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn is_component(&self, folder: &RepoPath) -> Result<bool, RenderError> {
+        let text = self.text(folder)?;
+        Ok((text.contents.is_empty() || text.may_name("Component")) && self.own(folder)?.is_component)
+    }
+
+    /// Those of `folders`, all that have a kustomization or may be rendered, that reach any of the changed files.
+    ///
+    /// Only a kustomization that may name the way to a changed file, or to a folder that reaches one, is parsed.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn reaching(
+        &self,
+        folders: &[RepoPath],
+        listing: &Listing,
+        changed: &[RepoPath],
+    ) -> Result<HashSet<RepoPath>, RenderError> {
+        // Links lead to places that nobody names.
+        if !listing.others.is_empty() {
+            return self.reaching_of_all(folders, changed);
+        }
+        let texts = parallel::map(folders, |folder| self.text(folder));
+        let texts: Vec<_> = texts.into_iter().collect::<Result<_, RenderError>>()?;
+        let mut reaching: HashSet<RepoPath> = HashSet::new();
+        let mut targets: Vec<RepoPath> = changed.to_vec();
+        let known: HashSet<&RepoPath> = folders.iter().collect();
+        while !targets.is_empty() {
+            // Each of them costs a look at every text.
+            if targets.len() > MOST_TARGETS {
+                return self.reaching_of_all(folders, changed);
+            }
+            let mut found = Vec::new();
+            for (folder, text) in folders.iter().zip(&texts) {
+                if reaching.contains(folder) || !targets.iter().any(|target| text.may_lead(folder, target)) {
+                    continue;
+                }
+                let own = self.own(folder)?;
+                let mut touches = own.closure.touches(changed);
+                for listed in &own.listed {
+                    touches |= reaching.contains(listed)
+                        || !known.contains(listed) && self.own(listed)?.closure.touches(changed);
+                }
+                if touches {
+                    reaching.insert(folder.clone());
+                    found.push(folder.clone());
+                }
+            }
+            targets = found;
+        }
+        Ok(reaching)
+    }
+
+    /// The same, with every kustomization parsed.
+    fn reaching_of_all(&self, folders: &[RepoPath], changed: &[RepoPath]) -> Result<HashSet<RepoPath>, RenderError> {
+        let reached = parallel::map(folders, |folder| self.reach(folder));
+        let reached: Vec<_> = reached.into_iter().collect::<Result<_, RenderError>>()?;
+        let touched = folders.iter().zip(reached).filter(|(_, reach)| reach.closure.touches(changed));
+        Ok(touched.map(|(folder, _)| folder.clone()).collect())
+    }
+
+    /// The text of the kustomization in a folder; of several, which is an error, all.
+    fn text(&self, folder: &RepoPath) -> Result<Arc<KustomizationText>, RenderError> {
+        if let Some(known) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return Ok(Arc::clone(known));
+        }
+        let mut text = KustomizationText::default();
+        for name in FILE_NAMES {
+            match self.tree.read(&folder.child(name)) {
+                Ok(None) => {}
+                Ok(Some((_, content))) => match std::str::from_utf8(&content) {
+                    Ok(content) => text.contents.push(content.to_owned()),
+                    Err(_) => text.is_odd = true,
+                },
+                Err(error) if error.is_too_large => text.is_odd = true,
+                Err(error) => return Err(RenderError::tree(&error)),
+            }
+        }
+        text.is_odd |= text.contents.iter().any(|content| is_odd(content));
+        let text = Arc::new(text);
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&text));
+        Ok(text)
+    }
+
+    /// What the kustomization in one folder looks for itself.
+    fn own(&self, folder: &RepoPath) -> Result<Arc<Own>, RenderError> {
+        if let Some(known) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+            return Ok(Arc::clone(known));
+        }
+        let mut own = Own { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
+        let mut loader = Loader {
+            tree: self.tree,
+            parsed: self.parsed,
+            restrictor: LoadRestrictor::None,
+            root: folder.clone(),
+            closure: &mut own.closure,
+            schemas: Schemas::BuiltIn,
+            is_for_plugin: false,
+            has_merged: false,
+        };
+        let read = loader.enter().and_then(|()| loader.kustomization(None));
+        match told(read)? {
+            // Such a folder is rendered as the manifests that it holds.
+            Some(None) => {
+                let root = loader.root.clone();
+                loader.closure.hold_folder(&root);
+            }
+            Some(Some(read)) => {
+                own.file = Some(match &*read {
+                    Ok(kustomization) => kustomization.file,
+                    Err(error) => match error.span {
+                        Some(span) => span.file,
+                        None => return Err(error.clone()),
+                    },
+                });
+                let known = (*read).as_ref().ok();
+                // What cannot be read may look for anything, most likely in its own folder.
+                if known.is_none_or(|kustomization| kustomization.refused.is_some()) {
+                    let root = loader.root.clone();
+                    loader.closure.hold_folder(&root);
+                }
+                if let Some(kustomization) = known {
+                    own.is_component = kustomization.is_component;
+                    own.listed = follow(kustomization, &mut loader)?;
+                }
+            }
+            None => {}
+        }
+        let own = Arc::new(own);
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&own));
+        Ok(own)
+    }
+}
+
+/// The text of a kustomization, to know what it cannot name without parsing it.
+#[derive(Default)]
+struct KustomizationText {
+    contents: Vec<String>,
+    /// Whether it may name things in another way than by their letters.
+    is_odd: bool,
+}
+
+/// Whether a text may name what it does not spell: by escapes, in another encoding, or by dots alone.
+fn is_odd(content: &str) -> bool {
+    let ends_in_dots = |(at, dots): (usize, &str)| {
+        let rest = &content[at + dots.len()..];
+        let next = rest.strip_prefix('/').unwrap_or(rest).chars().next();
+        next.is_none_or(|next| !(next.is_ascii_alphanumeric() || "._-".contains(next)))
+    };
+    content.contains(['\\', '\0']) || content.match_indices("..").any(ends_in_dots)
+}
+
+impl KustomizationText {
+    fn may_name(&self, name: &str) -> bool {
+        // A name with blanks may be broken over lines, and quotes may stand twice.
+        let is_broken = |character: char| character.is_whitespace() || matches!(character, '"' | '\'');
+        self.is_odd || name.contains(is_broken) || self.contents.iter().any(|content| content.contains(name))
+    }
+
+    /// Whether the kustomization in `folder` may look at `target`, or at a folder on the way to it that reaches it. Down
+    /// from the last folder that both are in, the first step has to be spelled.
+    fn may_lead(&self, folder: &RepoPath, target: &RepoPath) -> bool {
+        let mut way = target.segments();
+        for here in folder.segments() {
+            match way.next() {
+                Some(step) if step == here => {}
+                Some(step) => return self.may_name(step),
+                None => return true,
+            }
+        }
+        true
+    }
+}
+
+/// What a kustomization says about the shape of the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    is_component: bool,
+    listed: Vec<String>,
+}
+
+/// The outline of a kustomization file. One that cannot be read has none.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn outline(parsed: &ParsedFiles, tree: &dyn Tree, file: &RepoPath) -> Result<Outline, RenderError> {
+    let Some((id, content)) = tree.read(file).map_err(|error| RenderError::tree(&error))? else {
+        return Ok(Outline::default());
+    };
+    let Ok(text) = std::str::from_utf8(&content) else { return Ok(Outline::default()) };
+    let read = parsed.kustomization(parsed.files.add(file, id, text));
+    let Ok(kustomization) = &*read else { return Ok(Outline::default()) };
+    let folders = [
+        &kustomization.resources,
+        &kustomization.components,
+        &kustomization.generators,
+        &kustomization.transformers,
+        &kustomization.validators,
+    ];
+    let listed = folders.into_iter().flatten().map(|entry| entry.value.clone()).collect();
+    Ok(Outline { is_component: kustomization.is_component, listed })
+}
+
+/// Whatever is wrong with a file is the rendering's to tell, as long as the snapshot can be read.
+fn told<T>(result: Result<T, RenderError>) -> Result<Option<T>, RenderError> {
+    match result {
+        Err(error) if error.is_unreadable => Err(error),
+        other => Ok(other.ok()),
+    }
+}
+
+/// Looks up all that a kustomization names; hands back the folders among it.
+fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<RepoPath>, RenderError> {
+    let mut folders = Vec::new();
+    let plugins = [&kustomization.generators, &kustomization.transformers, &kustomization.validators];
+    let listed = [&kustomization.resources, &kustomization.components];
+    for entry in listed.into_iter().chain(plugins).flatten() {
+        if let Some(Listed::Folder(folder)) = told(loader.entry_of(entry))? {
+            folders.push(folder);
+        }
+    }
+    for path in kustomization.files() {
+        told(loader.entry(&path.value, path.span))?;
+    }
+    if plugins.into_iter().any(|entries| !entries.is_empty()) {
+        // What configures a plugin may name files in turn, all of them in this folder.
+        watch(loader)?;
+    }
+    Ok(folders)
+}
+
+/// Notes that every file below the loader's folder counts, and all that links in it lead to.
+fn watch(loader: &mut Loader<'_>) -> Result<(), RenderError> {
+    let mut folders = vec![loader.root.clone()];
+    let mut watched = HashSet::new();
+    while let Some(folder) = folders.pop() {
+        if !watched.insert(folder.clone()) {
+            continue;
+        }
+        loader.closure.hold_folder(&folder);
+        for (name, entry) in loader.tree.children(&folder).map_err(|error| RenderError::tree(&error))? {
+            let path = folder.child(&name);
+            match entry {
+                Entry::Folder(_) => folders.push(path),
+                Entry::Link(_) => {
+                    if let Some(Some((found, Entry::Folder(_)))) = told(loader.resolve(&path, None))? {
+                        folders.push(found);
+                    }
+                }
+                Entry::File(_) | Entry::Submodule => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Kustomization {
+    /// Every file that the kustomization names besides `resources` and `components`. An entry of
+    /// `patchesStrategicMerge` may be the patch itself, which is no path but harmless as one.
+    fn files(&self) -> impl Iterator<Item = Text> + '_ {
+        let patches = self.patches.iter().chain(&self.patches_json6902).filter_map(|patch| patch.path.clone());
+        let generated = self.config_maps.iter().chain(&self.secrets).flat_map(|generator| {
+            let files = generator.files.iter().map(|file| Text {
+                value: file.value.rsplit('=').next().unwrap_or_default().to_owned(),
+                span: file.span,
+            });
+            generator.envs.iter().cloned().chain(files)
+        });
+        let replacements = self.replacements.iter().filter_map(|entry| match entry {
+            ReplacementEntry::File(path) => Some(path),
+            ReplacementEntry::Inline(_) => None,
+        });
+        let configured = self.configurations.iter().chain(&self.crds).chain(&self.openapi.path);
+        let others = self.patches_strategic_merge.iter().chain(configured).chain(replacements).cloned();
+        patches.chain(others).chain(generated)
+    }
+}
