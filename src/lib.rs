@@ -13,4 +13,5 @@ pub mod report;
 #[expect(clippy::disallowed_methods, reason = "the one stage that touches the disk")]
 pub mod sources;
 pub mod span;
+pub mod words;
 pub mod yaml;

@@ -11,7 +11,9 @@ use crate::facts::{Applied, read_applied};
 use crate::finding::Label;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::ParsedFiles;
-use crate::report::{Report, github, human, json, printable};
+use crate::report::check::{Report, github, human, json};
+use crate::report::escape::printable;
+use crate::report::story::{self, Story};
 use crate::sources::{Environment, Judged, Repository, RepositoryError, Scope, read_outside, write_outside};
 
 pub(super) fn run(arguments: &Check, process: &mut Process<'_>) -> io::Result<Exit> {
@@ -122,7 +124,7 @@ pub(super) fn gate_error(error: &GateError, parsed: &ParsedFiles, process: &mut 
     match error {
         GateError::Config(problems) => {
             for problem in problems {
-                let story = human::Story {
+                let story = Story {
                     is_error: true,
                     code: None,
                     message: &problem.message,
@@ -131,7 +133,7 @@ pub(super) fn gate_error(error: &GateError, parsed: &ParsedFiles, process: &mut 
                     notes: Vec::new(),
                     help: problem.help.as_deref(),
                 };
-                human::story(&story, &parsed.files, process.colours, process.err)?;
+                story::write(&story, &parsed.files, process.colours, process.err)?;
             }
             Ok(())
         }
@@ -182,7 +184,7 @@ pub(super) fn render_error(
 ) -> io::Result<()> {
     let related: Vec<Label> =
         error.related.iter().map(|(span, text)| Label { span: *span, text: text.clone() }).collect();
-    let story = human::Story {
+    let story = Story {
         is_error: true,
         code: None,
         message: &error.message,
@@ -191,7 +193,7 @@ pub(super) fn render_error(
         notes: Vec::new(),
         help: error.help.as_deref(),
     };
-    human::story(&story, &parsed.files, process.colours, process.err)
+    story::write(&story, &parsed.files, process.colours, process.err)
 }
 
 fn plain(message: &str, help: Option<String>, process: &mut Process<'_>) -> io::Result<()> {

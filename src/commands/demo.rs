@@ -12,7 +12,7 @@ use super::{Exit, Process};
 use crate::cli::Demo;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::ParsedFiles;
-use crate::report::{Report, human};
+use crate::report::check::{Report, human};
 use crate::sources::{
     CommitId, Environment, NewCommit, NewRepository, RepoPath, RepositoryError, Scope, unused_folder,
 };

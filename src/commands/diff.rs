@@ -6,7 +6,8 @@ use crate::cli::DiffArguments;
 use crate::gate::{GateError, of_change, of_environments};
 use crate::kustomize::ParsedFiles;
 use crate::report::diff::{self, Difference};
-use crate::report::{count, printable};
+use crate::report::escape::printable;
+use crate::words::count;
 
 pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::Result<Exit> {
     let parsed = ParsedFiles::default();

@@ -11,8 +11,9 @@ use crate::facts::{Deployed, Timeline, deployed};
 use crate::gate::{self, GateError};
 use crate::kustomize::ParsedFiles;
 use crate::model::Only;
+use crate::report::escape::printable;
+use crate::report::history;
 use crate::report::status::{Running, Status};
-use crate::report::{history, printable};
 use crate::sources::{Commit, Tree, write_outside};
 
 pub(super) fn run(arguments: &HistoryArguments, process: &mut Process<'_>) -> io::Result<Exit> {

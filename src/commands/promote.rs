@@ -5,8 +5,9 @@ use super::{Exit, Process};
 use crate::cli::{PromoteArguments, PromoteFormat};
 use crate::gate::{self, GateError, Wish};
 use crate::kustomize::ParsedFiles;
+use crate::report::check::human;
+use crate::report::escape::printable;
 use crate::report::promotion::{self, Promotion};
-use crate::report::{human, printable};
 use crate::sources::{RepoPath, Repository, Tree, write_below};
 
 pub(super) fn run(arguments: &PromoteArguments, process: &mut Process<'_>) -> io::Result<Exit> {

@@ -7,8 +7,10 @@ use crate::cli::{OriginsFormat, Render, Reorder, Restrictor};
 use crate::gate;
 use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer};
 use crate::parallel;
-use crate::report::{count, origins, printable};
+use crate::report::escape::printable;
+use crate::report::origins;
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
+use crate::words::count;
 
 pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<Exit> {
     let (tree, folder) = match place(&arguments.folder) {

@@ -1,7 +1,7 @@
 //! `tollgate.yaml`: read with spans, validated into types that cannot be wrong. Every problem is reported, not only the
 //! first.
 
-pub use duration::{describe_seconds, parse_duration};
+pub use duration::parse_duration;
 pub use freeze::{Freeze, Window};
 pub use layout::Layout;
 pub use mirrors::Mirrors;

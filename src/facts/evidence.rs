@@ -9,6 +9,7 @@ use crate::config::Controller;
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, Overlay, State};
 use crate::sources::{RepoPath, Repository, Tree};
+use crate::words;
 
 /// One revision that a controller reports as applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -311,7 +312,7 @@ impl Applied {
         if let Some(field) = self.overridden {
             return Err(format!("changes what this repository says by its own `{field}`"));
         }
-        let short: String = self.revision.chars().take(7).collect();
+        let short = words::short_commit(&self.revision);
         let is_id = self.revision.len() >= 40 && self.revision.bytes().all(|byte| byte.is_ascii_hexdigit());
         let commit = repository.commit(&self.revision).ok().filter(|_| is_id);
         let commit = commit.ok_or_else(|| format!("runs revision {short}, which is not in this clone"))?;

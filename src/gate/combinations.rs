@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::documents::{Documents, Side, moment, side};
+use super::documents::{Documents, Side, side};
 use super::promotions::{below, short_content, short_reference};
 use super::{GateError, Subject};
 use crate::facts::{Deployer, cycles, deployers, needed};
@@ -12,6 +12,7 @@ use crate::model::{Image, Overlay, Overlays, State};
 use crate::policy::{Combination, CombinedApp, CombinedImage, Handle, Handles, Moment, OrderFault, Promotion};
 use crate::sources::{CommitId, RepoPath, Tree};
 use crate::span::Span;
+use crate::words;
 
 /// Apps that are to be looked at together, and why.
 struct Bond {
@@ -152,7 +153,7 @@ impl<'a> Documents<'a> {
             return Ok(None);
         }
         let told = |found: Option<(i64, CommitId)>| {
-            found.map(|(time, commit)| Moment { time: moment(time), commit: commit.short() })
+            found.map(|(time, commit)| Moment { time: words::moment(time), commit: commit.short() })
         };
         let (mut together, mut here) = (None, None);
         if found.is_decided {

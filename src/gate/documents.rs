@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::combinations::Controllers;
 use super::{GateError, Request, Sides, Subject};
-use crate::config::{Bots, describe_seconds};
+use crate::config::Bots;
 use crate::facts::{Deployed, History, Review, WrittenVersions, first_changed_line, versions};
 use crate::finding::{Label, Object};
 use crate::kustomize::{Closure, FILE_NAMES, Options, Reach, RenderError, Renderer, Rendering};
@@ -20,6 +20,7 @@ use crate::policy::{
 };
 use crate::sources::{RepoPath, Tree};
 use crate::span::Span;
+use crate::words;
 use crate::yaml::{Origin, Step, same};
 
 /// What one side renders to.
@@ -263,7 +264,7 @@ impl<'a> Documents<'a> {
             environment: environment.map(|environment| EnvironmentInput {
                 name: environment.name.clone(),
                 protected: environment.protected,
-                soak: environment.soak.map(|seconds| Soak { seconds, text: describe_seconds(seconds) }),
+                soak: environment.soak.map(|seconds| Soak { seconds, text: words::duration(seconds) }),
                 approvals: environment.approvals,
                 bots: if environment.bots == Bots::Deny { "deny" } else { "allow" },
             }),
@@ -337,7 +338,7 @@ impl<'a> Documents<'a> {
                     active.push(FreezeInput {
                         at: handles.place(freeze.span),
                         name: freeze.name.clone(),
-                        until: moment(window.until.timestamp()),
+                        until: words::moment(window.until.timestamp()),
                     });
                 }
                 None => {
@@ -403,12 +404,6 @@ impl<'a> Documents<'a> {
         }
         Ok(files)
     }
-}
-
-/// A moment as people read it.
-pub(super) fn moment(seconds: i64) -> String {
-    let time = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default();
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// How many earlier writers of a value are told.

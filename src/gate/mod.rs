@@ -15,7 +15,7 @@ use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
 use crate::parallel;
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
-use crate::report::Report;
+use crate::report::check::Report;
 use crate::sources::{self, Content, Entry, Judged, Listing, RepoPath, Repository, RepositoryError, Tree, TreeError};
 
 use documents::Documents;

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::facts::{Applied, Depth, History, WrittenVersions, versions};
 use crate::kustomize::{FILE_NAMES, Options, ParsedFiles, Renderer, Scanner, split_image};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
-use crate::report::Report;
+use crate::report::check::Report;
 use crate::report::promotion::{Origin, Promotion, Replaced};
 use crate::sources::{self, Commit, CommitTree, EditedTree, Judged, Listing, RepoPath, Repository, Tree};
 use crate::span::{FileId, Span};

@@ -3,12 +3,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::documents::{Documents, Side, moment, target};
+use super::documents::{Documents, Side, target};
 use super::{GateError, Subject};
-use crate::config::{Config, describe_seconds};
+use crate::config::Config;
 use crate::facts::{Applied, Deployed, Depth, Stay, deployed};
 use crate::model::{Image, Overlay, Overlays};
 use crate::policy::{Evidence, Handles, Promotion, Running, StayInput, Tier};
+use crate::words;
 
 impl<'a> Documents<'a> {
     pub(super) fn promotions(
@@ -146,7 +147,7 @@ impl<'a> Documents<'a> {
                 let what = match &runs {
                     Err(why) => why.clone(),
                     Ok(runs) => {
-                        let revision: String = applied.revision.chars().take(7).collect();
+                        let revision = words::short_commit(&applied.revision);
                         let what = if *runs { "this" } else { "something else" };
                         format!("runs {what}, by commit {revision}: {}", applied.state)
                     }
@@ -182,12 +183,12 @@ impl<'a> Documents<'a> {
     fn told(&self, stays: &[Stay], soak: Option<i64>) -> Vec<StayInput> {
         let now = self.now();
         let told = |stay: &Stay| StayInput {
-            from: moment(stay.from),
-            to: stay.to.map(moment),
+            from: words::moment(stay.from),
+            to: stay.to.map(words::moment),
             seconds: stay.seconds(now),
-            lasted: describe_seconds(stay.seconds(now)),
-            ripe: soak.filter(|_| stay.to.is_none()).map(|soak| moment(stay.from.saturating_add(soak))),
-            commit: stay.commit.chars().take(7).collect(),
+            lasted: words::duration(stay.seconds(now)),
+            ripe: soak.filter(|_| stay.to.is_none()).map(|soak| words::moment(stay.from.saturating_add(soak))),
+            commit: words::short_commit(&stay.commit),
         };
         stays.iter().map(told).collect()
     }
@@ -205,8 +206,8 @@ impl<'a> Documents<'a> {
                 let Some(stay) = stays.first() else { continue };
                 running.push(Running {
                     content: short_content(&current),
-                    since: moment(stay.from),
-                    commit: stay.commit.chars().take(7).collect(),
+                    since: words::moment(stay.from),
+                    commit: words::short_commit(&stay.commit),
                 });
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use similar::TextDiff;
 
-use super::printable;
+use super::escape::printable;
 use crate::kustomize::{Gvk, RenderError};
 use crate::yaml::{Mapping, Node, Scalar, Value, emit_document, same};
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{count, printable};
-use crate::config::{Config, describe_seconds};
+use super::escape::{markdown as escaped, printable};
+use crate::config::Config;
 use crate::facts::{Gap, Stretch, Timeline};
+use crate::words;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -46,25 +46,17 @@ impl<'a> GapRow<'a> {
         Self {
             app: &gap.app,
             overlay: gap.overlay.as_str(),
-            from: time(gap.from),
-            to: gap.to.map(time),
+            from: words::rfc3339(gap.from),
+            to: gap.to.map(words::rfc3339),
             commit: &gap.commit,
             why: &gap.why,
         }
     }
 }
 
-pub(super) fn time(seconds: i64) -> String {
-    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-fn moment(seconds: i64) -> String {
-    DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default().format("%Y-%m-%d %H:%M").to_string()
-}
-
 pub(super) fn not_known(gap: &Gap) -> String {
-    let (from, until) = (moment(gap.from), gap.to.map_or_else(|| "now".to_owned(), moment));
-    let commit: String = gap.commit.chars().take(7).collect();
+    let (from, until) = (words::minute(gap.from), gap.to.map_or_else(|| "now".to_owned(), words::minute));
+    let commit = words::short_commit(&gap.commit);
     format!("not known: `{}` from {from} to {until}, it did not render since commit {commit}: {}", gap.overlay, gap.why)
 }
 
@@ -87,8 +79,8 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
                 repository: &row.image.repository,
                 digest: row.image.digest.as_deref(),
                 tag: row.image.tag.as_deref(),
-                from: time(row.from),
-                to: row.to.map(time),
+                from: words::rfc3339(row.from),
+                to: row.to.map(words::rfc3339),
                 commit: &row.commit,
                 from_is_known: !row.begins_in_gap,
                 to_is_known: !row.ends_in_gap,
@@ -111,17 +103,17 @@ pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write
         for (at, rows) in environments.iter().rev().filter(|(_, rows)| !rows.is_empty()) {
             writeln!(out, "{} in {}", printable(app), printable(&config.environments[*at].name))?;
             for row in sorted(rows).into_iter().rev() {
-                let until = row.to.map_or_else(|| "now".to_owned(), moment);
-                let lasted = describe_seconds(row.to.unwrap_or(now) - row.from);
+                let until = row.to.map_or_else(|| "now".to_owned(), words::minute);
+                let lasted = words::duration(row.to.unwrap_or(now) - row.from);
                 let image = printable(&row.image.reference);
-                let commit: String = row.commit.chars().take(7).collect();
+                let commit = words::short_commit(&row.commit);
                 let doubt = match (row.begins_in_gap, row.ends_in_gap) {
                     (false, false) => "",
                     (true, false) => "  (did not render before)",
                     (false, true) => "  (did not render after)",
                     (true, true) => "  (did not render before and after)",
                 };
-                writeln!(out, "  {} to {until:<16}  {lasted:>12}  {commit}  {image}{doubt}", moment(row.from))?;
+                writeln!(out, "  {} to {until:<16}  {lasted:>12}  {commit}  {image}{doubt}", words::minute(row.from))?;
             }
         }
     }
@@ -129,7 +121,7 @@ pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write
         writeln!(out, "{}", printable(&not_known(gap)))?;
     }
     if timeline.distrusted > 0 {
-        let commits = count(timeline.distrusted, "commit");
+        let commits = words::count(timeline.distrusted, "commit");
         writeln!(out, "{commits} with a date that cannot be: they count from the next newer one that can")?;
     }
     Ok(())
@@ -146,7 +138,7 @@ pub fn markdown(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Wr
             let environment = escaped(&config.environments[*at].name);
             for row in sorted(rows) {
                 let [image, age, commit, _] = cells(row, row.to.unwrap_or(now)).map(|cell| escaped(&cell));
-                let (from, to) = (time(row.from), row.to.map_or_else(|| "now".to_owned(), time));
+                let (from, to) = (words::rfc3339(row.from), row.to.map_or_else(|| "now".to_owned(), words::rfc3339));
                 writeln!(out, "| {} | {environment} | {image} | {from} | {to} | {age} | {commit} |", escaped(app))?;
             }
         }
@@ -167,18 +159,6 @@ pub(super) fn cells(row: &Stretch, at: i64) -> [String; 4] {
         (Some(digest), _) => digest.chars().take("sha256:".len() + 12).collect(),
         (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),
     };
-    let commit: String = row.commit.chars().take(7).collect();
-    [format!("{} {what}", row.image.repository), describe_seconds(at - row.from), commit, row.author.clone()]
-}
-
-/// A text in a Markdown table: nothing of it is markup.
-pub(super) fn escaped(text: &str) -> String {
-    printable(text).chars().fold(String::new(), |mut out, character| {
-        if "\\`*_{}[]()<>#+!|~&".contains(character) {
-            out.push_str(&format!("&#{};", u32::from(character)));
-        } else {
-            out.push(character);
-        }
-        out
-    })
+    let commit = words::short_commit(&row.commit);
+    [format!("{} {what}", row.image.repository), words::duration(at - row.from), commit, row.author.clone()]
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::json::Resource;
-use super::printable;
+use super::check::json::Resource;
+use super::escape::printable;
 use crate::kustomize::{RenderError, Rendering};
 use crate::span::{Files, Span};
 use crate::yaml::{Node, Value, Writer, emit_noting, key_order, to_json};

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use serde::Serialize;
 
-use super::{Report, printable};
-use crate::config::describe_seconds;
+use super::check::Report;
+use super::escape::printable;
 use crate::facts::Stay;
 use crate::model::Image;
 use crate::sources::RepoPath;
 use crate::span::Location;
+use crate::words;
 
 /// A promotion as it would be written.
 pub struct Promotion {
@@ -89,20 +90,15 @@ fn short(image: &Image) -> String {
     }
 }
 
-fn time(seconds: i64) -> String {
-    let time = DateTime::<Utc>::from_timestamp(seconds, 0).unwrap_or_default();
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
 impl Origin {
     fn told(&self) -> String {
-        let commit: String = self.stay.commit.chars().take(7).collect();
-        let (environment, from) = (&self.environment, time(self.stay.from));
+        let commit = words::short_commit(&self.stay.commit);
+        let (environment, from) = (&self.environment, words::moment(self.stay.from));
         match self.stay.to {
             None => {
-                format!("live in {environment} since {from}, for {} (commit {commit})", describe_seconds(self.seconds))
+                format!("live in {environment} since {from}, for {} (commit {commit})", words::duration(self.seconds))
             }
-            Some(to) => format!("live in {environment} from {from} to {} (commit {commit})", time(to)),
+            Some(to) => format!("live in {environment} from {from} to {} (commit {commit})", words::moment(to)),
         }
     }
 }
@@ -171,9 +167,9 @@ impl Promotion {
         for path in self.following() {
             let _ = writeln!(text, "- `{}`, which follows", printable(path.as_str()));
         }
-        let _ = write!(text, "\n`tollgate check` allows it at {}", time(report.now.timestamp()));
+        let _ = write!(text, "\n`tollgate check` allows it at {}", words::moment(report.now.timestamp()));
         match report.valid_until {
-            Some(until) => text.push_str(&format!(", until {} at the latest.\n", time(until.timestamp()))),
+            Some(until) => text.push_str(&format!(", until {} at the latest.\n", words::moment(until.timestamp()))),
             None => text.push_str(".\n"),
         }
         text

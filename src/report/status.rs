@@ -5,11 +5,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::history::{GapRow, cells, escaped, lasted, not_known, sorted, time};
-use super::printable;
+use super::escape::markdown as escaped;
+use super::escape::printable;
+use super::history::{GapRow, cells, lasted, not_known, sorted};
 use crate::config::Config;
 use crate::facts::{Applied, Gap, Stretch, Timeline};
 use crate::model::{Image, Overlay};
+use crate::words;
 
 /// What there is to tell.
 pub struct Status<'a> {
@@ -80,7 +82,7 @@ impl<'a> AppliedRow<'a> {
     }
 
     fn told(&self) -> String {
-        let revision: String = self.revision.chars().take(7).collect();
+        let revision = words::short_commit(self.revision);
         let what = match (self.as_declared, self.why_unknown) {
             (Some(true), _) => "runs this".to_owned(),
             (_, Some(why)) => return format!("{} `{}` {why}: {}", self.controller, self.name, self.state),
@@ -143,7 +145,7 @@ impl<'a> Status<'a> {
                 repository: &row.image.repository,
                 digest: row.image.digest.as_deref(),
                 tag: row.image.tag.as_deref(),
-                since: time(row.from),
+                since: words::rfc3339(row.from),
                 commit: &row.commit,
                 author: &row.author,
             });
@@ -151,7 +153,7 @@ impl<'a> Status<'a> {
             running.extend(place.reported);
         }
         let gaps = self.gaps().map(GapRow::of).collect();
-        let document = Document { schema: "tollgate.status/1", at: time(self.at), apps, gaps, running };
+        let document = Document { schema: "tollgate.status/1", at: words::rfc3339(self.at), apps, gaps, running };
         serde_json::to_writer(&mut *out, &document)?;
         out.write_all(b"\n")
     }

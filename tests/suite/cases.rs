@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use tollgate::gate::{Request, judge};
 use tollgate::kustomize::ParsedFiles;
-use tollgate::report::human;
+use tollgate::report::check::human;
 use tollgate::sources::{Environment, RepoPath, Scope};
 
 use crate::support::{Repository, files_in, root};

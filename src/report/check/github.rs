@@ -6,9 +6,11 @@
 
 use std::io::{self, Write};
 
-use super::{Report, count, printable};
+use super::Report;
 use crate::finding::Finding;
+use crate::report::escape::{workflow_data, workflow_property};
 use crate::span::Files;
+use crate::words::count;
 
 /// How many annotations of one level GitHub shows for a step.
 const MOST: usize = 10;
@@ -43,12 +45,12 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
 
 fn annotation(finding: &Finding, level: &str, files: &Files, out: &mut dyn Write) -> io::Result<()> {
     let place = files.location(finding.primary.span);
-    let mut message = data(&finding.message);
+    let mut message = workflow_data(&finding.message);
     for note in &finding.notes {
-        message.push_str(&format!("%0Anote: {}", data(note)));
+        message.push_str(&format!("%0Anote: {}", workflow_data(note)));
     }
     if let Some(help) = &finding.help {
-        message.push_str(&format!("%0Ahelp: {}", data(help)));
+        message.push_str(&format!("%0Ahelp: {}", workflow_data(help)));
     }
     let mut title = format!("tollgate {}", finding.rule);
     if finding.existing {
@@ -57,32 +59,11 @@ fn annotation(finding: &Finding, level: &str, files: &Files, out: &mut dyn Write
     writeln!(
         out,
         "::{level} file={},line={},endLine={},col={},title={}::{}",
-        property(&place.path.to_string()),
+        workflow_property(&place.path.to_string()),
         place.line,
         place.end_line,
         place.column,
-        property(&title),
+        workflow_property(&title),
         message
     )
-}
-
-/// Escapes a message: a percent sign would garble the command, and a line break, which is not printable, end it.
-fn data(text: &str) -> String {
-    printable(text).replace('%', "%25")
-}
-
-/// Escapes a property, in which colons and commas separate.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_comes_from_the_repository_cannot_write_commands() {
-        assert_eq!(data("a%\n::error::b\u{1b}[31m"), "a%25\u{fffd}::error::b\u{fffd}[31m");
-        assert_eq!(property("a:b,c"), "a%3Ab%2Cc");
-    }
 }

@@ -1,4 +1,4 @@
-//! `--format human`: each finding as a story that ends in what to do.
+//! A finding or an error as a story with places: what is wrong, the lines, what is known, what to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,8 +10,8 @@ use miette::{
     ThemeStyles,
 };
 
-use super::{Report, count, printable};
-use crate::finding::{Finding, Label, Severity};
+use super::escape::printable;
+use crate::finding::Label;
 use crate::sources::ContentId;
 use crate::span::{Files, SourceFile, Span};
 use crate::yaml::{Dialect, Mapping, Node, Source, Step, parse};
@@ -22,17 +22,6 @@ const WIDTH: usize = 120;
 const WINDOW: usize = 40;
 /// Lines longer than this are cut off in excerpts.
 const LONGEST_LINE: usize = 400;
-
-/// Writes the whole report.
-///
-/// # Errors
-/// When `out` cannot be written to.
-pub fn write(report: &Report, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
-    for finding in &report.findings {
-        story(&Story::of_finding(finding), files, colours, out)?;
-    }
-    summary(report, out)
-}
 
 /// Something to tell with places: a finding, or an error that stopped the run.
 pub struct Story<'a> {
@@ -52,24 +41,6 @@ pub struct Story<'a> {
     pub help: Option<&'a str>,
 }
 
-impl<'a> Story<'a> {
-    fn of_finding(finding: &'a Finding) -> Self {
-        let mut notes = finding.notes.clone();
-        if finding.existing {
-            notes.push("the base has this already, so it does not close the gate".to_owned());
-        }
-        Self {
-            is_error: finding.closes(),
-            code: Some(finding.rule.clone()),
-            message: &finding.message,
-            primary: Some(finding.primary.clone()),
-            related: &finding.related,
-            notes,
-            help: finding.help.as_deref(),
-        }
-    }
-}
-
 /// A label, and whether it is the primary one.
 type Shown<'a> = (&'a Label, bool);
 
@@ -77,7 +48,7 @@ type Shown<'a> = (&'a Label, bool);
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn story(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
     let kind = if story.is_error { "error" } else { "warning" };
     let code = story.code.as_ref().map(|code| format!("[{code}]")).unwrap_or_default();
     let paint =
@@ -254,54 +225,6 @@ impl Diagnostic for Excerpt {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(self.labels.iter().cloned()))
     }
-}
-
-fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let errors = report.findings.iter().filter(|finding| finding.closes()).count();
-    let existing =
-        report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
-    let warnings = report.findings.len() - errors - existing;
-    let verdict = if report.passes() { "allowed" } else { "refused" };
-    let mut text = format!("{verdict}: {}, {}", count(errors, "error"), count(warnings, "warning"));
-    if existing > 0 {
-        text.push_str(&format!(", {existing} already in the base"));
-    }
-    text.push_str(&format!(" · {} of {} overlays affected", report.affected.len(), report.overlays));
-    if !report.affected.is_empty() {
-        text.push_str(&format!(" ({})", told(&report.affected)));
-    }
-    if report.judged > report.affected.len() {
-        text.push_str(&format!(" · {} judged", report.judged));
-    }
-    text.push_str(&format!(" · {} · {}", count(report.images, "image"), count(report.rules, "rule")));
-    let short = report.base.get(..7).unwrap_or(&report.base);
-    text.push_str(&format!(" · base {short}, head {}", report.head_name));
-    writeln!(out, "{text}")?;
-    for left_out in &report.not_judged {
-        writeln!(out, "not judged: {}", printable(left_out))?;
-    }
-    if let Some(time) = report.valid_until {
-        writeln!(out, "holds until {} unless something changes", time.format("%Y-%m-%d %H:%M UTC"))?;
-    }
-    Ok(())
-}
-
-/// Affected overlays, app by app: `api: production, staging; web: dev`; only the first few of many.
-fn told(affected: &[(String, String, String)]) -> String {
-    let mut apps: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (app, environment, _) in affected {
-        let environments = apps.entry(app).or_default();
-        if !environments.contains(&environment.as_str()) {
-            environments.push(environment);
-        }
-    }
-    let told: Vec<String> =
-        apps.iter().take(4).map(|(app, environments)| format!("{app}: {}", environments.join(", "))).collect();
-    let mut text = printable(&told.join("; "));
-    if apps.len() > told.len() {
-        text.push_str(&format!("; and {}", count(apps.len() - told.len(), "more app")));
-    }
-    text
 }
 
 #[cfg(test)]

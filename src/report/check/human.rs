@@ -1,0 +1,86 @@
+//! `--format human`: each finding as a story that ends in what to do.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use super::Report;
+use crate::finding::{Finding, Severity};
+use crate::report::escape::printable;
+use crate::report::story::{self, Story};
+use crate::span::Files;
+use crate::words::count;
+
+/// Writes the whole report.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write(report: &Report, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+    for finding in &report.findings {
+        story::write(&story_of(finding), files, colours, out)?;
+    }
+    summary(report, out)
+}
+
+fn story_of(finding: &Finding) -> Story<'_> {
+    let mut notes = finding.notes.clone();
+    if finding.existing {
+        notes.push("the base has this already, so it does not close the gate".to_owned());
+    }
+    Story {
+        is_error: finding.closes(),
+        code: Some(finding.rule.clone()),
+        message: &finding.message,
+        primary: Some(finding.primary.clone()),
+        related: &finding.related,
+        notes,
+        help: finding.help.as_deref(),
+    }
+}
+
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let errors = report.findings.iter().filter(|finding| finding.closes()).count();
+    let existing =
+        report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
+    let warnings = report.findings.len() - errors - existing;
+    let verdict = if report.passes() { "allowed" } else { "refused" };
+    let mut text = format!("{verdict}: {}, {}", count(errors, "error"), count(warnings, "warning"));
+    if existing > 0 {
+        text.push_str(&format!(", {existing} already in the base"));
+    }
+    text.push_str(&format!(" · {} of {} overlays affected", report.affected.len(), report.overlays));
+    if !report.affected.is_empty() {
+        text.push_str(&format!(" ({})", told(&report.affected)));
+    }
+    if report.judged > report.affected.len() {
+        text.push_str(&format!(" · {} judged", report.judged));
+    }
+    text.push_str(&format!(" · {} · {}", count(report.images, "image"), count(report.rules, "rule")));
+    let short = report.base.get(..7).unwrap_or(&report.base);
+    text.push_str(&format!(" · base {short}, head {}", report.head_name));
+    writeln!(out, "{text}")?;
+    for left_out in &report.not_judged {
+        writeln!(out, "not judged: {}", printable(left_out))?;
+    }
+    if let Some(time) = report.valid_until {
+        writeln!(out, "holds until {} unless something changes", time.format("%Y-%m-%d %H:%M UTC"))?;
+    }
+    Ok(())
+}
+
+/// Affected overlays, app by app: `api: production, staging; web: dev`; only the first few of many.
+fn told(affected: &[(String, String, String)]) -> String {
+    let mut apps: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (app, environment, _) in affected {
+        let environments = apps.entry(app).or_default();
+        if !environments.contains(&environment.as_str()) {
+            environments.push(environment);
+        }
+    }
+    let told: Vec<String> =
+        apps.iter().take(4).map(|(app, environments)| format!("{app}: {}", environments.join(", "))).collect();
+    let mut text = printable(&told.join("; "));
+    if apps.len() > told.len() {
+        text.push_str(&format!("; and {}", count(apps.len() - told.len(), "more app")));
+    }
+    text
+}

@@ -1,0 +1,46 @@
+//! What the gate says about a change.
+
+use chrono::{DateTime, Utc};
+
+use crate::finding::Finding;
+
+pub mod github;
+pub mod human;
+pub mod json;
+
+/// Everything that a run says.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The base's commit.
+    pub base: String,
+    /// The head's commit; `None` where the change is not committed.
+    pub head: Option<String>,
+    /// What the head is called, such as `9be0771` or `the working tree`.
+    pub head_name: String,
+    /// The time of the judgement.
+    pub now: DateTime<Utc>,
+    /// The next moment at which the clock alone could change the verdict.
+    pub valid_until: Option<DateTime<Utc>>,
+    /// How many overlays there are.
+    pub overlays: usize,
+    /// Overlays whose rendered output changes: app, environment and folder, by app, the highest environment first.
+    pub affected: Vec<(String, String, String)>,
+    /// How many overlays were judged; with `--all` more than are affected.
+    pub judged: usize,
+    /// How many different images the judged overlays run.
+    pub images: usize,
+    /// How many rules were asked.
+    pub rules: usize,
+    /// What was left out, and why.
+    pub not_judged: Vec<String>,
+    /// Sorted by file, line and rule.
+    pub findings: Vec<Finding>,
+}
+
+impl Report {
+    /// Whether the gate stays open.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        !self.findings.iter().any(Finding::closes)
+    }
+}
