@@ -7,7 +7,6 @@ pub mod finding;
 pub mod gate;
 pub mod kustomize;
 pub mod model;
-pub mod parallel;
 pub mod policy;
 pub mod report;
 #[expect(clippy::disallowed_methods, reason = "the one stage that touches the disk")]

@@ -4,7 +4,9 @@
 //! byte range in one file; only [`crate::report`] turns it into lines and columns.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::RwLock;
 
 use crate::sources::{ContentId, RepoPath};
 
@@ -111,10 +113,10 @@ impl Files {
     /// Registers `text` as the content of `path`; the same content under the same path keeps its id.
     pub fn add(&self, path: &RepoPath, id: ContentId, text: &str) -> FileId {
         let key = (path.clone(), id);
-        if let Some(known) = self.inner.read().unwrap_or_else(PoisonError::into_inner).known.get(&key) {
+        if let Some(known) = self.inner.read().known.get(&key) {
             return *known;
         }
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.write();
         if let Some(known) = inner.known.get(&key) {
             return *known;
         }
@@ -134,7 +136,7 @@ impl Files {
     /// When the id was made by another `Files`, which is a mistake in this program.
     #[must_use]
     pub fn get(&self, file: FileId) -> Arc<SourceFile> {
-        Arc::clone(&self.inner.read().unwrap_or_else(PoisonError::into_inner).files[file.0 as usize])
+        Arc::clone(&self.inner.read().files[file.0 as usize])
     }
 
     /// The text that a span covers.

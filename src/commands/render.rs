@@ -1,12 +1,13 @@
 use std::io;
 use std::path::Path;
 
+use rayon::prelude::*;
+
 use super::check::{gate_error, render_error};
 use super::{Exit, Process};
 use crate::cli::{OriginsFormat, Render, Reorder, Restrictor};
 use crate::gate;
 use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer};
-use crate::parallel;
 use crate::report::escape::printable;
 use crate::report::origins;
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
@@ -95,13 +96,16 @@ fn all(
         return Ok(Exit::Undecided);
     }
     let renderer = Renderer::new(parsed, tree, options);
-    let written = parallel::map(&overlays, |path| {
-        let text = renderer.render_any(path).map_err(|failed| failed.error).and_then(|found| found.to_yaml());
-        // What an earlier run has written is no rendering of what does not render now.
-        let content = text.as_deref().ok().map(str::as_bytes);
-        write_below(output, &file_of(path), content).map_err(Unwritten::Disk)?;
-        text.map(|_| ()).map_err(Unwritten::Unrendered)
-    });
+    let written = overlays
+        .par_iter()
+        .map(|path| {
+            let text = renderer.render_any(path).map_err(|failed| failed.error).and_then(|found| found.to_yaml());
+            // What an earlier run has written is no rendering of what does not render now.
+            let content = text.as_deref().ok().map(str::as_bytes);
+            write_below(output, &file_of(path), content).map_err(Unwritten::Disk)?;
+            text.map(|_| ()).map_err(Unwritten::Unrendered)
+        })
+        .collect::<Vec<_>>();
     let mut failed = 0;
     for (path, result) in overlays.iter().zip(written) {
         match result {

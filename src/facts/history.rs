@@ -2,7 +2,9 @@
 //! files, so that an image which an overlay inherits counts.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::config::Mirrors;
 use crate::kustomize::{Options, ParsedFiles, Renderer};
@@ -181,7 +183,7 @@ impl<'a> History<'a> {
     /// When the tip cannot be read.
     pub fn current(&self, overlay: &RepoPath) -> Result<Vec<Image>, HistoryError> {
         let known = self.overlay(overlay);
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.lock();
         if known.segments.is_empty() {
             self.look_back(overlay, &mut known)?;
         }
@@ -189,7 +191,7 @@ impl<'a> History<'a> {
     }
 
     fn overlay(&self, overlay: &RepoPath) -> Arc<Mutex<OverlayHistory>> {
-        let mut overlays = self.overlays.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut overlays = self.overlays.lock();
         let new = || Arc::new(Mutex::new(OverlayHistory::default()));
         Arc::clone(overlays.entry(overlay.clone()).or_insert_with(new))
     }
@@ -200,7 +202,7 @@ impl<'a> History<'a> {
     /// When history that is needed was cut off, or cannot be read.
     pub fn stays(&self, overlay: &RepoPath, content: &str, depth: Depth, now: i64) -> Result<Vec<Stay>, HistoryError> {
         let known = self.overlay(overlay);
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.lock();
         let mut found = Found::default();
         let mut at = 0;
         loop {
@@ -258,7 +260,7 @@ impl<'a> History<'a> {
     /// The newest position from `from` back at which an overlay ran a content.
     fn newest(&self, overlay: &RepoPath, content: &str, from: usize) -> Result<Option<usize>, HistoryError> {
         let known = self.overlay(overlay);
-        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = known.lock();
         let mut at = known.segments.partition_point(|segment| segment.oldest < from);
         at = at.min(known.segments.len().saturating_sub(1));
         loop {

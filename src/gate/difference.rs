@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
+
 use super::{GateError, read_config};
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Only, Overlay, Overlays, discover};
-use crate::parallel;
 use crate::report::diff::Difference;
 use crate::sources::{self, Judged, RepoPath, Tree};
 use crate::yaml::Node;
@@ -52,7 +53,7 @@ pub fn of_change(
         names: [base_tree, head_tree].map(|tree| format!("{} ({})", overlay.path, tree.name())),
         sides: [side(0, &base, &overlay.path), side(1, &head, &overlay.path)],
     };
-    readable(parallel::map(&affected, of_overlay))
+    readable(affected.par_iter().map(of_overlay).collect())
 }
 
 /// How an environment differs from another one, overlay by overlay, in one snapshot.
@@ -79,7 +80,7 @@ pub fn of_environments(
         names: [other.path.to_string(), overlay.path.to_string()],
         sides: [render(&renderer, &other.path), render(&renderer, &overlay.path)],
     };
-    readable(parallel::map(&pairs, of_pair))
+    readable(pairs.par_iter().map(of_pair).collect())
 }
 
 fn render(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<Node>, RenderError> {

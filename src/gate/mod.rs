@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
+use rayon::prelude::*;
 
 use crate::config::{self, Config, ConfigError};
 use crate::facts::{
@@ -13,7 +14,6 @@ use crate::facts::{
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
-use crate::parallel;
 use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
 use crate::report::check::Report;
 use crate::sources::{self, Content, Entry, Judged, Listing, RepoPath, Repository, RepositoryError, Tree, TreeError};
@@ -354,7 +354,7 @@ fn reaching(
     let folders: Vec<RepoPath> = overlays.folders.iter().cloned().collect();
     if request.all {
         // Every one of them is asked about later.
-        for reached in parallel::map(&folders, |folder| scanner.reach(folder)) {
+        for reached in folders.par_iter().map(|folder| scanner.reach(folder)).collect::<Vec<_>>() {
             reached.map_err(GateError::Unreadable)?;
         }
         return Ok(overlays.folders.clone());
@@ -536,7 +536,7 @@ pub fn rendered_versions(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Versio
         Ok::<_, GateError>(State::of(&rendering.objects).images)
     };
     let mut by_place: BTreeMap<(&str, usize), Vec<Image>> = BTreeMap::new();
-    for (overlay, images) in overlays.all.iter().zip(parallel::map(&overlays.all, images)) {
+    for (overlay, images) in overlays.all.iter().zip(overlays.all.par_iter().map(images).collect::<Vec<_>>()) {
         let place = by_place.entry((&overlay.app, overlay.environment)).or_default();
         place.extend(images?.into_iter().map(|used| used.image));
     }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use rayon::prelude::*;
+
 use crate::config::Config;
 use crate::kustomize::{FILE_NAMES, RenderError, Scanner};
-use crate::parallel;
 use crate::sources::{Listing, RepoPath};
 
 /// One app in one environment.
@@ -104,7 +105,7 @@ pub fn discover(
     // Every one of them is asked about below.
     if config.layouts.is_empty() {
         let paths: Vec<&RepoPath> = folders.iter().collect();
-        for asked in parallel::map(&paths, |path| scanner.is_component(path)) {
+        for asked in paths.par_iter().map(|path| scanner.is_component(path)).collect::<Vec<_>>() {
             asked?;
         }
     }

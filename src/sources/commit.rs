@@ -1,7 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use gix::bstr::ByteSlice as _;
+use parking_lot::Mutex;
 
 use super::worktree::too_large;
 use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
@@ -50,8 +51,8 @@ impl Store {
 
     /// For all but reading objects; what is written to memory here is known to whoever reads afterwards.
     pub(super) fn with<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
-        let result = work(&self.repository.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = work(&self.repository.lock());
+        let mut idle = self.idle.lock();
         idle.generation += 1;
         idle.copies.clear();
         result
@@ -60,12 +61,12 @@ impl Store {
     /// For reading objects, on many threads at once.
     pub(super) fn reading<T>(&self, work: impl FnOnce(&gix::Repository) -> T) -> T {
         let (generation, copy) = {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut idle = self.idle.lock();
             (idle.generation, idle.copies.pop())
         };
-        let repository = copy.unwrap_or_else(|| self.repository.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        let repository = copy.unwrap_or_else(|| self.repository.lock().clone());
         let result = work(&repository);
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         if idle.generation == generation {
             idle.copies.push(repository);
         }
@@ -73,7 +74,7 @@ impl Store {
     }
 
     fn folder(&self, id: gix::ObjectId) -> Result<Arc<Folder>, String> {
-        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(known) = self.folders.lock().get(&id) {
             return Ok(Arc::clone(known));
         }
         let folder = self.reading(|repository| {
@@ -88,7 +89,7 @@ impl Store {
             folder.sort_by(|one, other| one.0.cmp(&other.0));
             Ok::<_, String>(Arc::new(folder))
         })?;
-        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut folders = self.folders.lock();
         if folders.len() >= KEPT_FOLDERS {
             folders.clear();
         }
@@ -296,7 +297,7 @@ impl Store {
         let folders: Vec<Option<gix::ObjectId>> =
             folders.iter().map(|folder| folder.as_ref().and_then(is_tree)).collect();
         let mut found = vec![vec![None; wanted.children.len()]; folders.len()];
-        let mut looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut looked_up = self.looked_up.lock();
         let mut order: Vec<usize> = Vec::new();
         for (at, found) in found.iter_mut().enumerate() {
             let known = folders[at].and_then(|folder| looked_up.get(&folder));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::parallel;
+use rayon::prelude::*;
 
 pub use commit::{CommitTree, Snapshot, Wanted};
 pub use create::{NewCommit, NewRepository, unused_folder};
@@ -216,7 +216,7 @@ pub fn list_below(tree: &dyn Tree, folders: &[RepoPath]) -> Result<Listing, Tree
     let mut listing = Listing::default();
     let mut folders = folders.to_vec();
     while !folders.is_empty() {
-        let children = parallel::map(&folders, |folder| tree.children(folder));
+        let children = folders.par_iter().map(|folder| tree.children(folder)).collect::<Vec<_>>();
         let mut deeper = Vec::new();
         for (folder, children) in folders.iter().zip(children) {
             for (name, entry) in children? {

@@ -1,9 +1,10 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use gix::bstr::ByteSlice as _;
 use gix::objs::tree::{EntryKind, EntryRef};
+use parking_lot::{Mutex, RwLock};
 
 use super::commit::Store;
 use super::index::names_below;
@@ -68,13 +69,13 @@ impl MovingTree {
     /// # Errors
     /// When the commit's trees cannot be read.
     pub fn go_to(&self, commit: &Commit) -> Result<Vec<(RepoPath, Difference)>, TreeError> {
-        let mut root = self.root.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut root = self.root.lock();
         let mut steps = Vec::new();
         self.store
             .collect_steps(*root, Some(commit.tree), &RepoPath::root(), &mut steps)
             .map_err(|why| self.error(&RepoPath::root(), why))?;
         *root = Some(commit.tree);
-        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.write();
         let mut changed = BTreeMap::new();
         for (path, entry) in steps {
             let is_link = |entry: &Option<(EntryKind, gix::ObjectId)>| {
@@ -105,7 +106,7 @@ impl Tree for MovingTree {
     }
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
-        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let files = self.files.read();
         if let Some((kind, id)) = files.entries.get(path) {
             return self.store.describe(*kind, *id).map_err(|why| self.error(path, why));
         }
@@ -120,7 +121,7 @@ impl Tree for MovingTree {
     }
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
-        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let files = self.files.read();
         let below = files.entries.iter().filter(|(path, _)| path.is_within(folder) && *path != folder);
         names_below(below, &self.store, folder).map_err(|why| self.error(folder, why))
     }

@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
 
@@ -46,12 +48,12 @@ impl WorkingTree {
 
     /// What a folder holds; `None` where no folder stands, or only behind a symbolic link.
     fn folder(&self, path: &RepoPath) -> Result<Option<Arc<Folder>>, TreeError> {
-        if let Some(known) = self.folders.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+        if let Some(known) = self.folders.lock().get(path) {
             return Ok(known.clone());
         }
         let stands = path.is_root() || matches!(self.entry(path)?, Some(Entry::Folder(_)));
         let found = if stands { self.read_folder(path)?.map(Arc::new) } else { None };
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), found.clone());
+        self.folders.lock().insert(path.clone(), found.clone());
         Ok(found)
     }
 
@@ -105,7 +107,7 @@ impl Tree for WorkingTree {
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
-        if let Some(known) = self.contents.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+        if let Some(known) = self.contents.lock().get(path) {
             return Ok(Some(known.clone()));
         }
         if !matches!(self.entry(path)?, Some(Entry::File(_))) {
@@ -121,7 +123,7 @@ impl Tree for WorkingTree {
         }
         let content = fs::read(&on_disk).map_err(|error| self.error(path, error))?;
         let content: Content = (ContentId::of_kind(self.hash, &content), Arc::from(content));
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone(), content.clone());
+        self.contents.lock().insert(path.clone(), content.clone());
         Ok(Some(content))
     }
 

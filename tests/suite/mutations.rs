@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
 use tollgate::kustomize::{Closure, FILE_NAMES, Options, ParsedFiles, Renderer, Scanner};
-use tollgate::parallel;
 use tollgate::sources::{MemoryTree, RepoPath, list};
 
 use crate::support::{Numbers, files_in, root};
@@ -116,7 +116,7 @@ fn mutated_inputs_end_in_an_output_or_an_error() {
     }
     let overlay = RepoPath::new("overlay").unwrap();
     let seeds: Vec<u64> = (1..=MUTATIONS).collect();
-    let ended = parallel::map(&seeds, |seed| {
+    let ended = seeds.par_iter().map(|seed| {
         let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let case = &cases[numbers.below(cases.len())];
         let (paths, texts): (Vec<_>, Vec<_>) = case.iter().unzip();
@@ -157,6 +157,7 @@ fn mutated_inputs_end_in_an_output_or_an_error() {
         assert!(start.elapsed() < LONGEST, "seed {seed} took {:?}", start.elapsed());
         rendered
     });
+    let ended: Vec<bool> = ended.collect();
     let rendered = ended.iter().filter(|rendered| **rendered).count();
     assert!(rendered > 500 && ended.len() - rendered > 500, "only {rendered} rendered: the mutations are too rough");
 }

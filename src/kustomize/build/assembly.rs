@@ -1,7 +1,7 @@
 //! Puts one kustomization together, step by step in kustomize's order (`api/internal/target/kusttarget.go`).
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::accumulator::Accumulator;
 use super::closure::Closure;
@@ -43,7 +43,7 @@ impl Renderer<'_> {
             schema_was_read,
             origin: origin.map(|trail| (trail.path.clone(), trail.span)),
         };
-        let known = self.built.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = self.built.lock().get(&key).cloned();
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
             (run.schema, run.schemas) = (known.schema, known.schemas.clone());
@@ -73,9 +73,9 @@ impl Renderer<'_> {
         // What nobody lists is rendered once.
         if !run.chain.is_empty() {
             if let Some(built_from) = &self.built_from {
-                built_from.lock().unwrap_or_else(PoisonError::into_inner).note(&key, &built.closure);
+                built_from.lock().note(&key, &built.closure);
             }
-            self.built.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&built));
+            self.built.lock().insert(key, Arc::clone(&built));
         }
         Ok(built)
     }

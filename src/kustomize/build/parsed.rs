@@ -1,7 +1,9 @@
 //! What was made of files, shared by all revisions and all overlays of a run.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
@@ -31,11 +33,11 @@ fn once<T>(
     file: FileId,
     read: impl FnOnce() -> Result<T, RenderError>,
 ) -> Arc<Result<T, RenderError>> {
-    if let Some(known) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&file) {
+    if let Some(known) = known.lock().get(&file) {
         return Arc::clone(known);
     }
     let made = Arc::new(read());
-    known.lock().unwrap_or_else(PoisonError::into_inner).insert(file, Arc::clone(&made));
+    known.lock().insert(file, Arc::clone(&made));
     made
 }
 
@@ -46,7 +48,7 @@ impl ParsedFiles {
     /// Forgets parsed forms where there are very many; they are made again when they are asked for. Files stay.
     pub fn trim(&self) {
         fn clear<K, V>(known: &Mutex<HashMap<K, V>>) {
-            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = known.lock();
             if known.len() > MOST_KEPT {
                 *known = HashMap::new();
             }
@@ -58,13 +60,13 @@ impl ParsedFiles {
     /// The documents of a file, as objects or as patches.
     pub(crate) fn documents(&self, file: FileId, step: Step) -> Documents {
         let key = (file, step == Step::File);
-        if let Some(known) = self.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(known) = self.documents.lock().get(&key) {
             return Arc::clone(known);
         }
         let source = self.files.get(file);
         let documents = parse(&Source::file(file, &source.text), step, Dialect::Resource);
         let documents = Arc::new(documents.map_err(|error| RenderError::at(error.span, error.message)));
-        self.documents.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&documents));
+        self.documents.lock().insert(key, Arc::clone(&documents));
         documents
     }
 

@@ -1,7 +1,9 @@
 //! Renders folders: builds the root's kustomization, and does what happens once at the root (`api/krusty/kustomizer.go`).
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::accumulator::id_key;
 use super::assembly::Run;
@@ -112,9 +114,9 @@ impl<'a> Renderer<'a> {
 
     /// Forgets what was built from any of these paths.
     pub fn forget(&self, changed: &[RepoPath]) {
-        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut built = self.built.lock();
         let Some(built_from) = &self.built_from else { return built.clear() };
-        let mut built_from = built_from.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut built_from = built_from.lock();
         for path in changed {
             let mut outdated = built_from.paths.remove(path).unwrap_or_default();
             for folder in std::iter::successors(path.parent(), RepoPath::parent) {

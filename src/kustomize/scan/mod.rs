@@ -1,7 +1,10 @@
 //! What a kustomization would look for, without rendering it: the way to know which overlays a change can reach at all.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rayon::prelude::*;
 
 use crate::kustomize::build::closure::Closure;
 use crate::kustomize::build::loader::{Listed, LoadRestrictor, Loader};
@@ -12,7 +15,6 @@ use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::Schemas;
 use crate::kustomize::limits::MOST_TARGETS;
 use crate::kustomize::transform::replacements::ReplacementEntry;
-use crate::parallel;
 use crate::sources::{Entry, Listing, RepoPath, Tree};
 use crate::span::FileId;
 
@@ -53,7 +55,7 @@ fn untouched<T>(
     closure: impl Fn(&T) -> &Closure,
     changed: &[RepoPath],
 ) -> Mutex<HashMap<RepoPath, Arc<T>>> {
-    let known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.lock();
     let same = known.iter().filter(|(_, found)| !closure(found).touches(changed));
     Mutex::new(same.map(|(folder, found)| (folder.clone(), Arc::clone(found))).collect())
 }
@@ -73,7 +75,7 @@ impl<'a> Scanner<'a> {
     {
         let own = untouched(&self.own, |own| &own.closure, changed);
         let reached = untouched(&self.reached, |reach| &reach.closure, changed);
-        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let texts = self.texts.lock();
         let is_same = |folder: &RepoPath| FILE_NAMES.iter().all(|name| !changed.contains(&folder.child(name)));
         let same = texts.iter().filter(|(folder, _)| is_same(folder));
         let texts = Mutex::new(same.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect());
@@ -93,7 +95,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the snapshot itself cannot be read.
     pub fn reach(&self, root: &RepoPath) -> Result<Arc<Reach>, RenderError> {
-        if let Some(known) = self.reached.lock().unwrap_or_else(PoisonError::into_inner).get(root) {
+        if let Some(known) = self.reached.lock().get(root) {
             return Ok(Arc::clone(known));
         }
         let own = self.own(root)?;
@@ -113,7 +115,7 @@ impl<'a> Scanner<'a> {
             pending.extend(below.listed.iter().cloned());
         }
         let reach = Arc::new(reach);
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner).insert(root.clone(), Arc::clone(&reach));
+        self.reached.lock().insert(root.clone(), Arc::clone(&reach));
         Ok(reach)
     }
 
@@ -142,7 +144,7 @@ impl<'a> Scanner<'a> {
         if !listing.others.is_empty() {
             return self.reaching_of_all(folders, changed);
         }
-        let texts = parallel::map(folders, |folder| self.text(folder));
+        let texts = folders.par_iter().map(|folder| self.text(folder)).collect::<Vec<_>>();
         let texts: Vec<_> = texts.into_iter().collect::<Result<_, RenderError>>()?;
         let mut reaching: HashSet<RepoPath> = HashSet::new();
         let mut targets: Vec<RepoPath> = changed.to_vec();
@@ -175,7 +177,7 @@ impl<'a> Scanner<'a> {
 
     /// The same, with every kustomization parsed.
     fn reaching_of_all(&self, folders: &[RepoPath], changed: &[RepoPath]) -> Result<HashSet<RepoPath>, RenderError> {
-        let reached = parallel::map(folders, |folder| self.reach(folder));
+        let reached = folders.par_iter().map(|folder| self.reach(folder)).collect::<Vec<_>>();
         let reached: Vec<_> = reached.into_iter().collect::<Result<_, RenderError>>()?;
         let touched = folders.iter().zip(reached).filter(|(_, reach)| reach.closure.touches(changed));
         Ok(touched.map(|(folder, _)| folder.clone()).collect())
@@ -183,7 +185,7 @@ impl<'a> Scanner<'a> {
 
     /// The text of the kustomization in a folder; of several, which is an error, all.
     fn text(&self, folder: &RepoPath) -> Result<Arc<KustomizationText>, RenderError> {
-        if let Some(known) = self.texts.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+        if let Some(known) = self.texts.lock().get(folder) {
             return Ok(Arc::clone(known));
         }
         let mut text = KustomizationText::default();
@@ -200,13 +202,13 @@ impl<'a> Scanner<'a> {
         }
         text.is_odd |= text.contents.iter().any(|content| is_odd(content));
         let text = Arc::new(text);
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&text));
+        self.texts.lock().insert(folder.clone(), Arc::clone(&text));
         Ok(text)
     }
 
     /// What the kustomization in one folder looks for itself.
     fn own(&self, folder: &RepoPath) -> Result<Arc<Own>, RenderError> {
-        if let Some(known) = self.own.lock().unwrap_or_else(PoisonError::into_inner).get(folder) {
+        if let Some(known) = self.own.lock().get(folder) {
             return Ok(Arc::clone(known));
         }
         let mut own = Own { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
@@ -249,7 +251,7 @@ impl<'a> Scanner<'a> {
             None => {}
         }
         let own = Arc::new(own);
-        self.own.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone(), Arc::clone(&own));
+        self.own.lock().insert(folder.clone(), Arc::clone(&own));
         Ok(own)
     }
 }
