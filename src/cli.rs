@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A policy gate for `GitOps` config repositories.
@@ -19,9 +20,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Judge a change: the gate
-    Check(Check),
+    Check(CheckArguments),
     /// Print what `kustomize build DIR` prints
-    Render(Render),
+    Render(RenderArguments),
     /// Show what a change does to what is deployed, or how two environments differ
     Diff(DiffArguments),
     /// Say which image each environment runs, since when, and by which commit
@@ -31,18 +32,18 @@ pub enum Command {
     /// Write what is live in the environment below into an app's overlay, if the gate would allow it
     Promote(PromoteArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
-    Facts(Judge),
+    Facts(JudgeArguments),
     /// List the rules
     Rules,
     /// Say what a rule wants and why
-    Explain(Explain),
+    Explain(ExplainArguments),
     /// Write a small config repository with a history and a bad change, and judge it
-    Demo(Demo),
+    Demo(DemoArguments),
 }
 
 /// `tollgate demo`.
 #[derive(Debug, Args)]
-pub struct Demo {
+pub struct DemoArguments {
     /// Where to write it; must be empty or not there yet [default: a new folder for temporary files]
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -50,10 +51,10 @@ pub struct Demo {
 
 /// `tollgate check`.
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArguments {
     /// What to judge.
     #[command(flatten)]
-    pub judge: Judge,
+    pub judge: JudgeArguments,
     /// The form of the report on standard output
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: Format,
@@ -84,7 +85,7 @@ pub struct ChangeArguments {
 
 /// What to judge, and by whose rules.
 #[derive(Debug, Args)]
-pub struct Judge {
+pub struct JudgeArguments {
     /// Which change.
     #[command(flatten)]
     pub change: ChangeArguments,
@@ -92,17 +93,17 @@ pub struct Judge {
     #[arg(long)]
     pub all: bool,
     /// The time of the judgement [default: now]
-    #[arg(long, value_name = "RFC3339")]
-    pub now: Option<String>,
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub now: Option<DateTime<Utc>>,
     /// Whose configuration, CODEOWNERS and freezes count
     #[arg(long, value_enum, value_name = "SIDE", default_value = "base")]
-    pub trust: Trust,
+    pub trust: TrustArgument,
     /// Who has approved, as JSON
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
     /// What controllers report as applied.
     #[command(flatten)]
-    pub reports: Reports,
+    pub reports: ReportArguments,
     /// Judge only this environment
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
@@ -116,7 +117,7 @@ pub struct Judge {
 
 /// What controllers report as applied.
 #[derive(Debug, Args)]
-pub struct Reports {
+pub struct ReportArguments {
     /// What Argo CD runs: the output of `kubectl get applications.argoproj.io -A -o json`
     #[arg(long, value_name = "FILE")]
     pub argocd: Option<PathBuf>,
@@ -182,7 +183,7 @@ pub struct PromoteArguments {
     pub base: Option<String>,
     /// What controllers report as applied.
     #[command(flatten)]
-    pub reports: Reports,
+    pub reports: ReportArguments,
     /// The form of what is told
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: PromoteFormat,
@@ -204,11 +205,11 @@ pub struct StatusArguments {
     #[command(flatten)]
     pub history: HistoryArguments,
     /// What they ran at that time [default: now]
-    #[arg(long, value_name = "RFC3339")]
-    pub at: Option<String>,
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub at: Option<DateTime<Utc>>,
     /// What runs, beside what is declared.
     #[command(flatten)]
-    pub reports: Reports,
+    pub reports: ReportArguments,
     /// Write which versions the working tree, or `--base`, declares to a file that can be committed
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "app", "env", "format", "argocd", "flux"])]
     pub write: Option<PathBuf>,
@@ -227,7 +228,7 @@ pub enum TableFormat {
 
 /// `tollgate explain`.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub struct ExplainArguments {
     /// The rule's id, such as `image/unpinned`
     #[arg(value_name = "RULE")]
     pub rule: String,
@@ -246,11 +247,17 @@ pub enum Format {
 
 /// Sides of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Trust {
+pub enum TrustArgument {
     /// What the change would be merged into: it cannot loosen what judges it.
     Base,
     /// The change itself, to try a configuration out.
     Head,
+}
+
+fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
+    let time = DateTime::parse_from_rfc3339(text);
+    time.map(|time| time.with_timezone(&Utc))
+        .map_err(|_| "not a valid time; write RFC 3339, such as `2026-11-23T05:00:00Z`".to_owned())
 }
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
@@ -265,7 +272,7 @@ fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
 
 /// `tollgate render`.
 #[derive(Debug, Args)]
-pub struct Render {
+pub struct RenderArguments {
     /// The folder of the kustomization
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,

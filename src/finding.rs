@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+
 use crate::span::Span;
 
 /// How much a finding weighs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Not reported.
     Off,
@@ -74,7 +77,7 @@ pub struct Place {
 
 /// One place where the change breaks one rule.
 ///
-/// A finding is a result, never an `Err`: see [`crate::Error`] for what stops a run.
+/// A finding is a result, never an `Err`: see [`crate::gate::GateError`] for what stops a run.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The rule's id, such as `image/unpinned`.
@@ -91,8 +94,8 @@ pub struct Finding {
     pub notes: Vec<String>,
     /// What to do.
     pub help: Option<String>,
-    /// Where it was found.
-    pub place: Place,
+    /// The overlay in which it was found; `None` for a finding about the change as a whole.
+    pub place: Option<Place>,
     /// The object, where it is about one.
     pub object: Option<Object>,
     /// The JSON pointer into the object, where it is about a field.
@@ -103,13 +106,31 @@ pub struct Finding {
     pub existing: bool,
 }
 
+/// What identifies a finding from run to run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    /// The rule's id.
+    pub rule: String,
+    /// The overlay's folder.
+    pub overlay: Option<String>,
+    /// The object.
+    pub object: Option<Object>,
+    /// The subject, else the path, else the message.
+    pub about: String,
+}
+
 impl Finding {
     /// What identifies a finding from run to run: rule, overlay, object, and the subject, else the path, else the
     /// message. No line, and no position in a list where the rule names what it is about.
     #[must_use]
-    pub fn identity(&self) -> (String, String, Option<Object>, String) {
+    pub fn identity(&self) -> Identity {
         let about = self.subject.as_ref().or(self.path.as_ref()).unwrap_or(&self.message);
-        (self.rule.clone(), self.place.overlay.clone(), self.object.clone(), about.clone())
+        Identity {
+            rule: self.rule.clone(),
+            overlay: self.place.as_ref().map(|place| place.overlay.clone()),
+            object: self.object.clone(),
+            about: about.clone(),
+        }
     }
 
     /// Whether it closes the gate.

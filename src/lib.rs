@@ -9,6 +9,7 @@ pub mod kustomize;
 pub mod model;
 pub mod policy;
 pub mod report;
+pub mod sided;
 #[expect(clippy::disallowed_methods, reason = "the one stage that touches the disk")]
 pub mod sources;
 pub mod span;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tollgate::cli::Cli;
-use tollgate::commands::{self, Exit, Process};
+use tollgate::commands::{self, Exit, Invocation};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -15,8 +15,8 @@ fn main() -> ExitCode {
     let colours = stdout.is_terminal() && variables("NO_COLOR").is_none();
     let mut out = io::BufWriter::new(stdout.lock());
     let mut err = io::stderr().lock();
-    let mut process = Process { out: &mut out, err: &mut err, variables: &variables, now, colours };
-    let ended = commands::run(&cli, &mut process).and_then(|exit| out.flush().map(|()| exit));
+    let mut invocation = Invocation { out: &mut out, err: &mut err, variables: &variables, now, colours };
+    let ended = commands::run(&cli, &mut invocation).and_then(|exit| out.flush().map(|()| exit));
     match ended {
         Ok(exit) => ExitCode::from(exit as u8),
         // Whoever read the output has closed it; what was decided cannot be told any more.

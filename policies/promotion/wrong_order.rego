@@ -52,9 +52,9 @@ deny contains finding if {
 	fault.kind == "wave"
 	finding := {
 		"at": fault.at,
-		"message": sprintf("the sync wave of `%s` deploys %s before %s, which it depends on", [fault.names[2], fault.names[0], fault.names[1]]),
+		"message": sprintf("the sync wave of `%s` deploys %s before %s, which it depends on", [fault.deployer, fault.app, fault.needs]),
 		"label": "lower waves come first",
-		"help": sprintf("give it a wave that is not below that of %s", [fault.names[1]]),
-		"subject": concat(" ", fault.names),
+		"help": sprintf("give it a wave that is not below that of %s", [fault.needs]),
+		"subject": concat(" ", [fault.app, fault.needs, fault.deployer]),
 	}
 }

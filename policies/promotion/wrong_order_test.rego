@@ -20,7 +20,7 @@ document(together, here) := {
 	}]},
 }
 
-fault(kind, names) := {"overlay": null, "facts": {"combinations": [], "order": [{"at": 7, "kind": kind, "names": names}]}}
+fault(fields) := {"overlay": null, "facts": {"combinations": [], "order": [object.union({"at": 7}, fields)]}}
 
 moment := {"time": "then", "commit": "abc"}
 
@@ -37,14 +37,14 @@ test_an_app_with_what_it_ran_with_passes if {
 }
 
 test_a_circle_is_found if {
-	found := wrong_order.deny with input as fault("cycle", ["a", "b"])
+	found := wrong_order.deny with input as fault({"kind": "cycle", "names": ["a", "b"]})
 	some finding in found
 	finding.at == 7
 	contains(finding.message, "`a`, `b` wait for each other")
 }
 
 test_a_wave_too_early_is_found if {
-	found := wrong_order.deny with input as fault("wave", ["web", "api", "web-production"])
+	found := wrong_order.deny with input as fault({"kind": "wave", "app": "web", "needs": "api", "deployer": "web-production"})
 	some finding in found
 	contains(finding.message, "the sync wave of `web-production` deploys web before api")
 }

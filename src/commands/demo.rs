@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 
-use super::check::repository_in;
-use super::{Exit, Process};
-use crate::cli::Demo;
+use super::shared::repository_in;
+use super::{Exit, Invocation};
+use crate::cli::DemoArguments;
 use crate::gate::{self, GateError, Request};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::{Report, human};
 use crate::sources::{
-    CommitId, Environment, NewCommit, NewRepository, RepoPath, RepositoryError, Scope, unused_folder,
+    CiVariables, CommitId, NewCommit, NewRepository, RepoPath, RepositoryError, Scope, unused_folder,
 };
 
 macro_rules! files {
@@ -59,9 +59,9 @@ const DAY: i64 = 24 * HOUR;
 /// The open change's branch.
 const BRANCH: &str = "promote-to-production";
 
-pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exit> {
+pub(super) fn run(arguments: &DemoArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let folder = arguments.folder.clone().unwrap_or_else(|| unused_folder("tollgate-demo"));
-    let now = process.now;
+    let now = invocation.now;
     let written = NewRepository::create(&folder).and_then(|repository| {
         write(&repository, now)?;
         Ok(repository.root().to_owned())
@@ -69,25 +69,25 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
     let root = match written {
         Ok(root) => root,
         Err(error) => {
-            writeln!(process.err, "error: {error}\n  help: name a folder that is empty or not there yet")?;
+            writeln!(invocation.err, "error: {error}\n  help: name a folder that is empty or not there yet")?;
             return Ok(Exit::Undecided);
         }
     };
     let parsed = ParsedFiles::default();
-    writeln!(process.out, "$ tollgate check --base main --head {BRANCH}\n")?;
-    match judge(&root, &parsed, process) {
-        Ok(report) => human::write(&report, &parsed.files, process.colours, process.out)?,
+    writeln!(invocation.out, "$ tollgate check --base main --head {BRANCH}\n")?;
+    match judge(&root, &parsed, invocation) {
+        Ok(report) => human::write(&report, &parsed.files, invocation.colours, invocation.out)?,
         Err(error) => {
-            writeln!(process.err, "error: {error}")?;
+            writeln!(invocation.err, "error: {error}")?;
             return Ok(Exit::Undecided);
         }
     }
-    writeln!(process.out, "\nThe repository is in {0}. Go on from there:\n\n  cd {0}", root.display())?;
-    if let Some(program) = program_off_the_path(process.variables) {
-        writeln!(process.out, "  alias tollgate='{}'", program.display())?;
+    writeln!(invocation.out, "\nThe repository is in {0}. Go on from there:\n\n  cd {0}", root.display())?;
+    if let Some(program) = program_off_the_path(invocation.variables) {
+        writeln!(invocation.out, "  alias tollgate='{}'", program.display())?;
     }
     writeln!(
-        process.out,
+        invocation.out,
         "  git log --graph --format='%h %an %ar: %s' main {BRANCH}    # what happened so far\n  \
          git diff main {BRANCH}                                     # the change that was refused\n  \
          tollgate check                                             # judge it again; mend something first\n  \
@@ -99,11 +99,11 @@ pub(super) fn run(arguments: &Demo, process: &mut Process<'_>) -> io::Result<Exi
     Ok(Exit::Allowed)
 }
 
-fn judge(root: &Path, parsed: &ParsedFiles, process: &Process<'_>) -> Result<Report, GateError> {
+fn judge(root: &Path, parsed: &ParsedFiles, invocation: &Invocation<'_>) -> Result<Report, GateError> {
     let repository = repository_in(root)?;
     let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some(BRANCH.to_owned()) };
-    let judged = repository.judged(&scope, &Environment::new(process.variables))?;
-    gate::judge(&Request::new(&repository, &judged, process.now), parsed)
+    let judged = repository.comparison(&scope, &CiVariables::new(invocation.variables))?;
+    gate::judge(&Request::new(&repository, &judged, invocation.now), parsed)
 }
 
 /// This program, where a shell does not find it by its name.

@@ -1,60 +1,55 @@
 use std::io;
 
-use super::check::{gate_error, render_error, repository_in, sides};
-use super::{Exit, Process};
+use super::shared::{CommandError, compared, explain_error, explain_render_error, repository_in};
+use super::{Exit, Invocation};
 use crate::cli::DiffArguments;
-use crate::gate::{GateError, of_change, of_environments};
+use crate::gate::{of_change, of_environments};
 use crate::kustomize::ParsedFiles;
 use crate::report::diff::{self, Difference};
 use crate::report::escape::printable;
 use crate::words::count;
 
-pub(super) fn run(arguments: &DiffArguments, process: &mut Process<'_>) -> io::Result<Exit> {
-    let parsed = ParsedFiles::default();
-    match differences(arguments, &parsed, process.variables) {
-        Ok(differences) => {
-            let differing = diff::write(&differences, process.out)?;
-            let is_shown = |difference: &&Difference| difference.sides.iter().all(Result::is_ok);
-            let shown = differences.iter().filter(is_shown).count();
-            for (name, side) in differences.iter().flat_map(|difference| difference.names.iter().zip(&difference.sides))
-            {
-                if let Err(error) = side {
-                    writeln!(process.err, "{} does not render:", printable(name))?;
-                    render_error(error, &parsed, process)?;
-                }
-            }
-            let compared = count(shown, "overlay");
-            writeln!(process.err, "{compared} compared, {differing} with differences")?;
-            Ok(if shown == differences.len() { Exit::Allowed } else { Exit::Undecided })
-        }
+pub(super) fn run(arguments: &DiffArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
+    let files = ParsedFiles::default();
+    let differences = match differences(arguments, &files, invocation.variables) {
+        Ok(differences) => differences,
         Err(error) => {
-            gate_error(&error, &parsed, process)?;
-            Ok(Exit::Undecided)
+            explain_error(&error, &files, invocation)?;
+            return Ok(Exit::Undecided);
+        }
+    };
+    let differing = diff::write(&differences, invocation.out)?;
+    let is_shown = |difference: &&Difference| difference.sides.iter().all(Result::is_ok);
+    let shown = differences.iter().filter(is_shown).count();
+    for (name, side) in differences.iter().flat_map(|difference| difference.names.iter().zip(&difference.sides)) {
+        if let Err(error) = side {
+            writeln!(invocation.err, "{} does not render:", printable(name))?;
+            explain_render_error(error, &files, invocation)?;
         }
     }
+    let compared = count(shown, "overlay");
+    writeln!(invocation.err, "{compared} compared, {differing} with differences")?;
+    Ok(if shown == differences.len() { Exit::Allowed } else { Exit::Undecided })
 }
 
 fn differences(
     arguments: &DiffArguments,
-    parsed: &ParsedFiles,
+    files: &ParsedFiles,
     variables: &dyn Fn(&str) -> Option<String>,
-) -> Result<Vec<Difference>, GateError> {
+) -> Result<Vec<Difference>, CommandError> {
     let change = &arguments.change;
     let app = arguments.app.as_deref();
     if let [from, to] = &arguments.env[..] {
         let names = [from.as_str(), to.as_str()];
         let repository = repository_in(&change.repo)?;
-        return match &change.head {
-            Some(revision) => of_environments(&repository.tree(&repository.commit(revision)?), parsed, app, names),
-            None => of_environments(&repository.working_tree(), parsed, app, names),
-        };
-    }
-    if arguments.env.len() > 2 {
-        return Err(GateError::Unfit {
-            message: format!("{} environments cannot be compared at once", arguments.env.len()),
-            help: "give `--env` twice: what differs from the first in the second is shown".to_owned(),
+        return Ok(match &change.head {
+            Some(revision) => of_environments(&repository.tree(&repository.commit(revision)?), files, app, names)?,
+            None => of_environments(&repository.working_tree(), files, app, names)?,
         });
     }
-    let (_, judged) = sides(change, variables)?;
-    of_change(&judged, parsed, app, arguments.env.first().map(String::as_str))
+    if arguments.env.len() > 2 {
+        return Err(CommandError::TooManyEnvironments(arguments.env.len()));
+    }
+    let (_, comparison) = compared(change, variables)?;
+    Ok(of_change(&comparison, files, app, arguments.env.first().map(String::as_str))?)
 }

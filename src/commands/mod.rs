@@ -9,10 +9,14 @@ use crate::cli::{Cli, Command};
 mod check;
 mod demo;
 mod diff;
+mod explain;
+mod facts;
 mod history;
 mod promote;
 mod render;
 mod rules;
+mod shared;
+mod status;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +30,7 @@ pub enum Exit {
 }
 
 /// What a command gets from the process.
-pub struct Process<'a> {
+pub struct Invocation<'a> {
     /// For results.
     pub out: &'a mut dyn Write,
     /// For everything else.
@@ -43,17 +47,17 @@ pub struct Process<'a> {
 ///
 /// # Errors
 /// When a stream cannot be written to.
-pub fn run(cli: &Cli, process: &mut Process<'_>) -> io::Result<Exit> {
+pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     match &cli.command {
-        Command::Check(arguments) => check::run(arguments, process),
-        Command::Status(arguments) => history::status(arguments, process),
-        Command::History(arguments) => history::run(arguments, process),
-        Command::Diff(arguments) => diff::run(arguments, process),
-        Command::Promote(arguments) => promote::run(arguments, process),
-        Command::Facts(arguments) => check::facts(arguments, process),
-        Command::Demo(arguments) => demo::run(arguments, process),
-        Command::Rules => rules::list(process),
-        Command::Explain(arguments) => rules::explain(&arguments.rule, process),
-        Command::Render(arguments) => render::run(arguments, process),
+        Command::Check(arguments) => check::run(arguments, invocation),
+        Command::Render(arguments) => render::run(arguments, invocation),
+        Command::Diff(arguments) => diff::run(arguments, invocation),
+        Command::Status(arguments) => status::run(arguments, invocation),
+        Command::History(arguments) => history::run(arguments, invocation),
+        Command::Promote(arguments) => promote::run(arguments, invocation),
+        Command::Facts(arguments) => facts::run(arguments, invocation),
+        Command::Rules => rules::run(invocation),
+        Command::Explain(arguments) => explain::run(arguments, invocation),
+        Command::Demo(arguments) => demo::run(arguments, invocation),
     }
 }

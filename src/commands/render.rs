@@ -3,9 +3,9 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::check::{gate_error, render_error};
-use super::{Exit, Process};
-use crate::cli::{OriginsFormat, Render, Reorder, Restrictor};
+use super::shared::{CommandError, explain_error, explain_render_error};
+use super::{Exit, Invocation};
+use crate::cli::{OriginsFormat, RenderArguments, Reorder, Restrictor};
 use crate::gate;
 use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer};
 use crate::report::escape::printable;
@@ -13,11 +13,11 @@ use crate::report::origins;
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
 use crate::words::count;
 
-pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<Exit> {
+pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let (tree, folder) = match place(&arguments.folder) {
         Ok(found) => found,
         Err(message) => {
-            writeln!(process.err, "error: {}", printable(&message))?;
+            writeln!(invocation.err, "error: {}", printable(&message))?;
             return Ok(Exit::Undecided);
         }
     };
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
         managed_by_label: arguments.managed_by_label,
     };
     if let Some(output) = &arguments.output {
-        return all(&*tree, &folder, &parsed, options, output, process);
+        return all(&*tree, &folder, &parsed, options, output, invocation);
     }
     let renderer = Renderer::new(&parsed, &*tree, options);
     let rendering = renderer.render(&folder).map_err(|failed| failed.error);
@@ -50,11 +50,11 @@ pub(super) fn run(arguments: &Render, process: &mut Process<'_>) -> io::Result<E
     });
     match printed {
         Ok(bytes) => {
-            process.out.write_all(&bytes)?;
+            invocation.out.write_all(&bytes)?;
             Ok(Exit::Allowed)
         }
         Err(error) => {
-            render_error(&error, &parsed, process)?;
+            explain_render_error(&error, &parsed, invocation)?;
             Ok(Exit::Refused)
         }
     }
@@ -79,20 +79,23 @@ fn all(
     parsed: &ParsedFiles,
     options: Options,
     output: &Path,
-    process: &mut Process<'_>,
+    invocation: &mut Invocation<'_>,
 ) -> io::Result<Exit> {
     let overlays = match gate::overlays(tree, parsed) {
         Ok((_, overlays)) => overlays,
         Err(error) => {
-            gate_error(&error, parsed, process)?;
+            explain_error(&CommandError::Gate(error), parsed, invocation)?;
             return Ok(Exit::Undecided);
         }
     };
     let overlays: Vec<&RepoPath> =
         overlays.all.iter().map(|overlay| &overlay.path).filter(|path| path.is_within(folder)).collect();
     if overlays.is_empty() {
-        writeln!(process.err, "error: there is no overlay in `{}`", printable(folder.as_str()))?;
-        writeln!(process.err, "  help: an overlay's path names an environment, or fits the `layout` of tollgate.yaml")?;
+        writeln!(invocation.err, "error: there is no overlay in `{}`", printable(folder.as_str()))?;
+        writeln!(
+            invocation.err,
+            "  help: an overlay's path names an environment, or fits the `layout` of tollgate.yaml"
+        )?;
         return Ok(Exit::Undecided);
     }
     let renderer = Renderer::new(parsed, tree, options);
@@ -111,18 +114,18 @@ fn all(
         match result {
             Ok(()) => {}
             Err(Unwritten::Disk(error)) => {
-                writeln!(process.err, "error: cannot write below `{}`: {error}", output.display())?;
+                writeln!(invocation.err, "error: cannot write below `{}`: {error}", output.display())?;
                 return Ok(Exit::Undecided);
             }
             Err(Unwritten::Unrendered(error)) => {
                 failed += 1;
-                writeln!(process.err, "`{}` does not render:", printable(path.as_str()))?;
-                render_error(&error, parsed, process)?;
+                writeln!(invocation.err, "`{}` does not render:", printable(path.as_str()))?;
+                explain_render_error(&error, parsed, invocation)?;
             }
         }
     }
     let succeeded = count(overlays.len() - failed, "overlay");
-    writeln!(process.err, "{succeeded} rendered into `{}`, {failed} failed", output.display())?;
+    writeln!(invocation.err, "{succeeded} rendered into `{}`, {failed} failed", output.display())?;
     Ok(if failed == 0 { Exit::Allowed } else { Exit::Refused })
 }
 

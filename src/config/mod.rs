@@ -7,6 +7,8 @@ pub use layout::Layout;
 pub use mirrors::Mirrors;
 pub use read::{ConfigError, read};
 
+use serde::Serialize;
+
 use crate::finding::Severity;
 use crate::sources::RepoPath;
 use crate::span::Span;
@@ -22,7 +24,9 @@ mod read;
 pub const FILE_NAME: &str = "tollgate.yaml";
 
 /// Whether bots may change an environment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Serialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Bots {
     /// They may.
     #[default]

@@ -34,7 +34,7 @@ struct Said {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct ReviewFile {
     pull_request: PullRequest,
     #[serde(default)]
     head: Option<String>,
@@ -90,7 +90,7 @@ impl Review {
     /// When it is not of the documented form, or speaks of another head.
     pub fn read(path: &str, text: &str, head: Option<&str>) -> Result<Self, ReviewError> {
         let wrong = |why: String| ReviewError { path: path.to_owned(), why };
-        let document: Document = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let document: ReviewFile = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let Some(head) = head else {
             return Err(wrong("approvals are for a commit, and this change is not committed".to_owned()));
         };

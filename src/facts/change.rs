@@ -6,39 +6,30 @@ use crate::kustomize::ParsedFiles;
 use crate::sources::{Commit, RepoPath, Tree, TreeError};
 use crate::span::Span;
 
-/// A bot among the authors of a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bot {
-    /// Its name.
-    pub name: String,
-}
-
-/// One side's changed files and the authors of the change.
+/// What a change touches, and the bots among its authors.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// The files that differ, in path order.
     pub files: Vec<RepoPath>,
-    /// Bots among the authors.
-    pub bots: Vec<Bot>,
+    /// Names of bots among the authors.
+    pub bots: Vec<String>,
 }
 
 impl Change {
     /// Puts together what the commits say.
     #[must_use]
     pub fn new(files: Vec<RepoPath>, added: &[Commit]) -> Self {
-        let mut bots: Vec<Bot> = Vec::new();
+        let mut change = Self { files, bots: Vec::new() };
         for commit in added.iter().filter(|commit| is_bot(&commit.author_name, &commit.author_email)) {
-            if bots.iter().all(|bot| bot.name != commit.author_name) {
-                bots.push(Bot { name: commit.author_name.clone() });
-            }
+            change.add_bot(&commit.author_name);
         }
-        Self { files, bots }
+        change
     }
 
     /// Adds a bot that the forge names.
     pub fn add_bot(&mut self, name: &str) {
-        if self.bots.iter().all(|bot| bot.name != name) {
-            self.bots.push(Bot { name: name.to_owned() });
+        if self.bots.iter().all(|bot| bot != name) {
+            self.bots.push(name.to_owned());
         }
     }
 }

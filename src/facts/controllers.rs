@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use crate::kustomize::ParsedFiles;
+use super::error::FactsError;
+use crate::config::Config;
+use crate::kustomize::{ParsedFiles, Scanner};
+use crate::model::{Overlay, Overlays};
 use crate::sources::{RepoPath, Tree, TreeError, list_below};
 use crate::span::Span;
 use crate::yaml::{Dialect, Node, Source, Step, parse};
@@ -16,7 +19,7 @@ const MOST_CYCLES: usize = 100;
 
 /// One object that deploys folders of the repository.
 #[derive(Clone, Debug)]
-pub struct Deployer {
+pub(super) struct Deployer {
     /// Its name.
     pub name: String,
     /// Its namespace; empty where none is written.
@@ -37,7 +40,11 @@ pub struct Deployer {
 ///
 /// # Errors
 /// When the tree cannot be read.
-pub fn deployers(tree: &dyn Tree, parsed: &ParsedFiles, folders: &[RepoPath]) -> Result<Vec<Deployer>, TreeError> {
+pub(super) fn deployers(
+    tree: &dyn Tree,
+    parsed: &ParsedFiles,
+    folders: &[RepoPath],
+) -> Result<Vec<Deployer>, TreeError> {
     let mut found = Vec::new();
     let is_yaml = |path: &RepoPath| matches!(path.file_name().rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
     for path in list_below(tree, folders)?.files.iter().filter(|path| is_yaml(path)) {
@@ -91,7 +98,7 @@ fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
 /// What each deployer's `dependsOn` leads to: positions, and where that is written. Of several with one name, as clusters
 /// have them, the one whose file is closest is meant.
 #[must_use]
-pub fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
+pub(super) fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
     let mut named: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for (at, deployer) in all.iter().enumerate() {
         named.entry((&deployer.namespace, &deployer.name)).or_default().push(at);
@@ -112,7 +119,7 @@ pub fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
 
 /// Circles of dependencies: the entry of `dependsOn` that closes each, and the positions on the way round.
 #[must_use]
-pub fn cycles(needed: &[Vec<(usize, Span)>]) -> Vec<(Span, Vec<usize>)> {
+pub(super) fn cycles(needed: &[Vec<(usize, Span)>]) -> Vec<(Span, Vec<usize>)> {
     let mut cycles = Vec::new();
     let mut is_done = vec![false; needed.len()];
     let mut place: Vec<Option<usize>> = vec![None; needed.len()];
@@ -145,6 +152,61 @@ pub fn cycles(needed: &[Vec<(usize, Span)>]) -> Vec<(Span, Vec<usize>)> {
         }
     }
     cycles
+}
+
+/// The deployers of one snapshot, and the overlays that each deploys.
+pub(crate) struct Controllers<'a> {
+    pub(super) overlays: &'a Overlays,
+    pub(super) deployers: Vec<Deployer>,
+    /// By deployer.
+    pub(super) deployed: Vec<Vec<&'a Overlay>>,
+    /// By deployer: what it waits for, and where that is written.
+    pub(super) waits_for: Vec<Vec<(usize, Span)>>,
+}
+
+impl<'a> Controllers<'a> {
+    /// Reads the deployers in the folders that `controllers` names.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub(crate) fn read(
+        config: &Config,
+        files: &ParsedFiles,
+        tree: &dyn Tree,
+        overlays: &'a Overlays,
+    ) -> Result<Self, FactsError> {
+        let mut controllers = Self { overlays, deployers: Vec::new(), deployed: Vec::new(), waits_for: Vec::new() };
+        if config.controllers.is_empty() {
+            return Ok(controllers);
+        }
+        controllers.deployers = deployers(tree, files, &config.controllers)?;
+        controllers.waits_for = needed(&controllers.deployers);
+        let scanner = Scanner::new(files, tree);
+        for deployer in &controllers.deployers {
+            let mut found = Vec::new();
+            for folder in &deployer.folders {
+                let scan = scanner.scan(folder)?;
+                found.extend(std::iter::once(folder).chain(&scan.roots).filter_map(|path| overlays.at(path)));
+            }
+            controllers.deployed.push(found);
+        }
+        Ok(controllers)
+    }
+
+    /// The apps that must be there before an overlay's, and where that is written.
+    pub(crate) fn needs(&self, overlay: &Overlay) -> Vec<(String, Span)> {
+        let mut needs = Vec::new();
+        for (deployed, waits_for) in self.deployed.iter().zip(&self.waits_for) {
+            if !deployed.iter().any(|other| other.path == overlay.path) {
+                continue;
+            }
+            for (other, span) in waits_for {
+                let apps = self.deployed[*other].iter().filter(|other| other.environment == overlay.environment);
+                needs.extend(apps.map(|other| (other.app.clone(), *span)));
+            }
+        }
+        needs
+    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,145 @@
-//! What is known about a change besides its renderings: what it touches, what was live where, who owns what, who has
-//! approved, and the calendar.
+//! What a rule is told besides renderings, one file a fact; and what facts are made from.
+//!
+//! Facts: [`promotions`], [`combinations`], [`versions`], [`freezes`], [`owners`], and [`state`], which describes a
+//! rendering. They are made from the base branch's history ([`look_back`] as far as one question needs, [`full_history`] for
+//! all of it), CODEOWNERS, review facts, controllers in the repository and their reports. [`context`] holds what they share.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 pub use approvals::{Review, ReviewError, Reviewer};
-pub use change::{Bot, Change, first_changed_line};
-pub use controllers::{Deployer, cycles, deployers, needed};
-pub use evidence::{Applied, Deployed, EvidenceError, deployed, read_applied};
-pub use history::{Depth, History, HistoryError, Stay};
-pub use owners::{OWNERS_PLACES, OwnerRule, Owners};
-pub use timeline::{Gap, Live, Stretch, Timeline};
-pub use versions::{Versions, VersionsFile, WrittenVersions, versions};
+pub use change::{Change, first_changed_line};
+pub use codeowners::{CODEOWNERS_PLACES, Codeowners, OwnerRule};
+pub use context::{Clock, Context, ReadOnDemand};
+pub use error::FactsError;
+pub use full_history::{FullHistory, Gap, ImageStay, Live};
+pub use handle::{Handle, Handles, Target};
+pub use look_back::{Depth, HistoryError, LookBack, Stay};
+pub use promotions::environments_below;
+pub use reports::{Applied, Deployed, ReportError, deployed, read_applied};
+pub use state::StateInput;
+pub use versions::{Versions, VersionsFile, WrittenVersion, WrittenVersions, versions};
+
+use crate::model::Case;
+use crate::span::Span;
+use combinations::Combination;
+use freezes::ActiveFreeze;
+use order::OrderFault;
+use owners::{FileOwners, OverlayOwners, OwnersFacts};
+use promotions::Promotion;
+use versions::VersionsFacts;
 
 mod approvals;
 mod change;
+mod codeowners;
+pub mod combinations;
+mod context;
 mod controllers;
-mod evidence;
-mod history;
-mod owners;
-mod timeline;
-mod versions;
+mod error;
+pub mod freezes;
+mod full_history;
+mod handle;
+mod look_back;
+pub mod order;
+pub mod owners;
+pub mod promotions;
+mod reports;
+pub mod state;
+pub mod versions;
+
+/// A fact that a rule cannot do without.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+pub enum Need {
+    /// What was live where.
+    History,
+    /// Who owns what.
+    Owners,
+    /// Who has approved.
+    Review,
+}
+
+impl Need {
+    /// The name that rules and reports use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Owners => "owners",
+            Self::Review => "review",
+        }
+    }
+}
+
+/// Facts about one overlay, or about the change as a whole.
+#[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Facts {
+    /// Images that enter the environment, and where their content was live.
+    pub promotions: Vec<Promotion>,
+    /// Combinations that what enters makes with other apps.
+    pub combinations: Vec<Combination>,
+    /// What the committed file of versions says of the overlay; `null` where none is configured.
+    pub versions: Option<VersionsFacts>,
+    /// What is newly wrong with the order of controllers; only for the change as a whole.
+    pub order: Vec<OrderFault>,
+    /// Who owns what, and who has approved it.
+    pub owners: OwnersFacts,
+    /// Freezes of the environment that are active.
+    pub freezes: Vec<ActiveFreeze>,
+}
+
+impl Facts {
+    /// The facts about an overlay that the change affects or, with `--all`, may not affect. `own` is the line that stands
+    /// for the overlay as a whole. History is only read where a rule needs it.
+    ///
+    /// # Errors
+    /// When a fact that is needed cannot be found out.
+    pub fn of_case(
+        context: &Context<'_>,
+        case: &Case<'_>,
+        own: Handle,
+        needs: &BTreeSet<Need>,
+        handles: &mut Handles,
+    ) -> Result<Self, FactsError> {
+        let overlay = Some(OverlayOwners::of(context, case, handles));
+        let mut facts = Self { owners: OwnersFacts { overlay, files: Vec::new() }, ..Self::default() };
+        let side = &case.rendered.head;
+        facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
+        if case.is_affected {
+            facts.freezes = ActiveFreeze::of(context, case, handles);
+            if needs.contains(&Need::History) && case.rendered.head.error.is_none() {
+                facts.promotions = Promotion::of(context, case, handles)?;
+                facts.combinations = Combination::of(context, case, &facts.promotions, handles)?;
+            }
+        }
+        Ok(facts)
+    }
+
+    /// The facts about the base's own state of an overlay.
+    ///
+    /// # Errors
+    /// When a fact that is needed cannot be found out.
+    pub fn of_base(
+        context: &Context<'_>,
+        case: &Case<'_>,
+        own: Handle,
+        handles: &mut Handles,
+    ) -> Result<Self, FactsError> {
+        let overlay = Some(OverlayOwners::of(context, case, handles));
+        let side = &case.rendered.base;
+        let versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().base, own, handles)?;
+        Ok(Self { versions, owners: OwnersFacts { overlay, files: Vec::new() }, ..Self::default() })
+    }
+
+    /// The facts about the change as a whole. The owners of the lines in `asked` must approve for an environment already.
+    ///
+    /// # Errors
+    /// When a fact that is needed cannot be found out.
+    pub fn of_change(context: &Context<'_>, asked: &BTreeSet<Span>, handles: &mut Handles) -> Result<Self, FactsError> {
+        let files = FileOwners::of_change(context, asked, handles)?;
+        let order = OrderFault::of_change(context, handles)?;
+        Ok(Self { owners: OwnersFacts { overlay: None, files }, order, ..Self::default() })
+    }
+}

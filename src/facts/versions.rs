@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::Context;
+use super::handle::{Handle, Handles};
 use crate::kustomize::ParsedFiles;
-use crate::model::Image;
+use crate::model::{Image, Overlay, OverlayFilter, RenderedOverlay};
 use crate::sources::{RepoPath, Tree, TreeError};
 use crate::span::Span;
-use crate::yaml::{Dialect, Node, Source, Step, parse};
+use crate::yaml::{Dialect, Key, Mapping, Node, Source, Step, parse};
 
 /// Versions by repository: the digest, else the tag; several of one repository stand side by side.
 pub type Versions = BTreeMap<String, String>;
 
 /// What the file holds: versions by app and environment.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct VersionsFile {
     schema: &'static str,
     apps: BTreeMap<String, BTreeMap<String, Versions>>,
@@ -79,25 +82,110 @@ impl WrittenVersions {
         Ok(Some(Self { file: Span { file, start, end }, root: documents.into_iter().next() }))
     }
 
-    /// What the file says that an app runs in an environment, and where each version is written; where that begins.
+    /// What the file says that an app runs in an environment.
     #[must_use]
-    pub fn of(&self, app: &str, environment: &str) -> (BTreeMap<String, (String, Span)>, Span) {
-        let Some((environments, key)) = self.root.as_ref().and_then(|root| {
-            let apps = root.get("apps")?.as_mapping()?;
-            apps.iter().find(|(key, _)| &*key.text == app).map(|(key, node)| (node, key.span))
-        }) else {
-            return (BTreeMap::new(), self.file);
+    pub fn of(&self, app: &str, environment: &str) -> WrittenRows {
+        let Some((environments, place)) = self.root.as_ref().and_then(|root| entry(root.get("apps")?, app)) else {
+            return WrittenRows { versions: BTreeMap::new(), place: self.file };
         };
-        let found = environments.as_mapping().and_then(|mapping| {
-            mapping.iter().find(|(key, _)| &*key.text == environment).map(|(key, node)| (node, key.span))
-        });
-        let Some((node, key)) = found else { return (BTreeMap::new(), key) };
-        let rows = node.as_mapping().into_iter().flat_map(crate::yaml::Mapping::iter);
-        let rows = rows.map(|(key, value)| {
-            let version = value.as_text().unwrap_or_default().to_owned();
-            (key.text.to_string(), (version, value.origin.span))
-        });
-        (rows.collect(), key)
+        let Some((node, place)) = entry(environments, environment) else {
+            return WrittenRows { versions: BTreeMap::new(), place };
+        };
+        let row = |(key, value): (&Key, &Node)| {
+            let text = value.as_text().unwrap_or_default().to_owned();
+            (key.text.to_string(), WrittenVersion { text, span: value.origin.span })
+        };
+        let versions = node.as_mapping().into_iter().flat_map(Mapping::iter).map(row).collect();
+        WrittenRows { versions, place }
+    }
+}
+
+/// The value of a key, and where the key is written.
+fn entry<'a>(node: &'a Node, key: &str) -> Option<(&'a Node, Span)> {
+    let mapping = node.as_mapping()?;
+    Some((mapping.get(key)?, mapping.key(key)?.span))
+}
+
+/// What the file says of one app in one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenRows {
+    /// Versions by repository.
+    pub versions: BTreeMap<String, WrittenVersion>,
+    /// Where they begin, or the closest place above.
+    pub place: Span,
+}
+
+/// One version in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenVersion {
+    /// The version, or several with blanks between them.
+    pub text: String,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// The committed file of versions beside what is rendered.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct VersionsFacts {
+    /// The file.
+    pub file: String,
+    /// Every repository that either side names.
+    pub rows: Vec<VersionRow>,
+}
+
+/// One repository.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct VersionRow {
+    /// Where the version is, or would be, written.
+    pub at: Handle,
+    /// The repository.
+    pub repository: String,
+    /// The version in the file.
+    pub written: Option<String>,
+    /// The version that is rendered.
+    pub rendered: Option<String>,
+}
+
+impl VersionsFacts {
+    /// What the committed file of versions says of an overlay; `None` where none is configured, or the side does not render.
+    /// Of several overlays of an app in one environment none is expected to run all that is written.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn of(
+        context: &Context<'_>,
+        overlay: &Overlay,
+        side: &RenderedOverlay,
+        tree: &dyn Tree,
+        own: Handle,
+        handles: &mut Handles,
+    ) -> Result<Option<Self>, TreeError> {
+        let Some(path) = context.config.versions.as_ref().filter(|_| side.renders()) else { return Ok(None) };
+        let environment = &context.config.environments[overlay.environment].name;
+        let file = path.to_string();
+        let rendered = versions(side.state.images.iter().map(|used| &used.image));
+        let Some(written) = WrittenVersions::read(tree, context.files, path)? else {
+            let row =
+                |(repository, version)| VersionRow { at: own, repository, written: None, rendered: Some(version) };
+            return Ok(Some(Self { file, rows: rendered.into_iter().map(row).collect() }));
+        };
+        let WrittenRows { versions: mut written, place } = written.of(&overlay.app, environment);
+        let same_place = OverlayFilter { app: Some(&overlay.app), environment: Some(overlay.environment) };
+        let is_alone = context.overlays.head.all.iter().filter(|other| same_place.accepts(other)).count() < 2;
+        let mut rows = Vec::new();
+        for (repository, version) in rendered {
+            let (text, span) = written.remove(&repository).map_or((None, place), |row| (Some(row.text), row.span));
+            let is_one_of =
+                |text: &String| !is_alone && version.split(' ').all(|it| text.split(' ').any(|one| it == one));
+            let written = if text.as_ref().is_some_and(is_one_of) { Some(version.clone()) } else { text };
+            rows.push(VersionRow { at: handles.place(span), repository, written, rendered: Some(version) });
+        }
+        for (repository, row) in written.into_iter().filter(|_| is_alone) {
+            rows.push(VersionRow { at: handles.place(row.span), repository, written: Some(row.text), rendered: None });
+        }
+        Ok(Some(Self { file, rows }))
     }
 }
 
@@ -117,14 +205,12 @@ mod tests {
         let (parsed, path) = (ParsedFiles::default(), RepoPath::new("versions.json").unwrap());
         let tree = MemoryTree::new([("versions.json", &*file.text())]);
         let written = WrittenVersions::read(&tree, &parsed, &path).unwrap().unwrap();
-        let (rows, place) = written.of("shop/api", "production");
-        assert_eq!(
-            rows.iter().map(|(name, (version, _))| (name.clone(), version.clone())).collect::<Versions>(),
-            versions
-        );
-        assert_eq!(parsed.files.slice(place), "\"production\"");
-        assert_eq!(written.of("web", "production"), (BTreeMap::new(), written.file));
+        let rows = written.of("shop/api", "production");
+        let texts: Versions = rows.versions.iter().map(|(name, row)| (name.clone(), row.text.clone())).collect();
+        assert_eq!(texts, versions);
+        assert_eq!(parsed.files.slice(rows.place), "\"production\"");
+        assert_eq!(written.of("web", "production"), WrittenRows { versions: BTreeMap::new(), place: written.file });
         let broken = MemoryTree::new([("versions.json", "{")]);
-        assert!(WrittenVersions::read(&broken, &parsed, &path).unwrap().unwrap().of("a", "b").0.is_empty());
+        assert!(WrittenVersions::read(&broken, &parsed, &path).unwrap().unwrap().of("a", "b").versions.is_empty());
     }
 }

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 
 use super::{GateError, read_config};
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
-use crate::model::{Only, Overlay, Overlays, discover};
+use crate::model::{Overlay, OverlayFilter, Overlays, discover};
 use crate::report::diff::Difference;
-use crate::sources::{self, Judged, RepoPath, Tree};
+use crate::sources::{self, Comparison, RepoPath, Tree};
 use crate::yaml::Node;
 
 /// What a change does, overlay by overlay; only those that it can reach are rendered.
@@ -16,7 +16,7 @@ use crate::yaml::Node;
 /// # Errors
 /// When a side cannot be read, or the configuration is wrong.
 pub fn of_change(
-    judged: &Judged,
+    judged: &Comparison,
     parsed: &ParsedFiles,
     app: Option<&str>,
     environment: Option<&str>,
@@ -24,22 +24,20 @@ pub fn of_change(
     let (base_tree, head_tree): (&dyn Tree, &dyn Tree) = (&judged.base_tree, &*judged.head_tree);
     let config = read_config(base_tree, parsed)?;
     let environment = environment.map(|name| super::environment(&config, name)).transpose()?;
-    let only = Only { app, environment };
+    let only = OverlayFilter { app, environment };
     let changes = sources::changed(base_tree, head_tree)?;
     let scanners = (Scanner::new(parsed, base_tree), Scanner::new(parsed, head_tree));
     let overlays = |tree, scanner: &Scanner<'_>, known: Option<&Overlays>| {
-        discover(&config, &sources::list(tree)?, scanner, known).map_err(GateError::Unreadable)
+        Ok::<_, GateError>(discover(&config, &sources::list(tree)?, scanner, known)?)
     };
     let base = overlays(base_tree, &scanners.0, None)?;
     let head = overlays(head_tree, &scanners.1, Some(&base))?;
     let union: BTreeSet<&Overlay> = base.all.iter().chain(&head.all).collect();
     let mut affected = Vec::new();
     for overlay in union {
-        let reaches = |scanner: &Scanner<'_>| {
-            let reach = scanner.reach(&overlay.path).map_err(GateError::Unreadable)?;
-            Ok::<_, GateError>(reach.closure.touches(&changes))
-        };
-        if only.wants(overlay) && (reaches(&scanners.0)? || reaches(&scanners.1)?) {
+        let reaches =
+            |scanner: &Scanner<'_>| Ok::<_, GateError>(scanner.scan(&overlay.path)?.closure.touches(&changes));
+        if only.accepts(overlay) && (reaches(&scanners.0)? || reaches(&scanners.1)?) {
             affected.push(overlay);
         }
     }
@@ -69,9 +67,9 @@ pub fn of_environments(
     let (config, overlays) = super::overlays(tree, parsed)?;
     let [from, to] = [super::environment(&config, environments[0])?, super::environment(&config, environments[1])?];
     let renderer = Renderer::new(parsed, tree, Options::default());
-    let only = Only { app, environment: Some(to) };
+    let only = OverlayFilter { app, environment: Some(to) };
     let mut pairs = Vec::new();
-    for overlay in overlays.all.iter().filter(|overlay| only.wants(overlay)) {
+    for overlay in overlays.all.iter().filter(|overlay| only.accepts(overlay)) {
         let counterparts = overlays.counterparts(overlay, from);
         pairs.extend(counterparts.into_iter().map(|other| (other, overlay)));
     }

@@ -1,159 +1,67 @@
-//! The gate: finds both sides of a change, gathers facts for every overlay that it affects, asks the rules.
+//! The gate: a walk that goes forward. The trusted side says what judges ([`trusted`]); the change says what it reaches
+//! ([`reached`]), overlay by overlay a case, rendered before and after; each case is judged on its own, on all cores
+//! ([`judgement`]); then the change as a whole.
 //!
-//! It coordinates the stages and is none itself: what a stage knows stays there.
+//! It puts the stages together and is none itself: what a stage knows stays there.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::{DateTime, Utc};
 use rayon::prelude::*;
 
-use crate::config::{self, Config, ConfigError};
-use crate::facts::{
-    Applied, Change, EvidenceError, HistoryError, OWNERS_PLACES, Owners, Review, ReviewError, VersionsFile, versions,
-};
-use crate::finding::{Finding, Label, Place, Severity};
-use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
-use crate::model::{Image, Only, Overlay, Overlays, State, Unjudged, discover};
-use crate::policy::{self, Document, Engine, Handles, PolicyError, Raised, Rule, Scope as RuleScope, Settings};
-use crate::report::check::Report;
-use crate::sources::{self, Content, Entry, Judged, Listing, RepoPath, Repository, RepositoryError, Tree, TreeError};
+use crate::config::Config;
+use crate::facts::{Clock, Context, Need, ReadOnDemand, VersionsFile, versions};
+use crate::finding::{Finding, Severity};
+use crate::kustomize::{Options, ParsedFiles, Renderer, Scanner};
+use crate::model::{Image, Overlay, Overlays, State, Unjudged, discover};
+use crate::policy::{Engine, Rule, RuleInput};
+use crate::report::check::{AffectedOverlay, Report};
+use crate::sources::{self, Tree};
+use crate::span::Span;
+use crate::words::quoted;
 
-use documents::Documents;
+use judgement::Judge;
+use reached::{Candidate, Reached, nothing_found};
+use trusted::{Trusted, read_config};
 
 pub use difference::{of_change, of_environments};
-pub use promote::{Wish, promote};
+pub use error::GateError;
+pub use promote::{PromoteError, PromotionRequest, promote};
+pub use request::{NamedText, Request, Selection, Trust};
+pub use trusted::environment;
 
-mod combinations;
 mod difference;
-mod documents;
+mod error;
+mod judgement;
 mod promote;
-mod promotions;
-
-/// What is to be judged.
-pub struct Request<'a> {
-    /// Where the history is.
-    pub repository: &'a Repository,
-    /// The two sides.
-    pub judged: &'a Judged,
-    /// Whose configuration, CODEOWNERS and freezes count: the head's, for trying them out, or else the base's.
-    pub trusts_head: bool,
-    /// Whether overlays are judged that the change does not affect.
-    pub all: bool,
-    /// Only this environment.
-    pub environment: Option<&'a str>,
-    /// Only this app.
-    pub app: Option<&'a str>,
-    /// Only this rule.
-    pub rule: Option<&'a str>,
-    /// The time of the judgement.
-    pub now: DateTime<Utc>,
-    /// The review file's name and text.
-    pub review: Option<(&'a str, &'a str)>,
-    /// What controllers report as applied; `None` where nobody was asked.
-    pub applied: Option<&'a [Applied]>,
-}
-
-impl<'a> Request<'a> {
-    /// Everything that the change affects, by the base's rules.
-    #[must_use]
-    pub fn new(repository: &'a Repository, judged: &'a Judged, now: DateTime<Utc>) -> Self {
-        Self {
-            repository,
-            judged,
-            trusts_head: false,
-            all: false,
-            environment: None,
-            app: None,
-            rule: None,
-            now,
-            review: None,
-            applied: None,
-        }
-    }
-}
-
-/// Why the gate cannot decide: exit code 2.
-#[derive(Debug, thiserror::Error, miette::Diagnostic)]
-pub enum GateError {
-    /// The repository or a revision.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Repository(#[from] RepositoryError),
-    /// A snapshot.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Tree(#[from] TreeError),
-    /// History.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    History(#[from] HistoryError),
-    /// A rule.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Policy(#[from] PolicyError),
-    /// The review file.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Review(#[from] ReviewError),
-    /// A controller's report.
-    #[error(transparent)]
-    #[diagnostic(transparent)]
-    Evidence(#[from] EvidenceError),
-    /// The configuration; every problem is told.
-    #[error("the configuration has {} problem(s)", .0.len())]
-    Config(Vec<ConfigError>),
-    /// A snapshot, seen while rendering.
-    #[error("{0}")]
-    Unreadable(RenderError),
-    /// The repository holds nothing to judge, or not where it must be.
-    #[error("{message}")]
-    #[diagnostic(help("{help}"))]
-    Unfit {
-        /// What is wrong with it.
-        message: String,
-        /// What to do.
-        help: String,
-    },
-    /// A place that a rule named is none of those that it was given.
-    #[error("the rule `{rule}` points at handle {handle}, which it was not given")]
-    #[diagnostic(help("this is a mistake in the rule: `at` must be a handle of the input"))]
-    Handle {
-        /// The rule.
-        rule: String,
-        /// What it handed back.
-        handle: usize,
-    },
-}
-
-/// The snapshots and what is known of them before anything is rendered.
-struct Sides<'a> {
-    judged: &'a Judged,
-    parsed: &'a ParsedFiles,
-    config: Config,
-    owners: Owners,
-    base: Overlays,
-    head: Overlays,
-    change: Change,
-}
-
-/// One overlay to judge: it may be missing on one side.
-struct Subject<'a> {
-    overlay: &'a Overlay,
-    in_base: bool,
-    in_head: bool,
-}
+mod reached;
+mod request;
+mod trusted;
 
 /// Judges a change.
 ///
 /// # Errors
 /// When the gate cannot decide.
-pub fn judge(request: &Request<'_>, parsed: &ParsedFiles) -> Result<Report, GateError> {
-    let mut findings = Vec::new();
-    let report = run(request, parsed, &mut |asked: &Asked<'_>| {
-        findings.extend(asked.findings()?);
-        Ok(())
-    })?;
-    Ok(finished(report, findings, parsed))
+pub fn judge(request: &Request<'_>, files: &ParsedFiles) -> Result<Report, GateError> {
+    let trusted = Trusted::read(request, files)?;
+    let reached = Reached::find(request, files, &trusted)?;
+    let candidates = reached.asked_for(request, &trusted.config)?;
+    let context = context(request, files, &trusted, &reached);
+    let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
+    let outcomes = candidates.par_iter().map(|candidate| outcome(&judge, &reached, candidate));
+    let mut judged = Vec::new();
+    for outcome in outcomes.collect::<Vec<_>>() {
+        judged.extend(outcome?);
+    }
+    let mut findings: Vec<Finding> = judged.iter_mut().flat_map(|outcome| outcome.findings.drain(..)).collect();
+    if judges_change(request, &trusted) {
+        findings.extend(judge.judge_change(&asked_lines(&judged))?);
+    }
+    findings.sort_by_cached_key(|finding| {
+        let place = files.files.location(finding.primary.span);
+        let overlay = finding.place.clone();
+        (place.path, place.line, place.column, finding.rule.clone(), overlay, finding.message.clone())
+    });
+    Ok(report(&judge, &reached, &judged, findings))
 }
 
 /// Hands every document that the rules would see to `show`.
@@ -162,362 +70,164 @@ pub fn judge(request: &Request<'_>, parsed: &ParsedFiles) -> Result<Report, Gate
 /// When the documents cannot be made.
 pub fn show_facts(
     request: &Request<'_>,
-    parsed: &ParsedFiles,
-    show: &mut dyn FnMut(&Document) -> Result<(), GateError>,
+    files: &ParsedFiles,
+    show: &mut dyn FnMut(&RuleInput),
 ) -> Result<(), GateError> {
-    run(request, parsed, &mut |asked: &Asked<'_>| show(&asked.head.0)).map(drop)
+    let trusted = Trusted::read(request, files)?;
+    let reached = Reached::find(request, files, &trusted)?;
+    let candidates = reached.asked_for(request, &trusted.config)?;
+    let context = context(request, files, &trusted, &reached);
+    let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
+    let mut asked = BTreeSet::new();
+    for candidate in &candidates {
+        if let Some(case) = reached.case(candidate, &context, request.selection)? {
+            asked.extend(crate::facts::owners::line_of_environment(&context, &case));
+            show(&judge.document(&case)?.input);
+        }
+    }
+    if judges_change(request, &trusted) {
+        show(&judge.document_of_change(&asked)?.input);
+    }
+    Ok(())
 }
 
-fn finished(mut report: Report, mut findings: Vec<Finding>, parsed: &ParsedFiles) -> Report {
-    let files = &parsed.files;
-    findings.sort_by_cached_key(|finding| {
-        let place = files.location(finding.primary.span);
-        (place.path, place.line, place.column, finding.rule.clone(), finding.place.clone(), finding.message.clone())
+fn context<'a>(
+    request: &'a Request<'_>,
+    files: &'a ParsedFiles,
+    trusted: &'a Trusted,
+    reached: &'a Reached<'_>,
+) -> Context<'a> {
+    let renderer = |tree: &'a dyn Tree| Renderer::new(files, tree, Options::default());
+    Context {
+        repository: request.repository,
+        files,
+        comparison: request.comparison,
+        config: &trusted.config,
+        owners: &trusted.owners,
+        change: &trusted.change,
+        overlays: reached.overlays.as_ref(),
+        review: trusted.review.as_ref(),
+        reports: request.reports,
+        clock: Clock::new(request.now),
+        renderers: request.comparison.trees().map(renderer),
+        on_demand: ReadOnDemand::default(),
+    }
+}
+
+/// What became of one overlay that was judged.
+struct Outcome<'a> {
+    overlay: &'a Overlay,
+    is_affected: bool,
+    /// The references of the images that it runs.
+    images: Vec<String>,
+    /// The CODEOWNERS line whose owners must approve for its environment.
+    asked_line: Option<Span>,
+    findings: Vec<Finding>,
+}
+
+fn outcome<'a>(
+    judge: &Judge<'_>,
+    reached: &Reached<'_>,
+    candidate: &Candidate<'a>,
+) -> Result<Option<Outcome<'a>>, GateError> {
+    let Some(case) = reached.case(candidate, judge.context, judge.request.selection)? else { return Ok(None) };
+    let images = case.rendered.head.state.images.iter().map(|used| used.image.reference.clone());
+    Ok(Some(Outcome {
+        overlay: case.overlay,
+        is_affected: case.is_affected,
+        images: images.collect(),
+        asked_line: crate::facts::owners::line_of_environment(judge.context, &case),
+        findings: judge.judge(&case)?,
+    }))
+}
+
+fn asked_lines(judged: &[Outcome<'_>]) -> BTreeSet<Span> {
+    judged.iter().filter_map(|outcome| outcome.asked_line).collect()
+}
+
+/// The change as a whole is judged where it is asked about as a whole.
+fn judges_change(request: &Request<'_>, trusted: &Trusted) -> bool {
+    !trusted.change.files.is_empty() && request.app.is_none() && request.environment.is_none()
+}
+
+fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], findings: Vec<Finding>) -> Report {
+    let Judge { request, trusted, context, .. } = judge;
+    let comparison = request.comparison;
+    let environments: BTreeSet<usize> = judged.iter().map(|outcome| outcome.overlay.environment).collect();
+    let images: HashSet<&String> = judged.iter().flat_map(|outcome| &outcome.images).collect();
+    let mut affected: Vec<&Overlay> =
+        judged.iter().filter(|outcome| outcome.is_affected).map(|outcome| outcome.overlay).collect();
+    affected.sort_by_key(|overlay| (&overlay.app, std::cmp::Reverse(overlay.environment), &overlay.path));
+    let affected = affected.into_iter().map(|overlay| AffectedOverlay {
+        app: overlay.app.clone(),
+        environment: trusted.config.environments[overlay.environment].name.clone(),
+        path: overlay.path.to_string(),
     });
-    report.findings = findings;
-    report
-}
-
-/// One document with the rules that are to see it.
-struct Asked<'a> {
-    engine: &'a Engine,
-    rules: &'a [Rule],
-    settings: &'a Settings,
-    config: &'a Config,
-    overlay: Option<&'a Overlay>,
-    scope: RuleScope,
-    without: &'a [&'static str],
-    only: Option<&'a str>,
-    head: (Document, Handles),
-    /// The base against itself, to know what it has already.
-    base: Option<(Document, Handles)>,
-}
-
-impl Asked<'_> {
-    fn findings(&self) -> Result<Vec<Finding>, GateError> {
-        let found = self.evaluate(&self.head)?;
-        let known: HashSet<_> = match &self.base {
-            Some(base) if !found.is_empty() => self.evaluate(base)?.iter().map(Finding::identity).collect(),
-            _ => HashSet::new(),
-        };
-        // What does not render hides what it would run: a change to it is never what the base has already.
-        let is_hidden =
-            self.head.0.head.error.is_some() && self.head.0.overlay.as_ref().is_some_and(|overlay| overlay.affected);
-        let mark = |mut finding: Finding| {
-            finding.existing = !is_hidden && known.contains(&finding.identity());
-            finding
-        };
-        Ok(found.into_iter().map(mark).collect())
-    }
-
-    fn evaluate(&self, (document, handles): &(Document, Handles)) -> Result<Vec<Finding>, GateError> {
-        let environment = self.overlay.map(|overlay| &self.config.environments[overlay.environment]);
-        let mut asked = None;
-        let mut findings = Vec::new();
-        for rule in self.rules {
-            let severity = self.settings.severity(rule, self.config, environment);
-            let lacks = rule.metadata.custom.needs.iter().any(|need| self.without.contains(&need.as_str()));
-            let left_out =
-                self.only.is_some_and(|only| only != rule.id) || !rule.metadata.custom.scope.contains(&self.scope);
-            if severity == Severity::Off || lacks || left_out {
-                continue;
-            }
-            let asked = match &mut asked {
-                Some(asked) => asked,
-                none => none.insert(self.engine.ask(document)?),
-            };
-            for raised in asked.evaluate(rule)? {
-                findings.push(self.finding(rule, severity, raised, handles)?);
-            }
-        }
-        Ok(findings)
-    }
-
-    fn finding(
-        &self,
-        rule: &Rule,
-        severity: Severity,
-        raised: Raised,
-        handles: &Handles,
-    ) -> Result<Finding, GateError> {
-        let resolve = |handle: usize| handles.get(handle).ok_or(GateError::Handle { rule: rule.id.to_owned(), handle });
-        let target = resolve(raised.at)?;
-        let mut related = Vec::new();
-        for place in &raised.related {
-            related.push(Label { span: resolve(place.at)?.span, text: place.message.clone() });
-        }
-        related.extend(target.history.iter().cloned());
-        related.retain(|label| label.span != target.span);
-        let place = self.overlay.map(|overlay| Place {
-            app: overlay.app.clone(),
-            environment: self.config.environments[overlay.environment].name.clone(),
-            overlay: overlay.path.to_string(),
-        });
-        let place = place.unwrap_or(Place { app: String::new(), environment: String::new(), overlay: String::new() });
-        Ok(Finding {
-            rule: rule.id.to_owned(),
-            severity,
-            message: raised.message,
-            primary: Label { span: target.span, text: raised.label.unwrap_or_default() },
-            related,
-            notes: raised.notes,
-            help: Some(raised.help.unwrap_or_else(|| rule.metadata.custom.help.clone())),
-            place,
-            object: target.object.clone(),
-            path: target.path.clone(),
-            subject: raised.subject,
-            existing: false,
-        })
+    Report {
+        base: comparison.base.id.to_string(),
+        head: comparison.head.as_ref().map(|head| head.id.to_string()),
+        head_name: comparison
+            .head
+            .as_ref()
+            .map_or_else(|| comparison.head_tree.name().to_owned(), |head| head.id.short()),
+        now: request.now,
+        valid_until: context.clock.next_change(),
+        overlays: reached.candidates().len(),
+        affected: affected.collect(),
+        judged: judged.len(),
+        images: images.len(),
+        rules: rules_asked(judge, &environments),
+        not_judged: not_judged(&reached.unjudged, request, trusted),
+        findings,
     }
 }
 
-fn run(
-    request: &Request<'_>,
-    parsed: &ParsedFiles,
-    ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
-) -> Result<Report, GateError> {
-    let judged = request.judged;
-    let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
-    let trusted: &dyn Tree = if request.trusts_head { &*judged.head_tree } else { &judged.base_tree };
-    let config = read_config(trusted, parsed)?;
-    let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
-    // Once merged it judges every change; one that cannot be read would close the gate for all of them.
-    policy::settings(&read_config(&*judged.head_tree, parsed)?, rules).map_err(GateError::Config)?;
-    check_filters(request, &config, rules)?;
-    let head = judged.head.as_ref().map(|head| head.id.to_string());
-    let review = request.review.map(|(path, text)| Review::read(path, text, head.as_deref())).transpose()?;
-    for place in OWNERS_PLACES {
-        read_trusted(trusted, place)?;
-    }
-    let owners = Owners::read(trusted, parsed)?;
-    let change = read_change(judged, review.as_ref())?;
-    let listing = sources::list(&judged.base_tree)?;
-    let base_scanner = Scanner::new(parsed, &judged.base_tree);
-    let base = discover(&config, &listing, &base_scanner, None).map_err(GateError::Unreadable)?;
-    let mut reaching = reaching(request, &base, &base_scanner, &listing, &change)?;
-    let head_scanner = base_scanner.for_tree(&*judged.head_tree, &change.files);
-    let listing = listing.after(&*judged.head_tree, &change.files)?;
-    let head = discover(&config, &listing, &head_scanner, Some(&base)).map_err(GateError::Unreadable)?;
-    let in_head = self::reaching(request, &head, &head_scanner, &listing, &change)?;
-    let is_asked = |path: &&RepoPath| request.all || change.files.binary_search(path).is_ok();
-    let files: Vec<RepoPath> = listing.files.iter().filter(is_asked).cloned().collect();
-    let unjudged = Unjudged::beside(&head, &config, &in_head, &files, &head_scanner).map_err(GateError::Unreadable)?;
-    reaching.extend(in_head);
-    if base.all.is_empty() && head.all.is_empty() {
-        return Err(nothing(&config));
-    }
-    let sides = Sides { judged, parsed, config, owners, base, head, change };
-    let mut run = Run {
-        request,
-        rules,
-        settings: &settings,
-        engine: Engine::new(rules)?,
-        sides: &sides,
-        without: if review.is_some() { &[] } else { &["review"] },
-        reaching,
-        base: (base_scanner, Renderer::new(parsed, &judged.base_tree, Options::default())),
-        head: head_scanner,
-        documents: Documents::new(&sides, request, review.as_ref(), settings.parameters.clone()),
-        images: HashSet::new(),
-        environments: BTreeSet::new(),
+/// How many rules weigh anything in any environment that was judged, and have the facts that they need.
+fn rules_asked(judge: &Judge<'_>, environments: &BTreeSet<usize>) -> usize {
+    let Trusted { rules, settings, config, .. } = judge.trusted;
+    let weighs = |rule: &&Rule| {
+        let severity = |at: &usize| settings.severity(rule, config, Some(&config.environments[*at]));
+        environments.iter().any(|at| severity(at) != Severity::Off)
     };
-    let mut report = run.empty_report();
-    let subjects = subjects(&sides, request);
-    if subjects.is_empty() {
-        return Err(no_match(request));
-    }
-    for subject in &subjects {
-        run.overlay(subject, &mut report, ask)?;
-    }
-    if !sides.change.files.is_empty() && request.app.is_none() && request.environment.is_none() {
-        let document = run.documents.of_change()?;
-        ask(&run.asked(None, RuleScope::Change, document, None))?;
-    }
-    report.images = run.images.len();
-    report.rules = run.rules_asked();
-    report.valid_until = run.documents.valid_until();
-    report.affected.sort_by_cached_key(|(app, environment, path)| {
-        (app.clone(), std::cmp::Reverse(sides.config.environment(environment)), path.clone())
-    });
-    report.not_judged = left_out(&unjudged, request, review.is_some(), rules);
-    Ok(report)
+    let is_asked = |rule: &&Rule| judge.request.rule.is_none_or(|only| only == rule.id);
+    rules.iter().filter(is_asked).filter(|rule| judge.trusted.has_facts_for(rule)).filter(weighs).count()
 }
 
-/// The folders of one side that the change can reach, or all.
-fn reaching(
-    request: &Request<'_>,
-    overlays: &Overlays,
-    scanner: &Scanner<'_>,
-    listing: &Listing,
-    change: &Change,
-) -> Result<BTreeSet<RepoPath>, GateError> {
-    let folders: Vec<RepoPath> = overlays.folders.iter().cloned().collect();
-    if request.all {
-        // Every one of them is asked about later.
-        for reached in folders.par_iter().map(|folder| scanner.reach(folder)).collect::<Vec<_>>() {
-            reached.map_err(GateError::Unreadable)?;
-        }
-        return Ok(overlays.folders.clone());
+/// Says what was not judged, so that a green tick claims no more than it stands for.
+fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> Vec<String> {
+    let mut left_out = Vec::new();
+    let needs_review = trusted.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Review));
+    if needs_review && trusted.review.is_none() {
+        left_out.push("approvals (no review facts; give `--review FILE`)".to_owned());
     }
-    let reaching = scanner.reaching(&folders, listing, &change.files).map_err(GateError::Unreadable)?;
-    Ok(reaching.into_iter().collect())
-}
-
-/// What changes, and whether bots had a hand in it, by the commits and by the forge.
-fn read_change(judged: &Judged, review: Option<&Review>) -> Result<Change, GateError> {
-    let files = sources::changed(&judged.base_tree, &*judged.head_tree)?;
-    let mut change = Change::new(files, &judged.added);
-    if let Some(author) = review.map(|review| &review.author).filter(|author| author.is_bot()) {
-        change.add_bot(&author.login);
-    }
-    Ok(change)
-}
-
-/// A run with everything at hand.
-struct Run<'a> {
-    request: &'a Request<'a>,
-    rules: &'a [Rule],
-    settings: &'a Settings,
-    engine: Engine,
-    sides: &'a Sides<'a>,
-    /// Facts that are not there.
-    without: &'a [&'static str],
-    /// Folders that the change can reach, before or after; with `--all` every one.
-    reaching: BTreeSet<RepoPath>,
-    base: (Scanner<'a>, Renderer<'a>),
-    head: Scanner<'a>,
-    documents: Documents<'a>,
-    images: HashSet<String>,
-    /// Environments of which an overlay was judged.
-    environments: BTreeSet<usize>,
-}
-
-impl Run<'_> {
-    fn empty_report(&self) -> Report {
-        let judged = self.sides.judged;
-        Report {
-            base: judged.base.id.to_string(),
-            head: judged.head.as_ref().map(|head| head.id.to_string()),
-            head_name: judged.head.as_ref().map_or_else(|| judged.head_tree.name().to_owned(), |head| head.id.short()),
-            now: self.request.now,
-            valid_until: None,
-            overlays: union(self.sides).len(),
-            affected: Vec::new(),
-            judged: 0,
-            images: 0,
-            rules: 0,
-            not_judged: Vec::new(),
-            findings: Vec::new(),
+    for (noun, wanted) in [("environment", request.environment), ("app", request.app), ("rule", request.rule)] {
+        if let Some(wanted) = wanted {
+            left_out.push(format!("anything but {noun} `{wanted}` (as asked)"));
         }
     }
-
-    /// How many rules weigh anything in any environment that was judged, and have the facts that they need.
-    fn rules_asked(&self) -> usize {
-        let weighs = |rule: &&Rule| {
-            self.environments.iter().any(|at| {
-                let environment = &self.sides.config.environments[*at];
-                self.settings.severity(rule, &self.sides.config, Some(environment)) != Severity::Off
-            })
-        };
-        let has_facts =
-            |rule: &&Rule| !rule.metadata.custom.needs.iter().any(|need| self.without.contains(&need.as_str()));
-        let wanted = |rule: &&Rule| self.request.rule.is_none_or(|only| only == rule.id);
-        self.rules.iter().filter(wanted).filter(has_facts).filter(weighs).count()
-    }
-
-    /// Judges one overlay, if the change can reach it or all are to be judged.
-    fn overlay(
-        &mut self,
-        subject: &Subject<'_>,
-        report: &mut Report,
-        ask: &mut dyn FnMut(&Asked<'_>) -> Result<(), GateError>,
-    ) -> Result<(), GateError> {
-        let path = &subject.overlay.path;
-        if !self.reaching.contains(path) {
-            return Ok(());
-        }
-        let from_base = self.base.0.reach(path).map_err(GateError::Unreadable)?;
-        let from_head = self.head.reach(path).map_err(GateError::Unreadable)?;
-        let files = &self.sides.change.files;
-        let touched = from_base.closure.touches(files) || from_head.closure.touches(files);
-        if !touched && !self.request.all {
-            return Ok(());
-        }
-        let before = documents::side(subject.in_base, path, &self.base.1)?;
-        let after =
-            if touched { documents::side(subject.in_head, path, &self.documents.after)? } else { before.clone() };
-        let affected = touched && !before.is_same(&after);
-        if !affected && !self.request.all {
-            return Ok(());
-        }
-        report.judged += 1;
-        self.environments.insert(subject.overlay.environment);
-        self.images.extend(after.state.images.iter().map(|used| used.image.reference.clone()));
-        if affected {
-            let environment = &self.sides.config.environments[subject.overlay.environment].name;
-            report.affected.push((subject.overlay.app.clone(), environment.clone(), path.to_string()));
-        }
-        let only = self.request.rule;
-        let wants_history = wants_history(self.rules, self.settings, &self.sides.config, subject.overlay, only);
-        let pair =
-            self.documents.of_overlay(subject, (&before, &after), affected, (&from_base, &from_head), wants_history)?;
-        ask(&self.asked(Some(subject.overlay), RuleScope::Overlay, pair.0, pair.1))
-    }
-
-    fn asked<'b>(
-        &'b self,
-        overlay: Option<&'b Overlay>,
-        scope: RuleScope,
-        head: (Document, Handles),
-        base: Option<(Document, Handles)>,
-    ) -> Asked<'b> {
-        Asked {
-            engine: &self.engine,
-            rules: self.rules,
-            settings: self.settings,
-            config: &self.sides.config,
-            overlay,
-            scope,
-            without: self.without,
-            only: self.request.rule,
-            head,
-            base,
+    for (what, folders) in [
+        ("kustomization(s) that belong to no known environment", &unjudged.kustomizations),
+        ("folder(s) of manifests without a kustomization that name an environment", &unjudged.plain),
+    ] {
+        if !folders.is_empty() {
+            const SHOWN: usize = 3;
+            let rest = folders.len().saturating_sub(SHOWN);
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            let some = quoted(folders.iter().take(SHOWN).map(ToString::to_string));
+            left_out.push(format!("{} {what}: {some}{rest}", folders.len()));
         }
     }
-}
-
-/// Whether any rule that weighs something here asks what was live where.
-fn wants_history(rules: &[Rule], settings: &Settings, config: &Config, overlay: &Overlay, only: Option<&str>) -> bool {
-    let environment = config.environments.get(overlay.environment);
-    rules.iter().any(|rule| {
-        only.is_none_or(|only| only == rule.id)
-            && rule.metadata.custom.needs.iter().any(|need| need == "history")
-            && settings.severity(rule, config, environment) != Severity::Off
-    })
-}
-
-/// The position of an environment that a person names.
-///
-/// # Errors
-/// When there is none of this name.
-pub fn environment(config: &Config, name: &str) -> Result<usize, GateError> {
-    config.environment(name).ok_or_else(|| {
-        let known: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
-        GateError::Unfit {
-            message: format!("there is no environment `{name}`"),
-            help: format!("there are: {}", known.join(", ")),
-        }
-    })
+    left_out
 }
 
 /// The configuration and the overlays of one snapshot.
 ///
 /// # Errors
 /// When the snapshot cannot be read, or its configuration is wrong.
-pub fn overlays(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<(Config, Overlays), GateError> {
-    let config = read_config(tree, parsed)?;
+pub fn overlays(tree: &dyn Tree, files: &ParsedFiles) -> Result<(Config, Overlays), GateError> {
+    let config = read_config(tree, files)?;
     let listing = sources::list(tree)?;
-    let found = discover(&config, &listing, &Scanner::new(parsed, tree), None).map_err(GateError::Unreadable)?;
+    let found = discover(&config, &listing, &Scanner::new(files, tree), None)?;
     Ok((config, found))
 }
 
@@ -525,12 +235,12 @@ pub fn overlays(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<(Config, Overla
 ///
 /// # Errors
 /// When the snapshot cannot be read, or an overlay does not render.
-pub fn rendered_versions(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<VersionsFile, GateError> {
-    let (config, overlays) = overlays(tree, parsed)?;
+pub fn rendered_versions(tree: &dyn Tree, files: &ParsedFiles) -> Result<VersionsFile, GateError> {
+    let (config, overlays) = overlays(tree, files)?;
     if overlays.all.is_empty() {
-        return Err(nothing(&config));
+        return Err(nothing_found(&config));
     }
-    let renderer = Renderer::new(parsed, tree, Options::default());
+    let renderer = Renderer::new(files, tree, Options::default());
     let images = |overlay: &Overlay| {
         let rendering = renderer.render_any(&overlay.path).map_err(|failed| GateError::Unreadable(failed.error))?;
         Ok::<_, GateError>(State::of(&rendering.objects).images)
@@ -545,121 +255,4 @@ pub fn rendered_versions(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Versio
         file.set(app, &config.environments[environment].name, versions(&images));
     }
     Ok(file)
-}
-
-fn read_config(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Config, GateError> {
-    for misspelt in ["tollgate.yml", ".tollgate.yaml", ".tollgate.yml"] {
-        if RepoPath::new(misspelt).map(|path| tree.entry(&path)).transpose()?.flatten().is_some() {
-            let help = format!("rename it to `{}`", config::FILE_NAME);
-            return Err(GateError::Unfit { message: format!("`{misspelt}` is not read"), help });
-        }
-    }
-    match read_trusted(tree, config::FILE_NAME)? {
-        None => Ok(Config::default()),
-        Some((path, (id, content))) => {
-            let text = String::from_utf8_lossy(&content).into_owned();
-            let file = parsed.files.add(&path, id, &text);
-            config::read(file, &text).map_err(GateError::Config)
-        }
-    }
-}
-
-/// A file that decides: absent, or a file and nothing else. A link would let something else decide in its place.
-fn read_trusted(tree: &dyn Tree, name: &str) -> Result<Option<(RepoPath, Content)>, GateError> {
-    let Some(path) = RepoPath::new(name) else { return Ok(None) };
-    match tree.entry(&path)? {
-        None => Ok(None),
-        Some(Entry::File(_)) => Ok(tree.read(&path)?.map(|content| (path, content))),
-        Some(_) => Err(GateError::Unfit {
-            message: format!("`{name}` is no file of its own"),
-            help: "what judges a change is read from this very path; put the file there".to_owned(),
-        }),
-    }
-}
-
-fn check_filters(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Result<(), GateError> {
-    let environments: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
-    let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
-    for (what, wanted, known) in [("environment", request.environment, environments), ("rule", request.rule, ids)] {
-        if let Some(wanted) = wanted.filter(|wanted| !known.contains(wanted)) {
-            return Err(GateError::Unfit {
-                message: format!("there is no {what} `{wanted}`"),
-                help: format!("there are: {}", known.join(", ")),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn no_match(request: &Request<'_>) -> GateError {
-    let wanted = [
-        request.app.map(|app| format!("app `{app}`")),
-        request.environment.map(|name| format!("environment `{name}`")),
-    ];
-    let wanted: Vec<String> = wanted.into_iter().flatten().collect();
-    GateError::Unfit {
-        message: format!("no overlay is of {}, so nothing was judged", wanted.join(" in ")),
-        help: "`tollgate check` without `--app` and `--env` tells the names".to_owned(),
-    }
-}
-
-fn nothing(config: &Config) -> GateError {
-    let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
-    let help = if config.layouts.is_empty() {
-        format!(
-            "an overlay is a folder with a kustomization whose path names an environment ({}); say where yours are with \
-             `layout` in tollgate.yaml, such as `layout: apps/{{app}}/overlays/{{env}}`",
-            names.join(", ")
-        )
-    } else {
-        "no folder fits `layout` and names an environment of tollgate.yaml; correct one of the two".to_owned()
-    };
-    GateError::Unfit { message: "no overlay was found, so nothing was judged".to_owned(), help }
-}
-
-/// Every overlay of either side; the head's view counts where both have it.
-fn union<'a>(sides: &'a Sides<'_>) -> Vec<Subject<'a>> {
-    let gone = sides.base.all.iter().filter(|overlay| sides.head.at(&overlay.path).is_none());
-    let mut all: Vec<&Overlay> = sides.head.all.iter().chain(gone).collect();
-    all.sort();
-    let base: HashSet<&RepoPath> = sides.base.all.iter().map(|overlay| &overlay.path).collect();
-    let head: HashSet<&RepoPath> = sides.head.all.iter().map(|overlay| &overlay.path).collect();
-    let subject = |overlay: &'a Overlay| Subject {
-        overlay,
-        in_base: base.contains(&overlay.path),
-        in_head: head.contains(&overlay.path),
-    };
-    all.into_iter().map(subject).collect()
-}
-
-fn subjects<'a>(sides: &'a Sides<'_>, request: &Request<'_>) -> Vec<Subject<'a>> {
-    let environment = request.environment.and_then(|name| sides.config.environment(name));
-    let only = Only { app: request.app, environment };
-    union(sides).into_iter().filter(|subject| only.wants(subject.overlay)).collect()
-}
-
-/// Tells what was not judged, so that a green tick claims no more than it stands for.
-fn left_out(unjudged: &Unjudged, request: &Request<'_>, has_review: bool, rules: &[Rule]) -> Vec<String> {
-    let mut left_out = Vec::new();
-    let needs_review = rules.iter().any(|rule| rule.metadata.custom.needs.iter().any(|need| need == "review"));
-    if needs_review && !has_review {
-        left_out.push("approvals (no review facts; give `--review FILE`)".to_owned());
-    }
-    for (what, wanted) in [("environment", request.environment), ("app", request.app), ("rule", request.rule)] {
-        if let Some(wanted) = wanted {
-            left_out.push(format!("anything but {what} `{wanted}` (as asked)"));
-        }
-    }
-    for (what, folders) in [
-        ("kustomization(s) that belong to no known environment", &unjudged.kustomizations),
-        ("folder(s) of manifests without a kustomization that name an environment", &unjudged.plain),
-    ] {
-        if !folders.is_empty() {
-            let some: Vec<String> = folders.iter().take(3).map(|path| format!("`{path}`")).collect();
-            let more = folders.len() - some.len();
-            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-            left_out.push(format!("{} {what}: {}{rest}", folders.len(), some.join(", ")));
-        }
-    }
-    left_out
 }

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::promotions::below;
 use super::{GateError, Request, environment, judge, read_config};
 use crate::config::Config;
-use crate::facts::{Applied, Depth, History, WrittenVersions, versions};
+use crate::facts::{Applied, Depth, LookBack, WrittenVersion, WrittenVersions, environments_below, versions};
 use crate::kustomize::{FILE_NAMES, Options, ParsedFiles, Renderer, Scanner, split_image};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::check::Report;
 use crate::report::promotion::{Origin, Promotion, Replaced};
-use crate::sources::{self, Commit, CommitTree, EditedTree, Judged, Listing, RepoPath, Repository, Tree};
-use crate::span::{FileId, Span};
+use crate::sources::{self, Commit, CommitTree, Comparison, EditedTree, Listing, RepoPath, Repository, Tree};
+use crate::span::{FileId, Location, Span};
+use crate::words::quoted;
 use crate::yaml::{Node, Value};
 
 /// What is to be promoted.
-pub struct Wish<'a> {
+pub struct PromotionRequest<'a> {
     /// The app.
     pub app: &'a str,
     /// The environment that it is to enter.
@@ -27,9 +27,106 @@ pub struct Wish<'a> {
     /// The digest that is wanted, where it is not the one that is live below.
     pub digest: Option<&'a str>,
     /// What controllers report as applied; `None` where nobody was asked.
-    pub applied: Option<&'a [Applied]>,
+    pub reports: Option<&'a [Applied]>,
     /// The time.
     pub now: DateTime<Utc>,
+}
+
+/// Why nothing can be promoted. All are the caller's to mend.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum PromoteError {
+    /// An app that no overlay belongs to.
+    #[error("there is no app `{0}`")]
+    #[diagnostic(help("`tollgate status` lists the apps"))]
+    UnknownApp(String),
+    /// An app without an overlay for the environment.
+    #[error("the app `{app}` has no overlay for {environment}")]
+    #[diagnostic(help("it has {}; add one first", quoted(.overlays)))]
+    NoOverlay {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// The overlays that it has.
+        overlays: Vec<String>,
+    },
+    /// No environment could prove the promotion.
+    #[error("nothing is below {environment} for `{app}`, so nothing can be promoted")]
+    #[diagnostic(help("name what it is to run: `--image REPOSITORY --digest sha256:…`"))]
+    NothingBelow {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+    },
+    /// The app does not run the image that is named.
+    #[error("`{app}` does not run `{image}` in {environment}, or nothing of it is live below")]
+    #[diagnostic(help("`tollgate status {app}` lists what it runs"))]
+    NotRunning {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+        /// The image.
+        image: String,
+    },
+    /// Nothing of what the app runs is live below.
+    #[error("nothing of what `{app}` runs in {environment} is live below")]
+    #[diagnostic(help(
+        "say with `mirrors` in tollgate.yaml which registry copies which, or give `--image` and `--digest`"
+    ))]
+    NothingLive {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+    },
+    /// Something that is not a digest.
+    #[error("`{0}` is not a digest")]
+    #[diagnostic(help("a digest is `sha256:` and 64 hexadecimal digits"))]
+    NotADigest(String),
+    /// A digest for one of several images.
+    #[error("`{overlay}` runs {} images, so the digest alone does not say which", .repositories.len())]
+    #[diagnostic(help("name one with `--image`: {}", .repositories.join(", ")))]
+    SeveralImages {
+        /// The overlay.
+        overlay: RepoPath,
+        /// The repositories of its images.
+        repositories: Vec<String>,
+    },
+    /// The environment below runs several versions.
+    #[error("several versions of `{repository}` are live below {environment}: {}", quoted(.references))]
+    #[diagnostic(help("name the one that is meant with `--image` and `--digest`"))]
+    SeveralVersions {
+        /// The repository.
+        repository: String,
+        /// The environment that the app is to enter.
+        environment: String,
+        /// What is live below.
+        references: Vec<String>,
+    },
+    /// A line that cannot be changed.
+    #[error("cannot change `{reference}` at {}:{}: {why}", .place.path, .place.line)]
+    #[diagnostic(help("write it by hand, then run `tollgate check --worktree`"))]
+    ByHand {
+        /// The image.
+        reference: String,
+        /// Where it is decided.
+        place: Location,
+        /// Why it cannot be changed there.
+        why: &'static str,
+    },
+    /// More than versions would change.
+    #[error(
+        "cannot give `{app}` in {environment} other content by changing lines alone: something else would change with them"
+    )]
+    #[diagnostic(help("write it by hand, then run `tollgate check --worktree`"))]
+    Unwritable {
+        /// The app.
+        app: String,
+        /// The environment.
+        environment: String,
+    },
 }
 
 /// What a promotion would change on the tip of the base branch, and what the gate says of it; `None` where the
@@ -40,23 +137,23 @@ pub struct Wish<'a> {
 pub fn promote(
     repository: &Repository,
     tip: &Commit,
-    wish: &Wish<'_>,
+    request: &PromotionRequest<'_>,
     parsed: &ParsedFiles,
 ) -> Result<Option<(Promotion, Report)>, GateError> {
     let tree = repository.tree(tip);
     let config = read_config(&tree, parsed)?;
     let scanner = Scanner::new(parsed, &tree);
     let listing = sources::list(&tree)?;
-    let overlays = discover(&config, &listing, &scanner, None).map_err(GateError::Unreadable)?;
+    let overlays = discover(&config, &listing, &scanner, None)?;
     let renderer = Renderer::new(parsed, &tree, Options::default());
-    let plan = Plan { wish, parsed, tree: &tree, config: &config, overlays: &overlays, listing, scanner, renderer };
+    let plan = Plan { request, parsed, tree: &tree, config: &config, overlays: &overlays, listing, scanner, renderer };
     let targets = plan.targets()?;
     let (mut files, replaced) = plan.write(&targets)?;
     if replaced.is_empty() {
         return Ok(None);
     }
     plan.write_versions(&targets, &mut files)?;
-    let history = History::new(repository, parsed, Options::default(), &config.mirrors, tip, wish.now.timestamp())?;
+    let history = LookBack::new(repository, parsed, Options::default(), &config.mirrors, tip, request.now.timestamp())?;
     let mut told = Vec::new();
     for change in replaced {
         let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));
@@ -64,15 +161,16 @@ pub fn promote(
         let origin = from.transpose()?.flatten();
         told.push(Replaced { location, before: change.before, after: change.after, origin });
     }
-    let judged = Judged {
+    let comparison = Comparison {
         base: tip.clone(),
         base_tree: tree.clone(),
         head: None,
         head_tree: Box::new(EditedTree::new(tree.clone(), &files)?),
         added: Vec::new(),
     };
-    let report = judge(&Request { applied: wish.applied, ..Request::new(repository, &judged, wish.now) }, parsed)?;
-    let (app, environment) = (wish.app.to_owned(), wish.environment.to_owned());
+    let judged = Request { reports: request.reports, ..Request::new(repository, &comparison, request.now) };
+    let report = judge(&judged, parsed)?;
+    let (app, environment) = (request.app.to_owned(), request.environment.to_owned());
     Ok(Some((Promotion { app, environment, replaced: told, files }, report)))
 }
 
@@ -88,7 +186,7 @@ struct Change {
 
 /// Since when the content has been live in the environment that it comes from.
 fn origin(
-    history: &History<'_>,
+    history: &LookBack<'_>,
     plan: &Plan<'_>,
     (targets, from): (&[&Overlay], usize),
     image: &Image,
@@ -97,9 +195,9 @@ fn origin(
     for target in targets {
         for overlay in plan.overlays.counterparts(target, from) {
             let content = plan.content(image);
-            let stays = history.stays(&overlay.path, &content, Depth::Latest, plan.wish.now.timestamp())?;
+            let stays = history.stays(&overlay.path, &content, Depth::Latest, plan.request.now.timestamp())?;
             if let Some(stay) = stays.into_iter().next() {
-                let seconds = stay.seconds(plan.wish.now.timestamp());
+                let seconds = stay.seconds(plan.request.now.timestamp());
                 return Ok(Some(Origin { environment, stay, seconds }));
             }
         }
@@ -112,12 +210,9 @@ fn images_of(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<UsedImage>,
     Ok(State::of(&rendering.objects).images)
 }
 
-fn by_hand(used: &UsedImage, parsed: &ParsedFiles, why: &str) -> GateError {
-    let place = parsed.files.location(used.origin.span);
-    GateError::Unfit {
-        message: format!("cannot change `{}` at {}:{}: {why}", used.image.reference, place.path, place.line),
-        help: "write it by hand, then ask `tollgate check --worktree`".to_owned(),
-    }
+fn by_hand(used: &UsedImage, files: &ParsedFiles, why: &'static str) -> PromoteError {
+    let reference = used.image.reference.clone();
+    PromoteError::ByHand { reference, place: files.files.location(used.origin.span), why }
 }
 
 /// What changed, line by line.
@@ -150,7 +245,7 @@ impl Slot {
 }
 
 struct Plan<'a> {
-    wish: &'a Wish<'a>,
+    request: &'a PromotionRequest<'a>,
     parsed: &'a ParsedFiles,
     tree: &'a CommitTree,
     config: &'a Config,
@@ -163,21 +258,19 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     /// The app's overlays in the environment.
     fn targets(&self) -> Result<Vec<&'a Overlay>, GateError> {
-        let at = environment(self.config, self.wish.environment)?;
-        let of_app: Vec<&Overlay> = self.overlays.all.iter().filter(|overlay| overlay.app == self.wish.app).collect();
+        let at = environment(self.config, self.request.environment)?;
+        let of_app: Vec<&Overlay> =
+            self.overlays.all.iter().filter(|overlay| overlay.app == self.request.app).collect();
         let targets: Vec<&Overlay> = of_app.iter().copied().filter(|overlay| overlay.environment == at).collect();
         if !targets.is_empty() {
             return Ok(targets);
         }
-        let (message, help) = if of_app.is_empty() {
-            let help = "`tollgate status` tells the names of the apps";
-            (format!("there is no app `{}`", self.wish.app), help.to_owned())
-        } else {
-            let folders: Vec<String> = of_app.iter().map(|overlay| format!("`{}`", overlay.path)).collect();
-            let message = format!("the app `{}` has no overlay for {}", self.wish.app, self.wish.environment);
-            (message, format!("it has {}; add one first", folders.join(", ")))
-        };
-        Err(GateError::Unfit { message, help })
+        let app = self.request.app.to_owned();
+        if of_app.is_empty() {
+            return Err(PromoteError::UnknownApp(app).into());
+        }
+        let overlays = of_app.iter().map(|overlay| overlay.path.to_string()).collect();
+        Err(PromoteError::NoOverlay { app, environment: self.request.environment.to_owned(), overlays }.into())
     }
 
     /// Changes one image after the other until the targets run what is wanted, and nothing else has changed.
@@ -240,12 +333,12 @@ impl<'a> Plan<'a> {
             images.extend(images_of(&renderer, &target.path)?.into_iter().map(|used| used.image));
         }
         let current = versions(&images);
-        let (rows, _) = written.of(self.wish.app, self.wish.environment);
-        let edit = |(repository, (version, span)): (&String, &(String, Span))| {
-            let new = current.get(repository).filter(|new| *new != version)?;
-            Some(Edit { span: *span, text: format!("\"{new}\"") })
+        let rows = written.of(self.request.app, self.request.environment);
+        let edit = |(repository, row): (&String, &WrittenVersion)| {
+            let new = current.get(repository).filter(|new| **new != row.text)?;
+            Some(Edit { span: row.span, text: format!("\"{new}\"") })
         };
-        let edits: Vec<Edit> = rows.iter().filter_map(edit).collect();
+        let edits: Vec<Edit> = rows.versions.iter().filter_map(edit).collect();
         if !edits.is_empty() {
             let text = edited(&self.parsed.files.get(written.file.file).text, &edits);
             files.insert(path.clone(), text);
@@ -254,13 +347,8 @@ impl<'a> Plan<'a> {
     }
 
     fn unwritable(&self) -> GateError {
-        GateError::Unfit {
-            message: format!(
-                "cannot give `{}` in {} other content by changing lines alone: something else would change with them",
-                self.wish.app, self.wish.environment
-            ),
-            help: "write it by hand, then ask `tollgate check --worktree`".to_owned(),
-        }
+        let PromotionRequest { app, environment, .. } = self.request;
+        PromoteError::Unwritable { app: (*app).to_owned(), environment: (*environment).to_owned() }.into()
     }
 
     /// Whether nothing differs from the tip but versions of images, wherever they are written.
@@ -278,18 +366,11 @@ impl<'a> Plan<'a> {
     }
 
     fn nothing_meant(&self) -> GateError {
-        let Wish { app, environment, .. } = self.wish;
-        match self.wish.image {
-            Some(image) => GateError::Unfit {
-                message: format!("`{app}` does not run `{image}` in {environment}, or nothing of it is live below"),
-                help: format!("`tollgate status {app}` tells what it runs"),
-            },
-            None => GateError::Unfit {
-                message: format!("nothing of what `{app}` runs in {environment} is live below"),
-                help:
-                    "say with `mirrors` in tollgate.yaml which registry copies which, or give `--image` and `--digest`"
-                        .to_owned(),
-            },
+        let PromotionRequest { app, environment, image, .. } = self.request;
+        let (app, environment) = ((*app).to_owned(), (*environment).to_owned());
+        match image {
+            Some(image) => PromoteError::NotRunning { app, environment, image: (*image).to_owned() }.into(),
+            None => PromoteError::NothingLive { app, environment }.into(),
         }
     }
 
@@ -299,39 +380,34 @@ impl<'a> Plan<'a> {
 
     /// What a target is to run.
     fn choice(&self, target: &Overlay) -> Result<Choice, GateError> {
-        let named = self.wish.image.map(Image::parse);
-        let is_given = self.wish.digest.is_some()
+        let named = self.request.image.map(Image::parse);
+        let is_given = self.request.digest.is_some()
             || named.as_ref().is_some_and(|image| image.tag.is_some() || image.digest.is_some());
         let repository = match &named {
             Some(image) => Some(self.original(image)),
             None if is_given => Some(self.only_repository(target)?),
             None => None,
         };
-        let environments = below(self.config, self.overlays, target).map(|(_, at)| at).unwrap_or_default();
+        let environments =
+            environments_below(self.config, self.overlays, target).map(|below| below.environments).unwrap_or_default();
         if is_given {
             let image = named.unwrap_or_else(|| Image::parse(""));
-            let digest = self.wish.digest.map(|digest| Image::parse(&format!("x@{digest}")).digest);
+            let digest = self.request.digest.map(|digest| Image::parse(&format!("x@{digest}")).digest);
             let digest = match digest {
                 None => image.digest.clone(),
                 Some(Some(digest)) => Some(digest),
                 Some(None) => {
-                    return Err(GateError::Unfit {
-                        message: format!("`{}` is no digest", self.wish.digest.unwrap_or_default()),
-                        help: "a digest is `sha256:` and 64 hexadecimal digits".to_owned(),
-                    });
+                    let digest = self.request.digest.unwrap_or_default().to_owned();
+                    return Err(PromoteError::NotADigest(digest).into());
                 }
             };
             let given = Image { digest, ..image };
             return Ok(Choice { from: environments.first().copied(), repository, wanted: Wanted::Given(given) });
         }
         let Some(from) = environments.first().copied() else {
-            return Err(GateError::Unfit {
-                message: format!(
-                    "nothing is below {} for `{}`, so nothing can be promoted",
-                    self.wish.environment, self.wish.app
-                ),
-                help: "name what it is to run: `--image REPOSITORY --digest sha256:…`".to_owned(),
-            });
+            let PromotionRequest { app, environment, .. } = self.request;
+            let (app, environment) = ((*app).to_owned(), (*environment).to_owned());
+            return Err(PromoteError::NothingBelow { app, environment }.into());
         };
         let mut live = Vec::new();
         for overlay in self.overlays.counterparts(target, from) {
@@ -352,14 +428,7 @@ impl<'a> Plan<'a> {
         repositories.dedup();
         match &repositories[..] {
             [repository] => Ok(repository.clone()),
-            several => Err(GateError::Unfit {
-                message: format!(
-                    "`{}` runs {} images, so the digest alone does not say which",
-                    target.path,
-                    several.len()
-                ),
-                help: format!("name one with `--image`: {}", several.join(", ")),
-            }),
+            _ => Err(PromoteError::SeveralImages { overlay: target.path.clone(), repositories }.into()),
         }
     }
 
@@ -387,7 +456,8 @@ impl<'a> Plan<'a> {
                     used,
                     self.parsed,
                     "other overlays are made from this one and would change with it",
-                ));
+                )
+                .into());
             }
             let Ok(text) = std::str::from_utf8(&content) else { continue };
             let file = files.add(&own, id, text);
@@ -398,15 +468,16 @@ impl<'a> Plan<'a> {
         Err(by_hand(
             used,
             self.parsed,
-            "an entry under `images` of the overlay would decide, but none can be added there",
-        ))
+            "the overlay's own `images` would have to decide, but no entry can be added there",
+        )
+        .into())
     }
 
     /// Whether something else than the targets is made from a file.
     fn is_shared(&self, path: &RepoPath, targets: &[&Overlay]) -> Result<bool, GateError> {
         let folders: Vec<RepoPath> = self.overlays.folders.iter().cloned().collect();
         let reaching = self.scanner.reaching(&folders, &self.listing, std::slice::from_ref(path));
-        let reaching = reaching.map_err(GateError::Unreadable)?;
+        let reaching = reaching?;
         let mut others = self.overlays.all.iter().filter(|overlay| !targets.contains(overlay));
         Ok(others.any(|overlay| reaching.contains(&overlay.path)))
     }
@@ -474,17 +545,11 @@ impl Choice {
             same.retain(|other| (&other.user, other.role) == (&used.user, used.role));
         }
         if differ(&same) {
-            let mut contents: Vec<String> = same.iter().map(|other| format!("`{}`", other.image.reference)).collect();
+            let mut contents: Vec<String> = same.iter().map(|other| other.image.reference.clone()).collect();
             contents.sort();
             contents.dedup();
-            return Err(GateError::Unfit {
-                message: format!(
-                    "several versions of `{repository}` are live below {}: {}",
-                    plan.wish.environment,
-                    contents.join(", ")
-                ),
-                help: "name the one that is meant with `--image` and `--digest`".to_owned(),
-            });
+            let environment = plan.request.environment.to_owned();
+            return Err(PromoteError::SeveralVersions { repository, environment, references: contents }.into());
         }
         let repository = used.image.repository.clone();
         Ok(same.first().map(|other| Image { repository, ..other.image.clone() }))

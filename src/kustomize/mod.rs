@@ -12,7 +12,7 @@ pub use build::renderer::{Options, Renderer, Rendering, Unrendered};
 pub use error::{RenderError, nearest};
 pub use file::kustomization::{FILE_NAMES, Kustomization, Order};
 pub use scan::bump::{Bump, Pinned};
-pub use scan::{Outline, Reach, Scanner, outline};
+pub use scan::{FolderScan, Outline, Scanner, outline};
 pub use transform::images::{Reference, split as split_image};
 
 mod build;

@@ -1,11 +1,13 @@
 //! What a config repository is about: overlays of apps in environments, and what their renderings run and need.
 
+pub use case::{Case, RenderedOverlay};
 pub use image::Image;
-pub use overlay::{Only, Overlay, Overlays, Unjudged, discover};
-pub use reference::{Provided, Reference};
+pub use overlay::{Overlay, OverlayFilter, Overlays, Unjudged, discover};
+pub use reference::{Provided, Reference, ReferenceKind};
 pub use repin::{Edit, at_origin, edited, in_images};
-pub use state::{Container, State, UsedImage};
+pub use state::{Container, Role, State, UsedImage};
 
+mod case;
 mod image;
 mod overlay;
 mod reference;

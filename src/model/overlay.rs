@@ -26,17 +26,17 @@ pub struct Overlay {
 
 /// Which overlays are wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Only<'a> {
+pub struct OverlayFilter<'a> {
     /// Only this app.
     pub app: Option<&'a str>,
     /// Only the environment at this position.
     pub environment: Option<usize>,
 }
 
-impl Only<'_> {
+impl OverlayFilter<'_> {
     /// Whether an overlay is wanted.
     #[must_use]
-    pub fn wants(&self, overlay: &Overlay) -> bool {
+    pub fn accepts(&self, overlay: &Overlay) -> bool {
         self.app.is_none_or(|app| app == overlay.app)
             && self.environment.is_none_or(|environment| environment == overlay.environment)
     }
@@ -190,7 +190,7 @@ fn unread(
         if files.is_empty() {
             break;
         }
-        for path in scanner.reach(kustomization)?.closure.paths() {
+        for path in scanner.scan(kustomization)?.closure.paths() {
             files.remove(path);
         }
     }
@@ -209,7 +209,7 @@ fn candidates(config: &Config, listing: &Listing, scanner: &Scanner<'_>) -> Resu
         }
     }
     for link in &listing.others {
-        if recognise(config, link).is_some() && scanner.reach(link)?.file.is_some() {
+        if recognise(config, link).is_some() && scanner.scan(link)?.file.is_some() {
             folders.insert(link.clone());
         }
     }
@@ -225,7 +225,7 @@ fn unrecognised(
     let mut used: HashSet<RepoPath> = HashSet::new();
     let mut unrecognised = Vec::new();
     for path in folders {
-        let reach = scanner.reach(path)?;
+        let reach = scanner.scan(path)?;
         used.extend(reach.roots.iter().cloned());
         if overlays.at(path).is_none() && reach.file.is_some() && !reach.is_component {
             unrecognised.push(path.clone());
@@ -285,7 +285,7 @@ fn without_parts_of_others(
     let above = |overlay: &Overlay| std::iter::successors(overlay.path.parent(), RepoPath::parent);
     let nesting: HashSet<RepoPath> = found.iter().flat_map(above).filter(|folder| paths.contains(folder)).collect();
     for overlay in found.iter().filter(|overlay| nesting.contains(&overlay.path)) {
-        let below = scanner.reach(&overlay.path)?;
+        let below = scanner.scan(&overlay.path)?;
         let below = below.roots.iter().filter(|root| root.is_within(&overlay.path));
         used.extend(below.map(|root| (root.clone(), overlay.environment, overlay.app.clone())));
     }

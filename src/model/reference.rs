@@ -1,14 +1,26 @@
 //! References to Secrets and `ConfigMaps`, and what provides them.
 
+use serde::Serialize;
+
 use super::state::text;
 use crate::finding::Object;
 use crate::yaml::{Mapping, Node, Origin};
 
+/// What pods refer to by name.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub enum ReferenceKind {
+    /// A Secret.
+    Secret,
+    /// A `ConfigMap`.
+    ConfigMap,
+}
+
 /// A Secret or `ConfigMap`, or a key of it, that an object refers to.
 #[derive(Clone, Debug)]
 pub struct Reference {
-    /// `Secret` or `ConfigMap`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: ReferenceKind,
     /// Its name.
     pub name: String,
     /// The key that is asked for; `None` where the whole object is.
@@ -28,8 +40,8 @@ pub struct Reference {
 /// A Secret or `ConfigMap` that will be there.
 #[derive(Clone, Debug)]
 pub struct Provided {
-    /// `Secret` or `ConfigMap`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: ReferenceKind,
     /// Its name.
     pub name: String,
     /// Its namespace.
@@ -49,7 +61,7 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     /// `holder` is the mapping that names the object, under `name_field`.
-    fn add(&mut self, kind: &'static str, holder: &Node, name_field: &str, key: Option<&Node>, path: String) {
+    fn add(&mut self, kind: ReferenceKind, holder: &Node, name_field: &str, key: Option<&Node>, path: String) {
         let Some(name) = holder.get(name_field).filter(|name| name.as_text().is_some_and(|name| !name.is_empty()))
         else {
             return;
@@ -68,7 +80,7 @@ impl Collector<'_> {
     }
 
     /// A volume source: the whole object, or the keys under `items`.
-    fn volume(&mut self, kind: &'static str, source: &Node, name_field: &str, path: &str) {
+    fn volume(&mut self, kind: ReferenceKind, source: &Node, name_field: &str, path: &str) {
         let items = source.get("items").and_then(Node::as_sequence).unwrap_or_default();
         if items.is_empty() {
             self.add(kind, source, name_field, None, path.to_owned());
@@ -91,7 +103,9 @@ pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mu
             let path = format!("{path}/{list}/{at}");
             let Some(container) = container.as_mapping() else { continue };
             for (at, variable) in items(container, "env").iter().enumerate() {
-                for (kind, field) in [("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")] {
+                for (kind, field) in
+                    [(ReferenceKind::Secret, "secretKeyRef"), (ReferenceKind::ConfigMap, "configMapKeyRef")]
+                {
                     if let Some(reference) = variable.find(&["valueFrom", field]) {
                         let path = format!("{path}/env/{at}/valueFrom/{field}/key");
                         found.add(kind, reference, "name", reference.get("key"), path);
@@ -99,7 +113,8 @@ pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mu
                 }
             }
             for (at, source) in items(container, "envFrom").iter().enumerate() {
-                for (kind, field) in [("Secret", "secretRef"), ("ConfigMap", "configMapRef")] {
+                for (kind, field) in [(ReferenceKind::Secret, "secretRef"), (ReferenceKind::ConfigMap, "configMapRef")]
+                {
                     if let Some(reference) = source.get(field) {
                         found.add(kind, reference, "name", None, format!("{path}/envFrom/{at}/{field}/name"));
                     }
@@ -110,10 +125,10 @@ pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mu
     for (at, volume) in items(pod, "volumes").iter().enumerate() {
         let path = format!("{path}/volumes/{at}");
         if let Some(secret) = volume.get("secret") {
-            found.volume("Secret", secret, "secretName", &format!("{path}/secret"));
+            found.volume(ReferenceKind::Secret, secret, "secretName", &format!("{path}/secret"));
         }
         if let Some(config_map) = volume.get("configMap") {
-            found.volume("ConfigMap", config_map, "name", &format!("{path}/configMap"));
+            found.volume(ReferenceKind::ConfigMap, config_map, "name", &format!("{path}/configMap"));
         }
         for (driver, field) in [
             ("csi", "nodePublishSecretRef"),
@@ -125,15 +140,15 @@ pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mu
             ("storageos", "secretRef"),
         ] {
             if let Some(reference) = volume.find(&[driver, field]) {
-                found.add("Secret", reference, "name", None, format!("{path}/{driver}/{field}/name"));
+                found.add(ReferenceKind::Secret, reference, "name", None, format!("{path}/{driver}/{field}/name"));
             }
         }
         if let Some(share) = volume.get("azureFile") {
-            found.add("Secret", share, "secretName", None, format!("{path}/azureFile/secretName"));
+            found.add(ReferenceKind::Secret, share, "secretName", None, format!("{path}/azureFile/secretName"));
         }
         let sources = volume.find(&["projected", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
         for (at, source) in sources.iter().enumerate() {
-            for (kind, field) in [("Secret", "secret"), ("ConfigMap", "configMap")] {
+            for (kind, field) in [(ReferenceKind::Secret, "secret"), (ReferenceKind::ConfigMap, "configMap")] {
                 if let Some(source) = source.get(field) {
                     found.volume(kind, source, "name", &format!("{path}/projected/sources/{at}/{field}"));
                 }
@@ -141,7 +156,7 @@ pub(super) fn of_pod(pod: &Mapping, object: &Object, path: &str, references: &mu
         }
     }
     for (at, pull_secret) in items(pod, "imagePullSecrets").iter().enumerate() {
-        found.add("Secret", pull_secret, "name", None, format!("{path}/imagePullSecrets/{at}/name"));
+        found.add(ReferenceKind::Secret, pull_secret, "name", None, format!("{path}/imagePullSecrets/{at}/name"));
     }
 }
 
@@ -152,14 +167,14 @@ pub(super) fn of_object(node: &Node, object: &Object, references: &mut Vec<Refer
         "ServiceAccount" => {
             for list in ["secrets", "imagePullSecrets"] {
                 for (at, secret) in node.get(list).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate() {
-                    found.add("Secret", secret, "name", None, format!("/{list}/{at}/name"));
+                    found.add(ReferenceKind::Secret, secret, "name", None, format!("/{list}/{at}/name"));
                 }
             }
         }
         "Ingress" => {
             let tls = node.find(&["spec", "tls"]).and_then(Node::as_sequence).unwrap_or_default();
             for (at, tls) in tls.iter().enumerate() {
-                found.add("Secret", tls, "secretName", None, format!("/spec/tls/{at}/secretName"));
+                found.add(ReferenceKind::Secret, tls, "secretName", None, format!("/spec/tls/{at}/secretName"));
             }
         }
         _ => {}
@@ -172,7 +187,7 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
         let mappings = paths.iter().filter_map(|path| node.find(path).and_then(Node::as_mapping));
         mappings.flat_map(Mapping::iter).map(|(key, _)| key.text.to_string()).collect()
     };
-    let make = |kind: &'static str, name: Option<&Node>, keys: Option<Vec<String>>| {
+    let make = |kind: ReferenceKind, name: Option<&Node>, keys: Option<Vec<String>>| {
         let own = node.find(&["metadata", "name"]);
         let name = name.filter(|name| name.as_text().is_some_and(|name| !name.is_empty())).or(own)?;
         Some(Provided {
@@ -198,8 +213,8 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
         return Vec::new();
     }
     let found = match object.kind.as_str() {
-        "Secret" => make("Secret", None, Some(keys_of(&[&["data"], &["stringData"]]))),
-        "ConfigMap" => make("ConfigMap", None, Some(keys_of(&[&["data"], &["binaryData"]]))),
+        "Secret" => make(ReferenceKind::Secret, None, Some(keys_of(&[&["data"], &["stringData"]]))),
+        "ConfigMap" => make(ReferenceKind::ConfigMap, None, Some(keys_of(&[&["data"], &["binaryData"]]))),
         "ExternalSecret"
             if node.find(&["spec", "target", "creationPolicy"]).and_then(Node::as_text) == Some("None") =>
         {
@@ -217,11 +232,11 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
                 keys.clear();
             }
             keys.extend(template);
-            make("Secret", node.find(&["spec", "target", "name"]), (!opaque).then_some(keys))
+            make(ReferenceKind::Secret, node.find(&["spec", "target", "name"]), (!opaque).then_some(keys))
         }
         "SealedSecret" => {
             let keys = keys_of(&[&["spec", "encryptedData"], &["spec", "template", "data"]]);
-            make("Secret", node.find(&["spec", "template", "metadata", "name"]), Some(keys))
+            make(ReferenceKind::Secret, node.find(&["spec", "template", "metadata", "name"]), Some(keys))
         }
         "Certificate" => {
             let keys = [
@@ -235,17 +250,17 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
                 "tls-combined.pem",
                 "key.der",
             ];
-            make("Secret", node.find(&["spec", "secretName"]), Some(keys.map(str::to_owned).to_vec()))
+            make(ReferenceKind::Secret, node.find(&["spec", "secretName"]), Some(keys.map(str::to_owned).to_vec()))
         }
         "Issuer" | "ClusterIssuer" => {
             let name = node.find(&["spec", "acme", "privateKeySecretRef", "name"]);
-            name.and_then(|name| make("Secret", Some(name), None))
+            name.and_then(|name| make(ReferenceKind::Secret, Some(name), None))
         }
         "VaultStaticSecret" | "VaultDynamicSecret" | "VaultPKISecret" => {
-            make("Secret", node.find(&["spec", "destination", "name"]), None)
+            make(ReferenceKind::Secret, node.find(&["spec", "destination", "name"]), None)
         }
-        "VaultSecret" | "OnePasswordItem" | "AzureKeyVaultSecret" => make("Secret", None, None),
-        "Bundle" => make("ConfigMap", None, None),
+        "VaultSecret" | "OnePasswordItem" | "AzureKeyVaultSecret" => make(ReferenceKind::Secret, None, None),
+        "Bundle" => make(ReferenceKind::ConfigMap, None, None),
         // cert-manager makes the certificates of ingresses that name an issuer.
         "Ingress" => {
             let annotations = node.find(&["metadata", "annotations"]).and_then(Node::as_mapping);
@@ -253,14 +268,16 @@ pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
             if !annotations.is_some_and(|annotations| issuers.iter().any(|issuer| annotations.get(issuer).is_some())) {
                 return Vec::new();
             }
-            let secrets = list(&["spec", "tls"]).iter().filter_map(|tls| make("Secret", tls.get("secretName"), None));
+            let secrets = list(&["spec", "tls"])
+                .iter()
+                .filter_map(|tls| make(ReferenceKind::Secret, tls.get("secretName"), None));
             return secrets.collect();
         }
         "SecretProviderClass" => {
             let secrets = list(&["spec", "secretObjects"]).iter().filter_map(|secret| {
                 let data = secret.get("data").and_then(Node::as_sequence).unwrap_or_default();
                 let keys = data.iter().map(|datum| text(datum, "key")).collect();
-                make("Secret", secret.get("secretName"), Some(keys))
+                make(ReferenceKind::Secret, secret.get("secretName"), Some(keys))
             });
             return secrets.collect();
         }

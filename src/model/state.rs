@@ -1,5 +1,7 @@
 //! What one rendering runs, needs and provides.
 
+use serde::Serialize;
+
 use super::image::Image;
 use super::reference::{self, Provided, Reference};
 use crate::finding::Object;
@@ -29,8 +31,8 @@ pub struct UsedImage {
     pub image: Image,
     /// The container's or the volume's name.
     pub user: String,
-    /// `container`, `initContainer`, `ephemeralContainer` or `volume`.
-    pub role: &'static str,
+    /// What uses it.
+    pub role: Role,
     /// The object.
     pub object: Object,
     /// JSON pointer to the reference.
@@ -76,8 +78,8 @@ impl UsedImage {
 pub struct Container {
     /// Its name.
     pub name: String,
-    /// `container`, `initContainer` or `ephemeralContainer`.
-    pub role: &'static str,
+    /// What kind of container.
+    pub role: Role,
     /// The object.
     pub object: Object,
     /// JSON pointer to the container.
@@ -97,8 +99,27 @@ pub struct DefaultLimits {
     pub resources: Vec<String>,
 }
 
-const ROLES: [(&str, &str); 3] =
-    [("containers", "container"), ("initContainers", "initContainer"), ("ephemeralContainers", "ephemeralContainer")];
+/// What uses an image.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Role {
+    /// An ordinary container.
+    Container,
+    /// A container that runs before the others.
+    InitContainer,
+    /// A container for debugging.
+    EphemeralContainer,
+    /// An image volume.
+    Volume,
+}
+
+/// The lists of containers in a pod spec.
+const LISTS: [(&str, Role); 3] = [
+    ("containers", Role::Container),
+    ("initContainers", Role::InitContainer),
+    ("ephemeralContainers", Role::EphemeralContainer),
+];
 
 impl State {
     /// Looks through rendered objects.
@@ -132,7 +153,7 @@ impl State {
             }
             Value::Mapping(mapping) => {
                 let is_container = |item: &Node| item.get("name").is_some() || item.get("image").is_some();
-                let lists = ROLES.iter().filter_map(|(list, _)| mapping.get(list).and_then(Node::as_sequence));
+                let lists = LISTS.iter().filter_map(|(list, _)| mapping.get(list).and_then(Node::as_sequence));
                 if lists.flatten().any(is_container) {
                     self.pod(mapping, object, path);
                 }
@@ -147,7 +168,7 @@ impl State {
     }
 
     fn pod(&mut self, pod: &Mapping, object: &Object, path: &str) {
-        for (list, role) in ROLES {
+        for (list, role) in LISTS {
             let containers = pod.get(list).and_then(Node::as_sequence).unwrap_or_default();
             for (at, container) in containers.iter().enumerate() {
                 self.container(container, role, object, &format!("{path}/{list}/{at}"));
@@ -159,7 +180,7 @@ impl State {
                 self.image(
                     reference,
                     &text(volume, "name"),
-                    "volume",
+                    Role::Volume,
                     object,
                     format!("{path}/volumes/{at}/image/reference"),
                 );
@@ -168,7 +189,7 @@ impl State {
         reference::of_pod(pod, object, path, &mut self.references);
     }
 
-    fn container(&mut self, container: &Node, role: &'static str, object: &Object, path: &str) {
+    fn container(&mut self, container: &Node, role: Role, object: &Object, path: &str) {
         let name = text(container, "name");
         if let Some(image) = container.get("image") {
             self.image(image, &name, role, object, format!("{path}/image"));
@@ -200,7 +221,7 @@ impl State {
         });
     }
 
-    fn image(&mut self, node: &Node, user: &str, role: &'static str, object: &Object, path: String) {
+    fn image(&mut self, node: &Node, user: &str, role: Role, object: &Object, path: String) {
         let image = Image::parse(node.as_text().unwrap_or_default());
         self.images.push(UsedImage {
             image,

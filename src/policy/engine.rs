@@ -1,18 +1,15 @@
-//! Evaluates rules. One engine is prepared and cloned for every document; every document is checked before any rule runs.
+//! Evaluates rules. One engine is prepared and cloned for every document.
 
 use serde::Deserialize;
-use serde_json::Value as Json;
 
 use super::catalog::{LIBRARIES, Rule};
-use super::input::{Document, Handle};
+use super::input::RuleInput;
+use crate::facts::Handle;
 
-/// The published form of the document.
-const SCHEMA: &str = include_str!("../../policies/input.schema.json");
-
-/// What one rule says about one document.
+/// One finding of a rule, as the rule hands it back.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub struct Raised {
+pub struct RuleFinding {
     /// The line to edit.
     pub at: Handle,
     /// What is wrong.
@@ -31,13 +28,13 @@ pub struct Raised {
     pub notes: Vec<String>,
     /// Other places.
     #[serde(default)]
-    pub related: Vec<Related>,
+    pub related: Vec<RelatedPlace>,
 }
 
 /// A place that explains a finding.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
-pub struct Related {
+pub struct RelatedPlace {
     /// The place.
     pub at: Handle,
     /// What is to be seen there.
@@ -56,13 +53,11 @@ pub enum PolicyError {
         /// What the engine said.
         why: String,
     },
-    /// The input document is not of its published form.
-    #[error("the rules' input is not of its published form at `{place}`: {why}")]
+    /// The engine does not take the input.
+    #[error("the engine does not take the rules' input: {why}")]
     #[diagnostic(help("this is a mistake in Tollgate itself; please report it with the output of `tollgate facts`"))]
     Input {
-        /// JSON pointer.
-        place: String,
-        /// What does not fit.
+        /// What the engine said.
         why: String,
     },
     /// A rule failed.
@@ -83,7 +78,6 @@ pub enum PolicyError {
 /// The prepared rules.
 pub struct Engine {
     prepared: regorus::Engine,
-    schema: jsonschema::Validator,
 }
 
 impl Engine {
@@ -99,49 +93,43 @@ impl Engine {
                 .add_policy(format!("{name}.rego"), text.to_owned())
                 .map_err(|error| PolicyError::Load { rule: name.to_owned(), why: error.to_string() })?;
         }
-        let broken = |why: String| PolicyError::Load { rule: "input.schema.json".to_owned(), why };
-        let schema: Json = serde_json::from_str(SCHEMA).map_err(|error| broken(error.to_string()))?;
-        let schema = jsonschema::validator_for(&schema).map_err(|error| broken(error.to_string()))?;
-        Ok(Self { prepared, schema })
+        Ok(Self { prepared })
     }
 
-    /// Checks a document and hands it to the rules.
+    /// Hands a document to the rules.
     ///
     /// # Errors
-    /// When the document is not of its published form.
-    pub fn ask(&self, document: &Document) -> Result<Asked, PolicyError> {
-        let broken = |place: String, why: String| PolicyError::Input { place, why };
-        let input = serde_json::to_value(document).map_err(|error| broken(String::new(), error.to_string()))?;
-        if let Err(error) = self.schema.validate(&input) {
-            return Err(broken(error.instance_path().to_string(), error.to_string()));
-        }
+    /// When the engine does not take it.
+    pub fn load(&self, input: &RuleInput) -> Result<Evaluation, PolicyError> {
+        let broken = |why: String| PolicyError::Input { why };
+        let text = serde_json::to_string(input).map_err(|error| broken(error.to_string()))?;
         let mut engine = self.prepared.clone();
-        engine.set_input_json(&input.to_string()).map_err(|error| broken(String::new(), error.to_string()))?;
-        let overlay = document.overlay.as_ref().map_or("the change", |overlay| &overlay.path).to_owned();
-        Ok(Asked { engine, overlay })
+        engine.set_input_json(&text).map_err(|error| broken(error.to_string()))?;
+        let overlay = input.overlay.as_ref().map_or("the change", |overlay| &overlay.path).to_owned();
+        Ok(Evaluation { engine, overlay })
     }
 }
 
-/// Rules with a document before them.
-pub struct Asked {
+/// The rules with one document before them.
+pub struct Evaluation {
     engine: regorus::Engine,
     overlay: String,
 }
 
-impl Asked {
-    /// What a rule says, in a stable order.
+impl Evaluation {
+    /// What a rule finds, in a stable order.
     ///
     /// # Errors
-    /// When the rule fails, or says something that is no finding.
-    pub fn evaluate(&mut self, rule: &Rule) -> Result<Vec<Raised>, PolicyError> {
+    /// When the rule fails, or hands back something other than findings.
+    pub fn run(&mut self, rule: &Rule) -> Result<Vec<RuleFinding>, PolicyError> {
         let broken =
             |why: String| PolicyError::Evaluate { rule: rule.id.to_owned(), overlay: self.overlay.clone(), why };
         let value = self.engine.eval_rule(rule.deny_path()).map_err(|error| broken(error.to_string()))?;
         let text = value.to_json_str().map_err(|error| broken(error.to_string()))?;
-        let mut raised: Vec<Raised> =
+        let mut found: Vec<RuleFinding> =
             serde_json::from_str(&text).map_err(|error| broken(format!("{error} in {text}")))?;
-        raised.sort_by(|one, other| (one.at, &one.message).cmp(&(other.at, &other.message)));
-        Ok(raised)
+        found.sort_by(|one, other| (one.at, &one.message).cmp(&(other.at, &other.message)));
+        Ok(found)
     }
 }
 
@@ -180,12 +168,5 @@ mod tests {
             let missed: Vec<_> = file.not_covered.iter().collect();
             assert!(missed.is_empty(), "{}: no test reaches lines {missed:?}", file.path);
         }
-    }
-
-    #[test]
-    fn a_document_of_another_form_is_refused_before_any_rule_runs() {
-        let engine = Engine::new(catalog().unwrap()).unwrap();
-        let empty = serde_json::json!({"schema": "tollgate.input/1"});
-        assert!(engine.schema.validate(&empty).is_err());
     }
 }

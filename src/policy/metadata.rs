@@ -1,7 +1,10 @@
 //! The `# METADATA` comment of a rule: everything that is said about it elsewhere comes from there.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
+use crate::facts::Need;
 use crate::finding::Severity;
 
 /// What a rule says about itself.
@@ -26,7 +29,7 @@ pub struct Custom {
     pub help: String,
     /// Facts that it cannot do without.
     #[serde(default)]
-    pub needs: Vec<String>,
+    pub needs: BTreeSet<Need>,
     /// What it is asked about.
     #[serde(default = "overlay_only")]
     pub scope: Vec<Scope>,
@@ -53,34 +56,46 @@ fn overlay_only() -> Vec<Scope> {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Severities {
-    default: String,
-    protected: Option<String>,
-    lowest: Option<String>,
+    default: Severity,
+    protected: Option<Severity>,
+    lowest: Option<Severity>,
 }
 
 impl Severities {
-    /// The severity in an environment that is protected or the lowest one, or neither.
+    /// The severity in an environment; for the change as a whole that of an environment that is neither protected nor the
+    /// lowest.
     #[must_use]
-    pub fn of(&self, is_protected: bool, is_lowest: bool) -> Severity {
-        let name = match (&self.protected, &self.lowest) {
-            (Some(name), _) if is_protected => name,
-            (_, Some(name)) if is_lowest => name,
-            _ => &self.default,
+    pub fn of(&self, rank: Rank) -> Severity {
+        let special = match rank {
+            Rank::Protected => self.protected,
+            Rank::Lowest => self.lowest,
+            Rank::Ordinary => None,
         };
-        Severity::parse(name).unwrap_or(Severity::Error)
+        special.unwrap_or(self.default)
     }
 
     /// Tells the severities in words.
     #[must_use]
     pub fn describe(&self) -> String {
-        let mut text = self.default.clone();
-        for (kind, name) in [("protected environments", &self.protected), ("the lowest environment", &self.lowest)] {
-            if let Some(name) = name {
-                text.push_str(&format!("; {name} in {kind}"));
+        let mut text = self.default.to_string();
+        for (kind, severity) in [("protected environments", self.protected), ("the lowest environment", self.lowest)] {
+            if let Some(severity) = severity {
+                text.push_str(&format!("; {severity} in {kind}"));
             }
         }
         text
     }
+}
+
+/// What an environment is among the others, as far as severities depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// It is protected.
+    Protected,
+    /// It is the lowest of several.
+    Lowest,
+    /// Neither.
+    Ordinary,
 }
 
 impl Metadata {
@@ -110,8 +125,17 @@ mod tests {
     fn metadata_is_strict() {
         let text = "# METADATA\n# title: T\n# description: D\n# custom:\n#   severity: {default: error, lowest: \"off\"}\n#   help: H\npackage x\n";
         let metadata = Metadata::read(text).unwrap();
-        assert_eq!(metadata.custom.severity.of(false, true), Severity::Off);
-        assert_eq!(metadata.custom.severity.of(false, false), Severity::Error);
+        assert_eq!(metadata.custom.severity.of(Rank::Lowest), Severity::Off);
+        assert_eq!(metadata.custom.severity.of(Rank::Ordinary), Severity::Error);
+        for misspelt in ["default: erorr", "lowest: of"] {
+            let key = misspelt.split(':').next().unwrap();
+            let text = text.replace(if key == "default" { "default: error" } else { "lowest: \"off\"" }, misspelt);
+            assert!(Metadata::read(&text).is_err(), "{misspelt}");
+        }
+        // A misspelt need would leave the rule without its facts, and silent.
+        let needy = |need: &str| text.replace("#   help: H", &format!("#   needs: [{need}]\n#   help: H"));
+        assert!(Metadata::read(&needy("history")).is_ok());
+        assert!(Metadata::read(&needy("histroy")).is_err());
         assert_eq!(metadata.custom.scope, [Scope::Overlay]);
         assert!(Metadata::read(&text.replace("help", "hlep")).is_err());
         assert!(Metadata::read("package x\n").is_err());

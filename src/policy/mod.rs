@@ -1,14 +1,9 @@
 //! Rules: their metadata, their input, and their evaluation. The only stage that names regorus.
 
 pub use catalog::{Rule, catalog};
-pub use engine::{Engine, PolicyError, Raised, Related};
-pub use input::{
-    ChangeInput, Combination, CombinedApp, CombinedImage, ContainerInput, Document, EnvironmentInput, ErrorInput,
-    Evidence, Facts, FileOwners, FreezeInput, Handle, Handles, ImageInput, LimitsInput, Moment, OrderFault,
-    OverlayInput, OverlayOwners, OwnersFacts, Promotion, ProvidedInput, ReferenceInput, RelatedInput, Running, Soak,
-    StateInput, StayInput, Target, Tier, VersionRow, VersionsFacts,
-};
-pub use metadata::{Metadata, Scope};
+pub use engine::{Engine, Evaluation, PolicyError, RelatedPlace, RuleFinding};
+pub use input::{ChangeInput, EnvironmentInput, OverlayInput, Places, RuleInput, Soak};
+pub use metadata::{Metadata, Rank, Scope};
 pub use settings::{Settings, settings};
 
 mod catalog;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::catalog::Rule;
+use super::metadata::Rank;
 use crate::config::{Config, ConfigError, Environment};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
@@ -33,8 +34,12 @@ impl Settings {
             return severity;
         }
         let lowest = config.environments.first().map(|lowest| lowest.name.as_str());
-        let is_lowest = config.environments.len() > 1 && named.is_some() && named == lowest;
-        rule.metadata.custom.severity.of(environment.is_some_and(|environment| environment.protected), is_lowest)
+        let rank = match environment {
+            Some(environment) if environment.protected => Rank::Protected,
+            Some(_) if config.environments.len() > 1 && named == lowest => Rank::Lowest,
+            _ => Rank::Ordinary,
+        };
+        rule.metadata.custom.severity.of(rank)
     }
 }
 

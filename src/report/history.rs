@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::escape::{markdown as escaped, printable};
 use crate::config::Config;
-use crate::facts::{Gap, Stretch, Timeline};
+use crate::facts::{FullHistory, Gap, ImageStay};
 use crate::words;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct HistoryJson<'a> {
     schema: &'static str,
     live: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Row<'a>>>>,
     gaps: Vec<GapRow<'a>>,
@@ -61,8 +61,8 @@ pub(super) fn not_known(gap: &Gap) -> String {
 }
 
 /// Oldest first; of those that began together by repository.
-pub(super) fn sorted(rows: &[Stretch]) -> Vec<&Stretch> {
-    let mut rows: Vec<&Stretch> = rows.iter().collect();
+pub(super) fn sorted(rows: &[ImageStay]) -> Vec<&ImageStay> {
+    let mut rows: Vec<&ImageStay> = rows.iter().collect();
     rows.sort_by_key(|row| (row.from, row.image.repository.clone(), row.image.reference.clone()));
     rows
 }
@@ -71,7 +71,7 @@ pub(super) fn sorted(rows: &[Stretch]) -> Vec<&Stretch> {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Result<()> {
+pub fn json(timeline: &FullHistory, config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let mut live = BTreeMap::new();
     for (app, environments) in &timeline.live {
         let named = environments.iter().map(|(at, rows)| {
@@ -90,7 +90,7 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
         live.insert(app.as_str(), named.collect());
     }
     let gaps = timeline.gaps.iter().map(GapRow::of).collect();
-    serde_json::to_writer(&mut *out, &Document { schema: "tollgate.history/1", live, gaps })?;
+    serde_json::to_writer(&mut *out, &HistoryJson { schema: "tollgate.history/1", live, gaps })?;
     out.write_all(b"\n")
 }
 
@@ -98,7 +98,7 @@ pub fn json(timeline: &Timeline, config: &Config, out: &mut dyn Write) -> io::Re
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
+pub fn human(timeline: &FullHistory, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
     for (app, environments) in &timeline.live {
         for (at, rows) in environments.iter().rev().filter(|(_, rows)| !rows.is_empty()) {
             writeln!(out, "{} in {}", printable(app), printable(&config.environments[*at].name))?;
@@ -131,7 +131,7 @@ pub fn human(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn markdown(timeline: &Timeline, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
+pub fn markdown(timeline: &FullHistory, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| app | environment | image | from | to | for | commit |\n|---|---|---|---|---|---|---|")?;
     for (app, environments) in &timeline.live {
         for (at, rows) in environments {
@@ -154,7 +154,7 @@ pub(super) fn lasted(from: i64, to: Option<i64>, at: i64) -> bool {
 }
 
 /// What one row of a table says.
-pub(super) fn cells(row: &Stretch, at: i64) -> [String; 4] {
+pub(super) fn cells(row: &ImageStay, at: i64) -> [String; 4] {
     let what = match (&row.image.digest, &row.image.tag) {
         (Some(digest), _) => digest.chars().take("sha256:".len() + 12).collect(),
         (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),

@@ -51,7 +51,7 @@ pub struct Origin {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct PromotionJson<'a> {
     schema: &'static str,
     app: &'a str,
     environment: &'a str,
@@ -215,7 +215,7 @@ pub fn json(promotion: &Promotion, report: &Report, out: &mut dyn Write) -> io::
         to: version(&replaced.after),
     };
     let changes = promotion.replaced.iter().map(row).collect();
-    let document = Document {
+    let document = PromotionJson {
         schema: "tollgate.promotion/1",
         app: &promotion.app,
         environment: &promotion.environment,

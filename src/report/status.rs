@@ -9,14 +9,14 @@ use super::escape::markdown as escaped;
 use super::escape::printable;
 use super::history::{GapRow, cells, lasted, not_known, sorted};
 use crate::config::Config;
-use crate::facts::{Applied, Gap, Stretch, Timeline};
+use crate::facts::{Applied, FullHistory, Gap, ImageStay};
 use crate::model::{Image, Overlay};
 use crate::words;
 
 /// What there is to tell.
 pub struct Status<'a> {
     /// What was live when.
-    pub timeline: &'a Timeline,
+    pub history: &'a FullHistory,
     /// What controllers report.
     pub running: &'a [Running],
     /// What environments are called.
@@ -36,7 +36,7 @@ pub struct Running {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct StatusJson<'a> {
     schema: &'static str,
     at: String,
     apps: BTreeMap<&'a str, BTreeMap<&'a str, Vec<Declared<'a>>>>,
@@ -62,10 +62,10 @@ struct AppliedRow<'a> {
 }
 
 impl<'a> AppliedRow<'a> {
-    fn of(running: &'a Running, config: &'a Config, declared: &[&Stretch]) -> Self {
+    fn of(running: &'a Running, config: &'a Config, declared: &[&ImageStay]) -> Self {
         let applied = &running.applied;
         let images = running.images.as_deref().unwrap_or_default();
-        let runs = |row: &&Stretch| images.iter().any(|image| image.reference == row.image.reference);
+        let runs = |row: &&ImageStay| images.iter().any(|image| image.reference == row.image.reference);
         Self {
             app: &running.overlay.app,
             environment: &config.environments[running.overlay.environment].name,
@@ -106,18 +106,18 @@ struct Declared<'a> {
 struct Place<'a> {
     app: &'a str,
     environment: &'a str,
-    declared: Vec<&'a Stretch>,
+    declared: Vec<&'a ImageStay>,
     reported: Vec<AppliedRow<'a>>,
 }
 
 impl<'a> Status<'a> {
     /// Every app in every environment; the lowest environment first.
     fn places(&self) -> impl Iterator<Item = Place<'a>> {
-        let Self { timeline, running, config, at } = *self;
-        let ran = move |row: &&Stretch| lasted(row.from, row.to, at);
-        timeline.live.iter().flat_map(move |(app, environments)| {
+        let Self { history, running, config, at } = *self;
+        let ran = move |row: &&ImageStay| lasted(row.from, row.to, at);
+        history.live.iter().flat_map(move |(app, environments)| {
             environments.iter().filter_map(move |(environment, rows)| {
-                let declared: Vec<&Stretch> = sorted(rows).into_iter().filter(ran).collect();
+                let declared: Vec<&ImageStay> = sorted(rows).into_iter().filter(ran).collect();
                 let is_here =
                     |running: &&Running| running.overlay.app == *app && running.overlay.environment == *environment;
                 let reported = running.iter().filter(is_here);
@@ -130,7 +130,7 @@ impl<'a> Status<'a> {
 
     fn gaps(&self) -> impl Iterator<Item = &'a Gap> {
         let at = self.at;
-        self.timeline.gaps.iter().filter(move |gap| lasted(gap.from, gap.to, at))
+        self.history.gaps.iter().filter(move |gap| lasted(gap.from, gap.to, at))
     }
 
     /// Writes JSON.
@@ -153,7 +153,7 @@ impl<'a> Status<'a> {
             running.extend(place.reported);
         }
         let gaps = self.gaps().map(GapRow::of).collect();
-        let document = Document { schema: "tollgate.status/1", at: words::rfc3339(self.at), apps, gaps, running };
+        let document = StatusJson { schema: "tollgate.status/1", at: words::rfc3339(self.at), apps, gaps, running };
         serde_json::to_writer(&mut *out, &document)?;
         out.write_all(b"\n")
     }

@@ -14,7 +14,7 @@ pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use moving::{Difference, MovingTree};
 pub use path::RepoPath;
-pub use repository::{Commit, CommitId, Environment, Judged, Repository, RepositoryError, Scope};
+pub use repository::{CiVariables, Commit, CommitId, Comparison, Repository, RepositoryError, Scope};
 pub use worktree::WorkingTree;
 
 mod commit;
@@ -31,7 +31,7 @@ mod worktree;
 ///
 /// # Errors
 /// When it cannot be read, or is not UTF-8.
-pub fn read_outside(path: &std::path::Path) -> std::io::Result<String> {
+pub fn read_argument_file(path: &std::path::Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
@@ -39,7 +39,7 @@ pub fn read_outside(path: &std::path::Path) -> std::io::Result<String> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_outside(path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
+pub fn write_argument_file(path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
     std::fs::write(path, content)
 }
 

@@ -7,6 +7,7 @@ use gix::bstr::ByteSlice as _;
 
 use super::commit::Store;
 use super::{CommitTree, IndexTree, MovingTree, Tree, WorkingTree};
+use crate::sided::Sided;
 
 /// A commit's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,7 +70,7 @@ pub enum Scope {
 }
 
 /// The two sides of a change, and who made it.
-pub struct Judged {
+pub struct Comparison {
     /// The tip that the change would be merged into.
     pub base: Commit,
     /// The base's files.
@@ -80,6 +81,14 @@ pub struct Judged {
     pub head_tree: Box<dyn Tree>,
     /// The commits that the change adds to the base, newest first.
     pub added: Vec<Commit>,
+}
+
+impl Comparison {
+    /// The files of both sides.
+    #[must_use]
+    pub fn trees(&self) -> Sided<&dyn Tree> {
+        Sided { base: &self.base_tree, head: &*self.head_tree }
+    }
 }
 
 /// Why the repository cannot be judged. All are the caller's to mend: a missing revision, a shallow clone, a conflict.
@@ -284,7 +293,7 @@ impl Repository {
     ///
     /// # Errors
     /// When a side cannot be found, history that is needed is missing, or the change conflicts with the base.
-    pub fn judged(&self, scope: &Scope, environment: &Environment<'_>) -> Result<Judged, RepositoryError> {
+    pub fn comparison(&self, scope: &Scope, variables: &CiVariables<'_>) -> Result<Comparison, RepositoryError> {
         let place = self.root.display().to_string();
         let tip = self.store.with(|repository| repository.head().map(|head| head.is_unborn())).map_err(read_error)?;
         if tip {
@@ -302,13 +311,13 @@ impl Repository {
                     }
                     _ => Box::new(self.working_tree()),
                 };
-                Ok(Judged { base_tree: self.tree(&base), base, head: None, head_tree, added: Vec::new() })
+                Ok(Comparison { base_tree: self.tree(&base), base, head: None, head_tree, added: Vec::new() })
             }
             Scope::Revisions { base, head } => {
-                let (base, head) = self.revisions(base.as_deref(), head.as_deref(), environment)?;
+                let (base, head) = self.revisions(base.as_deref(), head.as_deref(), variables)?;
                 let head_tree = self.merged(&base, &head)?;
                 let added = self.added(&base, &head)?;
-                Ok(Judged { base_tree: self.tree(&base), base, head: Some(head), head_tree, added })
+                Ok(Comparison { base_tree: self.tree(&base), base, head: Some(head), head_tree, added })
             }
         }
     }
@@ -317,13 +326,13 @@ impl Repository {
         &self,
         base: Option<&str>,
         head: Option<&str>,
-        environment: &Environment<'_>,
+        variables: &CiVariables<'_>,
     ) -> Result<(Commit, Commit), RepositoryError> {
         if let Some(base) = base {
             return Ok((self.commit(base)?, self.commit(head.unwrap_or("HEAD"))?));
         }
         if head.is_none()
-            && let Some((base, head)) = self.named_by_environment(environment)?
+            && let Some((base, head)) = self.named_by_environment(variables)?
         {
             return Ok((base, head));
         }
@@ -351,20 +360,20 @@ impl Repository {
         Err(RepositoryError::NoBase("there is no `origin/HEAD`, `main` or `master`".to_owned()))
     }
 
-    fn named_by_environment(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
-        if environment.get("GITHUB_ACTIONS").as_deref() == Some("true") {
-            return self.named_by_github(environment);
+    fn named_by_environment(&self, variables: &CiVariables<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        if variables.get("GITHUB_ACTIONS").as_deref() == Some("true") {
+            return self.named_by_github(variables);
         }
-        if environment.get("GITLAB_CI").as_deref() == Some("true") {
-            return self.named_by_gitlab(environment);
+        if variables.get("GITLAB_CI").as_deref() == Some("true") {
+            return self.named_by_gitlab(variables);
         }
         Ok(None)
     }
 
     /// `pull_request` checks out the merge of the request into its base (first parent: the base's tip), unless the
     /// workflow names another ref; `merge_group` and `push` name both sides.
-    fn named_by_github(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
-        let Some(event) = environment.event()? else { return Ok(None) };
+    fn named_by_github(&self, variables: &CiVariables<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        let Some(event) = variables.event()? else { return Ok(None) };
         let text = |pointer: &str| event.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
         let pull_request = (text("/pull_request/base/sha"), text("/pull_request/head/sha"));
         if let (Some(base), Some(head)) = pull_request {
@@ -402,14 +411,14 @@ impl Repository {
         Ok((common == Some(base.id.0)).then_some((first, second)))
     }
 
-    fn named_by_gitlab(&self, environment: &Environment<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
-        let Some(head) = environment.get("CI_COMMIT_SHA") else { return Ok(None) };
+    fn named_by_gitlab(&self, variables: &CiVariables<'_>) -> Result<Option<(Commit, Commit)>, RepositoryError> {
+        let Some(head) = variables.get("CI_COMMIT_SHA") else { return Ok(None) };
         let head = self.commit(&head)?;
-        if environment.get("CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merged_result") && head.parents == 2 {
+        if variables.get("CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merged_result") && head.parents == 2 {
             let parent = |number: u8| self.commit(&format!("{}^{number}", head.id));
             return Ok(Some((parent(1)?, parent(2)?)));
         }
-        if let Some(branch) = environment.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") {
+        if let Some(branch) = variables.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") {
             // The merge base that GitLab names would hide what landed since; only the branch's tip will do.
             let base = self.commit(&format!("refs/remotes/origin/{branch}")).map_err(|error| match error {
                 RepositoryError::Revision { .. } => RepositoryError::NotFetched(branch.clone()),
@@ -417,7 +426,7 @@ impl Repository {
             })?;
             return Ok(Some((base, head)));
         }
-        match environment.get("CI_COMMIT_BEFORE_SHA").filter(|before| before.bytes().any(|byte| byte != b'0')) {
+        match variables.get("CI_COMMIT_BEFORE_SHA").filter(|before| before.bytes().any(|byte| byte != b'0')) {
             Some(before) => Ok(Some((self.commit(&before)?, head))),
             None => Ok(None),
         }
@@ -480,11 +489,11 @@ impl Repository {
 }
 
 /// The process's environment, as far as CI systems describe the change in it.
-pub struct Environment<'a> {
+pub struct CiVariables<'a> {
     variables: &'a dyn Fn(&str) -> Option<String>,
 }
 
-impl<'a> Environment<'a> {
+impl<'a> CiVariables<'a> {
     /// Looks variables up with `variables`.
     pub fn new(variables: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { variables }

@@ -7,13 +7,14 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use tollgate::gate::{Request, judge};
+use tollgate::gate::{NamedText, Request, judge, show_facts};
 use tollgate::kustomize::ParsedFiles;
 use tollgate::report::check::human;
-use tollgate::sources::{Environment, RepoPath, Scope};
+use tollgate::sources::{CiVariables, RepoPath, Scope};
 
 use crate::support::{Repository, files_in, root};
 
@@ -82,13 +83,14 @@ fn run(folder: &Path, rule: &str) -> String {
     let opened = tollgate::sources::Repository::discover(repository.path()).unwrap().unwrap();
     let against = |head: &str| {
         let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some(head.to_owned()) };
-        opened.judged(&scope, &Environment::new(&|_| None)).unwrap()
+        opened.comparison(&scope, &CiVariables::new(&|_| None)).unwrap()
     };
     let (unchanged, changed) = (against("main"), against("change"));
     let now = time(&case.now);
+    check_documents(&Request::new(&opened, &changed, now), &parsed, folder);
     let quiet = judge(&Request::new(&opened, &unchanged, now), &parsed).unwrap();
     assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{}: base against base", folder.display());
-    let review = review.as_deref().map(|text| ("review.json", text));
+    let review = review.as_deref().map(|text| NamedText { name: "review.json", text });
     let report = judge(&Request { review, ..Request::new(&opened, &changed, now) }, &parsed);
     let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     report.findings.retain(|finding| finding.rule == rule);
@@ -99,6 +101,24 @@ fn run(folder: &Path, rule: &str) -> String {
     let findings = told.split("\nallowed: ").next().unwrap().split("\nrefused: ").next().unwrap();
     let findings = if report.findings.is_empty() { "nothing to say\n" } else { findings };
     format!("exit code {}\n\n{findings}", i32::from(!report.passes()))
+}
+
+/// Holds every document that the rules see against its published schema.
+fn check_documents(request: &Request<'_>, files: &ParsedFiles, folder: &Path) {
+    static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        let text = fs::read_to_string(root().join("policies/input.schema.json")).unwrap();
+        jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
+    });
+    let mut documents = 0;
+    show_facts(request, files, &mut |input| {
+        let document = serde_json::to_value(input).unwrap();
+        let errors: Vec<String> =
+            SCHEMA.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", folder.display());
+        documents += 1;
+    })
+    .unwrap();
+    assert!(documents > 0, "{}: no document was checked", folder.display());
 }
 
 #[test]

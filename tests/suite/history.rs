@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use tollgate::config::Config;
-use tollgate::facts::Timeline;
+use tollgate::facts::FullHistory;
 use tollgate::kustomize::{ParsedFiles, Scanner};
-use tollgate::model::{Only, discover};
+use tollgate::model::{OverlayFilter, discover};
 use tollgate::sources::{CommitId, ContentId, RepoPath, Repository as Opened, list};
 
 use crate::support::{Files, Numbers, Repository};
@@ -205,12 +205,19 @@ fn history_is_the_truth_row_for_row() {
         let config = config(&parsed);
         let tree = repository.tree(&tip);
         let overlays = discover(&config, &list(&tree).unwrap(), &Scanner::new(&parsed, &tree), None).unwrap();
-        let timeline =
-            Timeline::read(&repository, &parsed, &config, (&tip, overlays), Only::default(), made.time + 60).unwrap();
+        let timeline = FullHistory::read(
+            &repository,
+            &parsed,
+            &config,
+            (&tip, overlays),
+            OverlayFilter::default(),
+            made.time + 60,
+        )
+        .unwrap();
         let mut found = Truth::new();
         for (app, environments) in &timeline.live {
             for (at, rows) in environments {
-                let row = |row: &tollgate::facts::Stretch| (row.image.digest.clone().unwrap(), row.from, row.to);
+                let row = |row: &tollgate::facts::ImageStay| (row.image.digest.clone().unwrap(), row.from, row.to);
                 let place = (app.clone(), config.environments[*at].name.clone());
                 found.insert(place, rows.iter().map(row).collect());
             }

@@ -128,7 +128,7 @@ fn mutated_inputs_end_in_an_output_or_an_error() {
         });
         let tree = MemoryTree::from_contents(files);
         let parsed = ParsedFiles::default();
-        let reach = Scanner::new(&parsed, &tree).reach(&overlay).unwrap();
+        let reach = Scanner::new(&parsed, &tree).scan(&overlay).unwrap();
         let listing = list(&tree).unwrap();
         let is_kustomization = |path: &&RepoPath| FILE_NAMES.contains(&path.file_name());
         let folders = listing.files.iter().filter(is_kustomization).filter_map(RepoPath::parent);

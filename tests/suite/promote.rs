@@ -193,7 +193,7 @@ fn what_cannot_be_promoted_is_told() {
     says(&["api", "--to", "prod"], "there is no environment `prod`");
     says(&["api", "--to", "test"], "has no overlay for test");
     says(&["api", "--to", "dev"], "nothing is below dev");
-    says(&["api", "--to", "dev", "--digest", "sha256:12"], "is no digest");
+    says(&["api", "--to", "dev", "--digest", "sha256:12"], "is not a digest");
     says(&["api", "--to", "dev", "--image", "example.com/other", "--digest", &digest('1')], "does not run");
     fs::write(made.path().join(PRODUCTION), images('f')).unwrap();
     says(&["api", "--to", "production"], "differs here from the branch");

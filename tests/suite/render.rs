@@ -39,7 +39,7 @@ fn a_scan_finds_all_that_a_rendering_looks_for() {
         let tree = WorkingTree::new(&case.join("input"));
         let parsed = ParsedFiles::default();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap();
-        let reach = Scanner::new(&parsed, &tree).reach(&overlay()).unwrap();
+        let reach = Scanner::new(&parsed, &tree).scan(&overlay()).unwrap();
         for path in rendering.closure.paths() {
             assert!(reach.closure.holds(path), "{}: the scan misses {path}", case.display());
         }
@@ -74,7 +74,7 @@ fn links_beside_a_plugin_are_followed() {
     let (tree, parsed) = (WorkingTree::new(folder.path()), ParsedFiles::default());
     let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap();
     assert!(rendering.to_yaml().unwrap().contains("a: b"));
-    let reach = Scanner::new(&parsed, &tree).reach(&overlay()).unwrap();
+    let reach = Scanner::new(&parsed, &tree).scan(&overlay()).unwrap();
     for path in ["m/link.yaml", "m/inner/deep.yaml", "overlay/new.yaml"] {
         assert!(reach.closure.holds(&RepoPath::new(path).unwrap()), "the scan misses {path}");
     }

@@ -22,7 +22,7 @@ pub(crate) mod bump;
 
 /// What one folder reaches.
 #[derive(Clone, Debug, Default)]
-pub struct Reach {
+pub struct FolderScan {
     /// Everything that a rendering would look for; more than that where it fails early.
     pub closure: Closure,
     /// The folders of all kustomizations below, without its own.
@@ -34,7 +34,7 @@ pub struct Reach {
 }
 
 /// What one kustomization looks for itself.
-struct Own {
+struct OwnScan {
     closure: Closure,
     listed: Vec<RepoPath>,
     is_component: bool,
@@ -45,8 +45,8 @@ struct Own {
 pub struct Scanner<'a> {
     parsed: &'a ParsedFiles,
     tree: &'a dyn Tree,
-    own: Mutex<HashMap<RepoPath, Arc<Own>>>,
-    reached: Mutex<HashMap<RepoPath, Arc<Reach>>>,
+    own: Mutex<HashMap<RepoPath, Arc<OwnScan>>>,
+    reached: Mutex<HashMap<RepoPath, Arc<FolderScan>>>,
     texts: Mutex<HashMap<RepoPath, Arc<KustomizationText>>>,
 }
 
@@ -94,12 +94,12 @@ impl<'a> Scanner<'a> {
     ///
     /// # Errors
     /// When the snapshot itself cannot be read.
-    pub fn reach(&self, root: &RepoPath) -> Result<Arc<Reach>, RenderError> {
+    pub fn scan(&self, root: &RepoPath) -> Result<Arc<FolderScan>, RenderError> {
         if let Some(known) = self.reached.lock().get(root) {
             return Ok(Arc::clone(known));
         }
         let own = self.own(root)?;
-        let mut reach = Reach {
+        let mut reach = FolderScan {
             closure: own.closure.clone(),
             roots: BTreeSet::new(),
             is_component: own.is_component,
@@ -177,7 +177,7 @@ impl<'a> Scanner<'a> {
 
     /// The same, with every kustomization parsed.
     fn reaching_of_all(&self, folders: &[RepoPath], changed: &[RepoPath]) -> Result<HashSet<RepoPath>, RenderError> {
-        let reached = folders.par_iter().map(|folder| self.reach(folder)).collect::<Vec<_>>();
+        let reached = folders.par_iter().map(|folder| self.scan(folder)).collect::<Vec<_>>();
         let reached: Vec<_> = reached.into_iter().collect::<Result<_, RenderError>>()?;
         let touched = folders.iter().zip(reached).filter(|(_, reach)| reach.closure.touches(changed));
         Ok(touched.map(|(folder, _)| folder.clone()).collect())
@@ -207,11 +207,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// What the kustomization in one folder looks for itself.
-    fn own(&self, folder: &RepoPath) -> Result<Arc<Own>, RenderError> {
+    fn own(&self, folder: &RepoPath) -> Result<Arc<OwnScan>, RenderError> {
         if let Some(known) = self.own.lock().get(folder) {
             return Ok(Arc::clone(known));
         }
-        let mut own = Own { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
+        let mut own = OwnScan { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
         let mut loader = Loader {
             tree: self.tree,
             parsed: self.parsed,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::Report;
+use super::{AffectedOverlay, Report};
 use crate::finding::{Finding, Severity};
 use crate::report::escape::printable;
 use crate::report::story::{self, Story};
@@ -49,7 +49,7 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     text.push_str(&format!(" · {} of {} overlays affected", report.affected.len(), report.overlays));
     if !report.affected.is_empty() {
-        text.push_str(&format!(" ({})", told(&report.affected)));
+        text.push_str(&format!(" ({})", described(&report.affected)));
     }
     if report.judged > report.affected.len() {
         text.push_str(&format!(" · {} judged", report.judged));
@@ -68,19 +68,19 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Affected overlays, app by app: `api: production, staging; web: dev`; only the first few of many.
-fn told(affected: &[(String, String, String)]) -> String {
+fn described(affected: &[AffectedOverlay]) -> String {
     let mut apps: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (app, environment, _) in affected {
+    for AffectedOverlay { app, environment, .. } in affected {
         let environments = apps.entry(app).or_default();
         if !environments.contains(&environment.as_str()) {
             environments.push(environment);
         }
     }
-    let told: Vec<String> =
+    let shown: Vec<String> =
         apps.iter().take(4).map(|(app, environments)| format!("{app}: {}", environments.join(", "))).collect();
-    let mut text = printable(&told.join("; "));
-    if apps.len() > told.len() {
-        text.push_str(&format!("; and {}", count(apps.len() - told.len(), "more app")));
+    let mut text = printable(&shown.join("; "));
+    if apps.len() > shown.len() {
+        text.push_str(&format!("; and {}", count(apps.len() - shown.len(), "more app")));
     }
     text
 }

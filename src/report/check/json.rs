@@ -7,12 +7,12 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Report;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Identity, Place, Severity};
 use crate::span::{Files, Span};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Document<'a> {
+struct ReportJson<'a> {
     schema: &'static str,
     verdict: &'static str,
     base: &'a str,
@@ -90,10 +90,10 @@ pub(crate) fn location(files: &Files, span: Span) -> Location {
 /// What identifies a finding from run to run; it holds no line number, so it survives unrelated edits.
 #[must_use]
 pub fn fingerprint(finding: &Finding) -> String {
-    let (rule, overlay, object, about) = finding.identity();
+    let Identity { rule, overlay, object, about } = finding.identity();
     let object =
         object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
-    let text = [rule, overlay, object.unwrap_or_default(), about].join("\0");
+    let text = [rule, overlay.unwrap_or_default(), object.unwrap_or_default(), about].join("\0");
     Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
@@ -108,9 +108,9 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
         message: &finding.message,
         help: finding.help.as_deref(),
         notes: &finding.notes,
-        app: some(&finding.place.app),
-        environment: some(&finding.place.environment),
-        overlay: some(&finding.place.overlay),
+        app: in_place(finding, |place| &place.app),
+        environment: in_place(finding, |place| &place.environment),
+        overlay: in_place(finding, |place| &place.overlay),
         resource: finding.object.as_ref().map(|object| Resource {
             api_version: &object.api_version,
             kind: &object.kind,
@@ -129,7 +129,7 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
         fingerprint: fingerprint(finding),
     });
     let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let document = Document {
+    let document = ReportJson {
         schema: "tollgate.report/1",
         verdict: if report.passes() { "pass" } else { "fail" },
         base: &report.base,
@@ -144,6 +144,6 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
     writeln!(out)
 }
 
-fn some(text: &str) -> Option<&str> {
-    Some(text).filter(|text| !text.is_empty())
+fn in_place(finding: &Finding, part: impl Fn(&Place) -> &String) -> Option<&str> {
+    finding.place.as_ref().map(|place| part(place).as_str())
 }

@@ -23,8 +23,8 @@ pub struct Report {
     pub valid_until: Option<DateTime<Utc>>,
     /// How many overlays there are.
     pub overlays: usize,
-    /// Overlays whose rendered output changes: app, environment and folder, by app, the highest environment first.
-    pub affected: Vec<(String, String, String)>,
+    /// Overlays whose rendered output changes, by app, the highest environment first.
+    pub affected: Vec<AffectedOverlay>,
     /// How many overlays were judged; with `--all` more than are affected.
     pub judged: usize,
     /// How many different images the judged overlays run.
@@ -43,4 +43,15 @@ impl Report {
     pub fn passes(&self) -> bool {
         !self.findings.iter().any(Finding::closes)
     }
+}
+
+/// An overlay whose rendered output changes.
+#[derive(Clone, Debug)]
+pub struct AffectedOverlay {
+    /// The app.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The overlay's folder.
+    pub path: String,
 }

@@ -34,7 +34,7 @@ pub struct Applied {
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("cannot read `{file}`: {why}")]
 #[diagnostic(help("{help}"))]
-pub struct EvidenceError {
+pub struct ReportError {
     /// The file.
     pub file: String,
     /// What is wrong.
@@ -48,14 +48,14 @@ pub struct EvidenceError {
 ///
 /// # Errors
 /// When it is something else.
-pub fn read_applied(controller: Controller, file: &str, text: &str) -> Result<Vec<Applied>, EvidenceError> {
+pub fn read_applied(controller: Controller, file: &str, text: &str) -> Result<Vec<Applied>, ReportError> {
     let (read, help) = match controller {
         Controller::ArgoCd => (read_argocd(text), "`kubectl get applications.argoproj.io -A -o json` prints it"),
         Controller::Flux => {
             (read_flux(text), "`kubectl get kustomizations.kustomize.toolkit.fluxcd.io -A -o json` prints it")
         }
     };
-    read.map_err(|error| EvidenceError { file: file.to_owned(), why: error.to_string(), help })
+    read.map_err(|error| ReportError { file: file.to_owned(), why: error.to_string(), help })
 }
 
 /// The objects of a list, or the one object that a text is; what is null counts as absent.
@@ -296,7 +296,7 @@ pub fn deployed<'a>(
     let scanner = Scanner::new(parsed, tree);
     let mut found = Vec::new();
     for applied in applied {
-        let reach = scanner.reach(&applied.folder)?;
+        let reach = scanner.scan(&applied.folder)?;
         let is_deployed = |overlay: &&Overlay| overlay.path == applied.folder || reach.roots.contains(&overlay.path);
         found.extend(overlays.iter().filter(is_deployed).map(|overlay| Deployed { applied, overlay }));
     }

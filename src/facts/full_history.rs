@@ -1,24 +1,24 @@
 //! Every stay of every image in every environment, from the base branch's first commit on.
 //!
-//! Where [`super::History`] looks back as far as one question needs, this goes forward through all commits of the
+//! Where [`super::LookBack`] looks back as far as one question needs, this goes forward through all commits of the
 //! first-parent line and renders again only what each of them touches.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::history::{HistoryError, landed};
+use super::look_back::{HistoryError, landed};
 use crate::config::{Config, Mirrors};
 use crate::kustomize::{
     Bump, Closure, FILE_NAMES, Options, Outline, ParsedFiles, RenderError, Renderer, Scanner, outline,
 };
-use crate::model::{Image, Only, Overlay, Overlays, State, UsedImage, discover};
+use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, UsedImage, discover};
 use crate::sources::{Commit, Difference, Listing, MovingTree, RepoPath, Repository, RepositoryError, Tree};
 
 /// What was live, by app and by the environment's position in the configuration; oldest first.
-pub type Live = BTreeMap<String, BTreeMap<usize, Vec<Stretch>>>;
+pub type Live = BTreeMap<String, BTreeMap<usize, Vec<ImageStay>>>;
 
 /// One uninterrupted stretch in which an image was live in an environment, in whichever of the app's overlays there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct ImageStay {
     /// The image: its repository, and its digest or else its tag.
     pub image: Image,
     /// When it began, in seconds since 1970.
@@ -56,7 +56,7 @@ pub struct Gap {
 
 /// The whole history of a base branch.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline {
+pub struct FullHistory {
     /// What was live.
     pub live: Live,
     /// Where nothing is known.
@@ -65,7 +65,7 @@ pub struct Timeline {
     pub distrusted: usize,
 }
 
-impl Timeline {
+impl FullHistory {
     /// Goes through the first-parent line of the tip, whose overlays say what apps are called; renders only what is
     /// wanted.
     ///
@@ -76,7 +76,7 @@ impl Timeline {
         parsed: &ParsedFiles,
         config: &Config,
         tip: (&Commit, Overlays),
-        only: Only<'_>,
+        only: OverlayFilter<'_>,
         now: i64,
     ) -> Result<Self, HistoryError> {
         let (tip, known) = tip;
@@ -159,7 +159,7 @@ impl Timeline {
             for (key, image) in images {
                 running.entry(key).or_insert_with(|| {
                     let (commit, author) = (commit.id.to_string(), commit.author_name.clone());
-                    rows.push(Stretch {
+                    rows.push(ImageStay {
                         image: image.clone(),
                         from: time,
                         to: None,
@@ -209,7 +209,7 @@ struct Sweep<'a> {
     listing: Listing,
     /// The overlays at the tip, which say what apps are called.
     known: Overlays,
-    only: Only<'a>,
+    only: OverlayFilter<'a>,
     slots: Vec<Slot>,
     /// The overlays of an app in an environment.
     places: HashMap<(String, usize), Vec<usize>>,
@@ -305,7 +305,7 @@ impl Sweep<'_> {
         for overlay in found.all {
             match slots.get(&overlay) {
                 Some(at) => standing[*at] = true,
-                None if self.only.wants(&overlay) => new.push(overlay),
+                None if self.only.accepts(&overlay) => new.push(overlay),
                 None => {}
             }
         }

@@ -65,7 +65,7 @@ pub enum HistoryError {
 }
 
 /// The base branch's first-parent line.
-pub struct History<'a> {
+pub struct LookBack<'a> {
     repository: &'a Repository,
     parsed: &'a ParsedFiles,
     options: Options,
@@ -157,7 +157,7 @@ fn left(dates: &[i64], landed: &[i64], now: i64) -> Vec<i64> {
     dates.iter().enumerate().map(settle).collect()
 }
 
-impl<'a> History<'a> {
+impl<'a> LookBack<'a> {
     /// Reads the first-parent line of `tip`.
     ///
     /// # Errors

@@ -1,0 +1,67 @@
+use std::io;
+use std::path::Path;
+
+use super::history::Declared;
+use super::shared::{CommandError, applied, explain_error, repository_in};
+use super::{Exit, Invocation};
+use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
+use crate::facts::{Deployed, deployed};
+use crate::gate::{self, GateError};
+use crate::kustomize::ParsedFiles;
+use crate::report::status::{Running, Status};
+use crate::sources::{Tree, write_argument_file};
+
+pub(super) fn run(arguments: &StatusArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
+    let files = ParsedFiles::default();
+    let done = match &arguments.write {
+        Some(path) => write_versions(&arguments.history, path, &files).map(Ok),
+        None => status(arguments, &files, invocation),
+    };
+    match done {
+        Ok(written) => {
+            written?;
+            Ok(Exit::Allowed)
+        }
+        Err(error) => {
+            explain_error(&error, &files, invocation)?;
+            Ok(Exit::Undecided)
+        }
+    }
+}
+
+fn status(
+    arguments: &StatusArguments,
+    files: &ParsedFiles,
+    invocation: &mut Invocation<'_>,
+) -> Result<io::Result<()>, CommandError> {
+    let reports = applied(&arguments.reports)?.unwrap_or_default();
+    let declared = Declared::open(&arguments.history, files)?;
+    let tree = declared.repository.tree(&declared.tip);
+    let deployed = deployed(files, &tree, &declared.overlays.all, &reports).map_err(GateError::Unreadable)?;
+    let running = |Deployed { applied, overlay }: &Deployed<'_>| Running {
+        applied: (*applied).clone(),
+        overlay: (*overlay).clone(),
+        images: applied.images(&declared.repository, files),
+    };
+    let running: Vec<Running> = deployed.iter().map(running).collect();
+    let live = declared.history(&arguments.history, files, invocation.now.timestamp())?;
+    let at = arguments.at.unwrap_or(invocation.now).timestamp();
+    let status = Status { history: &live, running: &running, config: &declared.config, at };
+    Ok(match arguments.history.format {
+        TableFormat::Human => status.human(invocation.out),
+        TableFormat::Json => status.json(invocation.out),
+        TableFormat::Markdown => status.markdown(invocation.out),
+    })
+}
+
+/// Writes which versions the working tree, or the revision that is named, declares.
+fn write_versions(arguments: &HistoryArguments, path: &Path, files: &ParsedFiles) -> Result<(), CommandError> {
+    let repository = repository_in(&arguments.repo)?;
+    let tree: Box<dyn Tree> = match &arguments.base {
+        Some(revision) => Box::new(repository.tree(&repository.commit(revision)?)),
+        None => Box::new(repository.working_tree()),
+    };
+    let versions = gate::rendered_versions(&*tree, files)?;
+    write_argument_file(path, versions.text().as_bytes())
+        .map_err(|error| CommandError::Write { path: path.to_owned(), error })
+}

@@ -1,0 +1,213 @@
+//! What facts share, and what is read only where a fact asks for it.
+
+use std::sync::{Arc, OnceLock};
+
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+
+use super::codeowners::Codeowners;
+use super::controllers::Controllers;
+use super::reports::{Applied, Deployed, deployed};
+use super::{Change, FactsError, LookBack, Review, first_changed_line};
+use crate::config::Config;
+use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer};
+use crate::model::{Case, Overlays};
+use crate::sided::Sided;
+use crate::sources::{Comparison, RepoPath, Repository, Tree, TreeError};
+use crate::span::{FileId, Span};
+
+/// Everything that facts are made from.
+pub struct Context<'a> {
+    /// Where the history is.
+    pub repository: &'a Repository,
+    /// Files that were read in this run.
+    pub files: &'a ParsedFiles,
+    /// The two sides.
+    pub comparison: &'a Comparison,
+    /// The trusted configuration.
+    pub config: &'a Config,
+    /// Who owns what, by the trusted side.
+    pub owners: &'a Codeowners,
+    /// What changes, and by whom.
+    pub change: &'a Change,
+    /// The overlays of each side.
+    pub overlays: Sided<&'a Overlays>,
+    /// Who has approved; `None` where nobody has said.
+    pub review: Option<&'a Review>,
+    /// What controllers report as applied; `None` where no report was given.
+    pub reports: Option<&'a [Applied]>,
+    /// The time of the judgement.
+    pub clock: Clock,
+    /// Renders each side.
+    pub renderers: Sided<Renderer<'a>>,
+    /// Empty at first.
+    pub on_demand: ReadOnDemand<'a>,
+}
+
+/// What a [`Context`] reads only once a fact asks for it.
+#[derive(Default)]
+pub struct ReadOnDemand<'a> {
+    history: Mutex<Option<Arc<LookBack<'a>>>>,
+    deployed: OnceLock<Vec<Deployed<'a>>>,
+    controllers: OnceLock<Sided<Controllers<'a>>>,
+}
+
+impl<'a> Context<'a> {
+    /// The base branch's history.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn history(&self) -> Result<Arc<LookBack<'a>>, FactsError> {
+        let mut history = self.on_demand.history.lock();
+        if let Some(history) = &*history {
+            return Ok(Arc::clone(history));
+        }
+        let read = LookBack::new(
+            self.repository,
+            self.files,
+            Options::default(),
+            &self.config.mirrors,
+            &self.comparison.base,
+            self.clock.seconds(),
+        )?;
+        Ok(Arc::clone(history.insert(Arc::new(read))))
+    }
+
+    /// Which overlays are reported as applied.
+    ///
+    /// # Errors
+    /// When the base cannot be read.
+    pub fn deployed(&self, reports: &'a [Applied]) -> Result<&[Deployed<'a>], RenderError> {
+        if let Some(deployed) = self.on_demand.deployed.get() {
+            return Ok(deployed);
+        }
+        let found = deployed(self.files, &self.comparison.base_tree, &self.overlays.base.all, reports)?;
+        Ok(self.on_demand.deployed.get_or_init(|| found))
+    }
+
+    /// What deploys the overlays of each side.
+    ///
+    /// # Errors
+    /// When a side cannot be read.
+    pub(crate) fn controllers(&self) -> Result<&Sided<Controllers<'a>>, FactsError> {
+        if let Some(controllers) = self.on_demand.controllers.get() {
+            return Ok(controllers);
+        }
+        let sides = self.comparison.trees().zip(self.overlays);
+        let read = sides.try_map(|(tree, overlays)| Controllers::read(self.config, self.files, tree, overlays))?;
+        Ok(self.on_demand.controllers.get_or_init(|| read))
+    }
+
+    /// The first line of a file that the change touches; `None` where it is not text.
+    ///
+    /// # Errors
+    /// When a side cannot be read.
+    pub fn changed_line(&self, path: &RepoPath) -> Result<Option<Span>, TreeError> {
+        let Sided { base, head } = self.comparison.trees();
+        first_changed_line(self.files, base, head, path)
+    }
+
+    /// The first changed line that reaches an overlay: in its own folder where there is one.
+    ///
+    /// # Errors
+    /// When a side cannot be read.
+    pub fn first_change(&self, case: &Case<'_>) -> Result<Option<Span>, TreeError> {
+        let reaches = |path: &&RepoPath| case.scans.iter().any(|scan| scan.closure.holds(path));
+        let reaching: Vec<&RepoPath> = self.change.files.iter().filter(reaches).collect();
+        let own = reaching.iter().find(|path| path.is_within(&case.overlay.path));
+        for path in own.into_iter().chain(&reaching) {
+            if let Some(span) = self.changed_line(path)? {
+                return Ok(Some(span));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first line of an overlay's own file: its kustomization, else the first text that its folder holds.
+    ///
+    /// # Errors
+    /// When a side cannot be read, or nothing of the overlay or the change is text.
+    pub fn own_line(&self, case: &Case<'_>) -> Result<Span, FactsError> {
+        let Sided { base, head } = self.comparison.trees();
+        let tree = if case.rendered.head.exists { head } else { base };
+        self.first_line_in(&case.overlay.path, case.latest_scan().file, tree)
+    }
+
+    /// The same in the base.
+    ///
+    /// # Errors
+    /// As [`Context::own_line`].
+    pub fn own_line_in_base(&self, case: &Case<'_>) -> Result<Span, FactsError> {
+        self.first_line_in(&case.overlay.path, case.scans.base.file, self.comparison.trees().base)
+    }
+
+    fn first_line_in(
+        &self,
+        folder: &RepoPath,
+        kustomization: Option<FileId>,
+        tree: &dyn Tree,
+    ) -> Result<Span, FactsError> {
+        let first_line = |file| {
+            let (start, end) = self.files.files.get(file).line_range(0);
+            Span { file, start, end }
+        };
+        if let Some(file) = kustomization {
+            return Ok(first_line(file));
+        }
+        for (name, _) in tree.children(folder)? {
+            let path = folder.child(&name);
+            let Some((id, content)) = tree.read(&path)? else { continue };
+            let Ok(text) = std::str::from_utf8(&content) else { continue };
+            return Ok(first_line(self.files.files.add(&path, id, text)));
+        }
+        // A link that leads nowhere has no text; the change stands for it.
+        for path in &self.change.files {
+            if let Some(span) = self.changed_line(path)? {
+                return Ok(span);
+            }
+        }
+        Err(FactsError::NoText(folder.clone()))
+    }
+}
+
+/// The time of the judgement, and when it could end differently.
+pub struct Clock {
+    /// The time.
+    pub now: DateTime<Utc>,
+    next_change: Mutex<Option<DateTime<Utc>>>,
+}
+
+impl Clock {
+    /// A clock that stands still at `now`.
+    #[must_use]
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { now, next_change: Mutex::default() }
+    }
+
+    /// The time, in seconds since 1970.
+    #[must_use]
+    pub fn seconds(&self) -> i64 {
+        self.now.timestamp()
+    }
+
+    /// Notes a moment at which the verdict could change.
+    pub fn changes_at(&self, time: DateTime<Utc>) {
+        if time > self.now {
+            let mut next = self.next_change.lock();
+            *next = Some(next.map_or(time, |known| known.min(time)));
+        }
+    }
+
+    /// Notes that the verdict could change in so many seconds.
+    pub fn changes_in(&self, seconds: i64) {
+        if let Some(time) = DateTime::from_timestamp(self.seconds().saturating_add(seconds), 0) {
+            self.changes_at(time);
+        }
+    }
+
+    /// The next moment at which the clock alone could change the verdict.
+    #[must_use]
+    pub fn next_change(&self) -> Option<DateTime<Utc>> {
+        *self.next_change.lock()
+    }
+}

@@ -1,0 +1,45 @@
+use super::look_back::HistoryError;
+use crate::config::Controller;
+use crate::kustomize::RenderError;
+use crate::sources::{RepoPath, RepositoryError, TreeError};
+
+/// Why a fact cannot be found out, so that the gate cannot decide.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum FactsError {
+    /// History.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    History(#[from] HistoryError),
+    /// A snapshot.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tree(#[from] TreeError),
+    /// A snapshot, seen while rendering.
+    #[error("{0}")]
+    Unreadable(RenderError),
+    /// An environment asks for evidence by a controller whose report was not given. Whoever runs the gate can give it.
+    #[error("{environment} asks for evidence by {}, but there is none", .controller.name())]
+    #[diagnostic(help("give it with `--{} FILE`; see the README for what prints it", .controller.option()))]
+    NoReport {
+        /// The environment.
+        environment: String,
+        /// The controller.
+        controller: Controller,
+    },
+    /// An overlay without a single file of text: there is no line to point at.
+    #[error("the overlay `{0}` holds no text file")]
+    #[diagnostic(help("add its kustomization, or remove the folder"))]
+    NoText(RepoPath),
+}
+
+impl From<RepositoryError> for FactsError {
+    fn from(error: RepositoryError) -> Self {
+        Self::History(error.into())
+    }
+}
+
+impl From<RenderError> for FactsError {
+    fn from(error: RenderError) -> Self {
+        Self::Unreadable(error)
+    }
+}

@@ -1,0 +1,340 @@
+//! Images that enter an environment, and where their content was live. History is asked only as far as needed: the
+//! environment below first, this environment's own past only where that proves nothing, lower ones only for the notes.
+
+use serde::Serialize;
+
+use super::handle::{Handle, Handles, Target};
+use super::look_back::{Depth, Stay};
+use super::reports::Deployed;
+use super::{Context, FactsError};
+use crate::config::Config;
+use crate::model::{Case, Image, Overlay, Overlays};
+use crate::sided::Sided;
+use crate::words;
+
+/// An image that enters an environment.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Promotion {
+    /// Who wrote it.
+    pub at: Handle,
+    /// The reference with a shortened digest.
+    pub short: String,
+    /// Whether a digest is pinned.
+    pub pinned: bool,
+    /// Names of the environments that could prove it.
+    pub wanted: Vec<String>,
+    /// Environments below in which the app has an overlay.
+    pub below: Vec<Tier>,
+    /// Lower environments that do not prove anything, for the story.
+    pub lower: Vec<Tier>,
+    /// Earlier stays in this very environment.
+    pub here: Vec<StayInput>,
+}
+
+/// What is known of a content in one environment.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Tier {
+    /// The environment.
+    pub environment: String,
+    /// Its stays there, newest first.
+    pub stays: Vec<StayInput>,
+    /// What runs there now in its place.
+    pub current: Vec<Running>,
+    /// Whether it is healthy there; `null` where nobody asks.
+    pub evidence: Option<Evidence>,
+}
+
+/// What a controller reports of a content in one environment.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Evidence {
+    /// `Argo CD` or `Flux`.
+    pub controller: &'static str,
+    /// Whether any report says that it is healthy.
+    pub healthy: bool,
+    /// What each report says, for people.
+    pub reports: Vec<String>,
+}
+
+/// What runs somewhere.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Running {
+    /// The content, shortened.
+    pub content: String,
+    /// Since when, for people.
+    pub since: String,
+    /// The commit that brought it, shortened.
+    pub commit: String,
+}
+
+/// One stay.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct StayInput {
+    /// Since when, for people.
+    pub from: String,
+    /// Until when; `null` while it lasts.
+    pub to: Option<String>,
+    /// How long, in seconds.
+    pub seconds: i64,
+    /// How long, in words.
+    pub lasted: String,
+    /// When the environment's soak is reached if it lasts on.
+    pub ripe: Option<String>,
+    /// The commit that brought it, shortened.
+    pub commit: String,
+}
+
+impl Promotion {
+    /// Every image that enters the environment of a case.
+    ///
+    /// # Errors
+    /// When history that is needed is missing or cannot be read.
+    pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
+        let below = environments_below(context.config, context.overlays.base, case.overlay);
+        let Some(below) = below else { return Ok(Vec::new()) };
+        let mirrors = &context.config.mirrors;
+        let Sided { base, head } = case.rendered.as_ref().map(|side| &side.state.images);
+        let mut promotions = Vec::new();
+        let mut seen = Vec::new();
+        for used in head {
+            let content = used.image.content(mirrors);
+            let runs_already = base.iter().any(|known| known.image.content(mirrors) == content);
+            // Containers that get their image from one line are one promotion.
+            let key = (used.origin.span, content.clone());
+            if runs_already || seen.contains(&key) {
+                continue;
+            }
+            seen.push(key);
+            let at = handles.add(Target::of_value(&used.origin, &used.object, &used.path));
+            let entering = Entering { context, overlay: case.overlay, image: &used.image, content: &content };
+            promotions.push(entering.promotion(&below, at)?);
+        }
+        Ok(promotions)
+    }
+}
+
+/// One image on its way into an environment.
+struct Entering<'a, 'c> {
+    context: &'a Context<'c>,
+    overlay: &'a Overlay,
+    image: &'a Image,
+    content: &'a str,
+}
+
+/// Where a controller reports a content as healthy, as far as the environment asks for that.
+struct Health<'o> {
+    /// The overlays in which it is; all where nobody asks.
+    healthy: Vec<&'o Overlay>,
+    /// What the controller says; `None` where nobody asks.
+    evidence: Option<Evidence>,
+}
+
+impl Entering<'_, '_> {
+    fn promotion(&self, below: &Below, at: Handle) -> Result<Promotion, FactsError> {
+        let context = self.context;
+        let soak = context.config.environments[self.overlay.environment].soak;
+        let enough = soak.unwrap_or(0);
+        let mut promotion = Promotion {
+            at,
+            short: short_reference(self.image),
+            pinned: self.image.digest.is_some(),
+            wanted: below.wanted.clone(),
+            below: Vec::new(),
+            lower: Vec::new(),
+            here: Vec::new(),
+        };
+        let mut is_proven = false;
+        for environment in &below.environments {
+            let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
+            let counterparts = context.overlays.base.counterparts(self.overlay, *environment);
+            let health = self.health(&counterparts, *environment)?;
+            // Where it is not healthy it has not proven anything, however long it was there.
+            let mut stays = self.stays_in(&health.healthy, depth)?;
+            let is_healthy = !stays.is_empty();
+            if !is_healthy {
+                stays = self.stays_in(&counterparts, depth)?;
+            }
+            let mut tier = self.tier(*environment, &stays, soak);
+            tier.evidence = health.evidence.map(|evidence| Evidence { healthy: is_healthy, ..evidence });
+            is_proven |= is_healthy && stays.iter().any(|stay| stay.seconds(context.clock.seconds()) >= enough);
+            promotion.below.push(tier);
+        }
+        if is_proven {
+            return Ok(promotion);
+        }
+        let here = context.history()?.stays(&self.overlay.path, self.content, Depth::Any, context.clock.seconds())?;
+        promotion.here = self.described(&here, None);
+        if !promotion.here.is_empty() {
+            return Ok(promotion);
+        }
+        for (tier, environment) in promotion.below.iter_mut().zip(&below.environments) {
+            tier.current = self.running(*environment)?;
+        }
+        let is_lower = |environment: &usize| !below.environments.contains(environment);
+        for environment in (0..self.overlay.environment).rev().filter(is_lower) {
+            let counterparts = context.overlays.base.counterparts(self.overlay, environment);
+            let stays = self.stays_in(&counterparts, Depth::Latest)?;
+            promotion.lower.push(self.tier(environment, &stays, None));
+        }
+        for stay in promotion.below.iter().flat_map(|tier| &tier.stays).filter(|stay| stay.to.is_none()) {
+            if let Some(left) = soak.map(|soak| soak - stay.seconds) {
+                context.clock.changes_in(left);
+            }
+        }
+        Ok(promotion)
+    }
+
+    /// Stays in any of some overlays, newest first.
+    fn stays_in(&self, overlays: &[&Overlay], depth: Depth) -> Result<Vec<Stay>, FactsError> {
+        let mut stays = Vec::new();
+        for other in overlays {
+            let now = self.context.clock.seconds();
+            stays.extend(self.context.history()?.stays(&other.path, self.content, depth, now)?);
+        }
+        stays.sort_by_key(|stay| (std::cmp::Reverse(stay.to.unwrap_or(i64::MAX)), std::cmp::Reverse(stay.from)));
+        Ok(stays)
+    }
+
+    /// In which of an environment's overlays the content is healthy.
+    fn health<'o>(&self, overlays: &[&'o Overlay], environment: usize) -> Result<Health<'o>, FactsError> {
+        let context = self.context;
+        let environment = &context.config.environments[environment];
+        let Some(controller) = environment.evidence else {
+            return Ok(Health { healthy: overlays.to_vec(), evidence: None });
+        };
+        let Some(reports) = context.reports else {
+            return Err(FactsError::NoReport { environment: environment.name.clone(), controller });
+        };
+        let mut healthy = Vec::new();
+        let mut sentences = Vec::new();
+        for overlay in overlays {
+            let is_about = |deployed: &&Deployed<'_>| {
+                deployed.applied.controller == controller && deployed.overlay.path == overlay.path
+            };
+            let mut verdicts = Vec::new();
+            for deployed in context.deployed(reports)?.iter().filter(is_about) {
+                let applied = deployed.applied;
+                let is_this = |image: &Image| image.content(&context.config.mirrors) == self.content;
+                let images = applied.images(context.repository, context.files);
+                let runs = images.map(|images| images.iter().any(is_this));
+                let what = match &runs {
+                    Err(why) => why.clone(),
+                    Ok(runs) => {
+                        let revision = words::short_commit(&applied.revision);
+                        let what = if *runs { "this" } else { "something else" };
+                        format!("runs {what}, by commit {revision}: {}", applied.state)
+                    }
+                };
+                sentences.push(format!("`{}` {what}", applied.name));
+                verdicts.push(applied.is_healthy && runs == Ok(true));
+            }
+            // Of several that deploy one overlay all must be well.
+            if !verdicts.is_empty() && verdicts.iter().all(|well| *well) {
+                healthy.push(*overlay);
+            }
+        }
+        if sentences.is_empty() {
+            sentences.push(format!("nothing about {}", environment.name));
+        }
+        let evidence = Evidence { controller: controller.name(), healthy: false, reports: sentences };
+        Ok(Health { healthy, evidence: Some(evidence) })
+    }
+
+    fn tier(&self, environment: usize, stays: &[Stay], soak: Option<i64>) -> Tier {
+        let name = self.context.config.environments[environment].name.clone();
+        Tier { environment: name, stays: self.described(stays, soak), current: Vec::new(), evidence: None }
+    }
+
+    fn described(&self, stays: &[Stay], soak: Option<i64>) -> Vec<StayInput> {
+        let now = self.context.clock.seconds();
+        let described = |stay: &Stay| StayInput {
+            from: words::moment(stay.from),
+            to: stay.to.map(words::moment),
+            seconds: stay.seconds(now),
+            lasted: words::duration(stay.seconds(now)),
+            ripe: soak.filter(|_| stay.to.is_none()).map(|soak| words::moment(stay.from.saturating_add(soak))),
+            commit: words::short_commit(&stay.commit),
+        };
+        stays.iter().map(described).collect()
+    }
+
+    /// What an environment runs now of the image's repository.
+    fn running(&self, environment: usize) -> Result<Vec<Running>, FactsError> {
+        let context = self.context;
+        let history = context.history()?;
+        let mirrors = &context.config.mirrors;
+        let mut running = Vec::new();
+        for other in context.overlays.base.counterparts(self.overlay, environment) {
+            for current in history.current(&other.path)? {
+                if current.original(mirrors) != self.image.original(mirrors) {
+                    continue;
+                }
+                let now = context.clock.seconds();
+                let stays = history.stays(&other.path, &current.content(mirrors), Depth::Latest, now)?;
+                let Some(stay) = stays.first() else { continue };
+                running.push(Running {
+                    content: short_content(&current),
+                    since: words::moment(stay.from),
+                    commit: words::short_commit(&stay.commit),
+                });
+            }
+        }
+        running.sort_by(|one, other| one.content.cmp(&other.content));
+        running.dedup_by(|one, other| one.content == other.content);
+        Ok(running)
+    }
+}
+
+/// The environments that could prove a promotion.
+pub struct Below {
+    /// Their names.
+    pub wanted: Vec<String>,
+    /// Those in which the app has an overlay, by position in the configuration.
+    pub environments: Vec<usize>,
+}
+
+/// The environments that could prove what enters an overlay; `None` where none is asked for.
+#[must_use]
+pub fn environments_below(config: &Config, overlays: &Overlays, overlay: &Overlay) -> Option<Below> {
+    let environment = &config.environments[overlay.environment];
+    let has_app = |at: &usize| !overlays.counterparts(overlay, *at).is_empty();
+    match &environment.promotes_from {
+        Some(names) if names.is_empty() => None,
+        Some(names) => {
+            let known = names.iter().filter_map(|name| config.environment(name));
+            Some(Below { wanted: names.clone(), environments: known.filter(has_app).collect() })
+        }
+        // Without a configuration the highest environment below that the app has counts; only a protected environment
+        // must have one.
+        None => {
+            let at = (0..overlay.environment).rev().find(has_app);
+            let right_below = overlay.environment.checked_sub(1).filter(|_| environment.protected);
+            let wanted = vec![config.environments[at.or(right_below)?].name.clone()];
+            Some(Below { wanted, environments: at.into_iter().collect() })
+        }
+    }
+}
+
+fn short_digest(digest: &str) -> String {
+    let (algorithm, hex) = digest.split_once(':').unwrap_or(("", digest));
+    format!("{algorithm}:{}…", hex.get(..8).unwrap_or(hex))
+}
+
+pub(super) fn short_content(image: &Image) -> String {
+    match (&image.digest, &image.tag) {
+        (Some(digest), _) => short_digest(digest),
+        (None, tag) => tag.clone().unwrap_or_else(|| "latest".to_owned()),
+    }
+}
+
+/// A reference with a shortened digest, as written besides.
+pub(super) fn short_reference(image: &Image) -> String {
+    match &image.digest {
+        Some(digest) => image.reference.replace(digest, &short_digest(digest)),
+        None => image.reference.clone(),
+    }
+}

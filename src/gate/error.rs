@@ -1,0 +1,113 @@
+use crate::config::{self, ConfigError};
+use crate::facts::{FactsError, HistoryError, ReportError, ReviewError};
+use crate::kustomize::RenderError;
+use crate::policy::PolicyError;
+use crate::sources::{RepositoryError, TreeError};
+
+use super::promote::PromoteError;
+
+/// Why the gate cannot decide: exit code 2. Each kind knows what to do about it.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum GateError {
+    /// The repository or a revision.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A snapshot.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tree(#[from] TreeError),
+    /// A snapshot, seen while rendering.
+    #[error("{0}")]
+    Unreadable(RenderError),
+    /// History.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    History(#[from] HistoryError),
+    /// A fact that rules need.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Facts(FactsError),
+    /// A rule.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Policy(#[from] PolicyError),
+    /// The review file.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Review(#[from] ReviewError),
+    /// A controller's report.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Report(#[from] ReportError),
+    /// What cannot be promoted.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Promote(#[from] PromoteError),
+    /// The configuration; every problem is reported.
+    #[error("the configuration has {}", crate::words::count(.0.len(), "problem"))]
+    Config(Vec<ConfigError>),
+    /// A name under which the configuration is not read.
+    #[error("`{0}` is not read")]
+    #[diagnostic(help("rename it to `{}`", config::FILE_NAME))]
+    MisnamedConfig(&'static str),
+    /// A link or a folder where a file decides.
+    #[error("`{0}` must be a regular file")]
+    #[diagnostic(help("what judges a change is read from this very path; put the file there"))]
+    NotRegular(String),
+    /// A name on the command line that nothing has.
+    #[error("there is no {noun} `{name}`")]
+    #[diagnostic(help("there are: {}", .known.join(", ")))]
+    UnknownName {
+        /// What is named, such as `environment`.
+        noun: &'static str,
+        /// The name.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// Nothing fits the filters of the command line.
+    #[error("no overlay matches {0}, so nothing was judged")]
+    #[diagnostic(help("`tollgate status` lists the apps and environments"))]
+    NoMatch(String),
+    /// An app that history does not know.
+    #[error("`{0}` does not occur in this history")]
+    #[diagnostic(help("`tollgate history` without a name lists all apps"))]
+    UnknownApp(String),
+    /// No folder fits the configured layout.
+    #[error("no overlay was found, so nothing was judged")]
+    #[diagnostic(help("no folder fits `layout` and names an environment of tollgate.yaml; correct one of the two"))]
+    NothingInLayout,
+    /// No folder names an environment, and there is no layout.
+    #[error("no overlay was found, so nothing was judged")]
+    #[diagnostic(help(
+        "an overlay is a folder with a kustomization whose path names an environment ({}); say where yours are with \
+         `layout` in tollgate.yaml, such as `layout: apps/{{app}}/overlays/{{env}}`",
+        .0.join(", ")
+    ))]
+    NoOverlay(Vec<String>),
+    /// A place that a rule named was not in its input.
+    #[error("the rule `{rule}` points at handle {handle}, which is not in its input")]
+    #[diagnostic(help("this is a mistake in the rule: `at` must be a handle of the input"))]
+    Handle {
+        /// The rule.
+        rule: String,
+        /// What it handed back.
+        handle: usize,
+    },
+}
+
+impl From<FactsError> for GateError {
+    fn from(error: FactsError) -> Self {
+        match error {
+            FactsError::Unreadable(error) => Self::Unreadable(error),
+            other => Self::Facts(other),
+        }
+    }
+}
+
+impl From<RenderError> for GateError {
+    fn from(error: RenderError) -> Self {
+        Self::Unreadable(error)
+    }
+}

@@ -1,0 +1,172 @@
+//! Asks the rules about one document, and turns what they hand back into findings.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::trusted::Trusted;
+use super::{GateError, Request};
+use crate::config::Environment;
+use crate::facts::{Context, Facts, Handles, Need, StateInput, Target};
+use crate::finding::{Finding, Label, Place, Severity};
+use crate::model::Case;
+use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
+use crate::sided::Sided;
+use crate::span::Span;
+
+/// Judges cases, and the change as a whole.
+pub(super) struct Judge<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) trusted: &'a Trusted,
+    pub(super) context: &'a Context<'a>,
+    pub(super) engine: Engine,
+}
+
+/// A document and the places of its handles.
+pub(super) struct Document {
+    pub(super) input: RuleInput,
+    handles: Handles,
+}
+
+impl<'a> Judge<'a> {
+    /// What the rules find in a case. What the base has already is marked.
+    pub(super) fn judge(&self, case: &Case<'_>) -> Result<Vec<Finding>, GateError> {
+        let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
+        let mut findings = self.ask(&rules, &self.document(case)?, Some(case))?;
+        if findings.is_empty() || !case.rendered.base.exists {
+            return Ok(findings);
+        }
+        // What does not render hides what it would run: a change to it is never what the base has already.
+        if case.rendered.head.error.is_some() && case.is_affected {
+            return Ok(findings);
+        }
+        let in_base = self.ask(&rules, &self.document_of_base(case)?, Some(case))?;
+        let known: HashSet<_> = in_base.iter().map(Finding::identity).collect();
+        for finding in &mut findings {
+            finding.existing = known.contains(&finding.identity());
+        }
+        Ok(findings)
+    }
+
+    /// What the rules find in the change as a whole. The owners of the lines in `asked` must approve for an environment
+    /// already.
+    pub(super) fn judge_change(&self, asked: &BTreeSet<Span>) -> Result<Vec<Finding>, GateError> {
+        self.ask(&self.rules_for(Scope::Change, None), &self.document_of_change(asked)?, None)
+    }
+
+    /// The rules that have a say about an environment, or about the change as a whole.
+    pub(super) fn rules_for(&self, scope: Scope, environment: Option<&Environment>) -> Vec<(&'static Rule, Severity)> {
+        let Trusted { rules, settings, config, .. } = self.trusted;
+        let is_asked = |rule: &&Rule| {
+            self.request.rule.is_none_or(|only| only == rule.id)
+                && rule.metadata.custom.scope.contains(&scope)
+                && self.trusted.has_facts_for(rule)
+        };
+        let weighed = rules.iter().filter(is_asked).map(|rule| (rule, settings.severity(rule, config, environment)));
+        weighed.filter(|(_, severity)| *severity != Severity::Off).collect()
+    }
+
+    fn environment(&self, case: &Case<'_>) -> &'a Environment {
+        &self.trusted.config.environments[case.overlay.environment]
+    }
+
+    /// The document of a case: before and after.
+    pub(super) fn document(&self, case: &Case<'_>) -> Result<Document, GateError> {
+        let context = self.context;
+        let mut handles = Handles::default();
+        let own = handles.place(context.own_line(case)?);
+        let changed = if case.is_affected { context.first_change(case)? } else { None };
+        let changed = changed.map_or(own, |span| handles.place(span));
+        let Sided { base, head } = &case.rendered;
+        let head = StateInput::of(head, &mut handles, own);
+        let base = StateInput::of(base, &mut handles, own);
+        let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
+        let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
+        let facts = Facts::of_case(context, case, own, &needs, &mut handles)?;
+        let places = Places { own, changed, is_affected: case.is_affected };
+        let parameters = &self.trusted.settings.parameters;
+        let input = RuleInput::of_case(context, parameters, case, &places, Sided { base, head }, facts);
+        Ok(Document { input, handles })
+    }
+
+    /// The document of the base against itself, to know what it has already.
+    fn document_of_base(&self, case: &Case<'_>) -> Result<Document, GateError> {
+        let context = self.context;
+        let mut handles = Handles::default();
+        let own = handles.place(context.own_line_in_base(case)?);
+        let state = StateInput::of(&case.rendered.base, &mut handles, own);
+        let facts = Facts::of_base(context, case, own, &mut handles)?;
+        let places = Places { own, changed: own, is_affected: false };
+        let parameters = &self.trusted.settings.parameters;
+        let states = Sided { base: state.clone(), head: state };
+        Ok(Document { input: RuleInput::of_case(context, parameters, case, &places, states, facts), handles })
+    }
+
+    /// The document of the change as a whole.
+    pub(super) fn document_of_change(&self, asked: &BTreeSet<Span>) -> Result<Document, GateError> {
+        let mut handles = Handles::default();
+        let facts = Facts::of_change(self.context, asked, &mut handles)?;
+        let changed = match self.context.change.files.first() {
+            Some(path) => self.context.changed_line(path)?,
+            None => None,
+        };
+        let changed = changed.map(|span| handles.place(span));
+        let input = RuleInput::of_change(self.context, &self.trusted.settings.parameters, changed, facts);
+        Ok(Document { input, handles })
+    }
+
+    fn ask(
+        &self,
+        rules: &[(&'static Rule, Severity)],
+        document: &Document,
+        case: Option<&Case<'_>>,
+    ) -> Result<Vec<Finding>, GateError> {
+        if rules.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut evaluation = self.engine.load(&document.input)?;
+        let place = case.map(|case| Place {
+            app: case.overlay.app.clone(),
+            environment: self.environment(case).name.clone(),
+            overlay: case.overlay.path.to_string(),
+        });
+        let mut findings = Vec::new();
+        for (rule, severity) in rules {
+            for found in evaluation.run(rule)? {
+                findings.push(finding(rule, *severity, found, &document.handles, place.clone())?);
+            }
+        }
+        Ok(findings)
+    }
+}
+
+fn finding(
+    rule: &Rule,
+    severity: Severity,
+    found: RuleFinding,
+    handles: &Handles,
+    place: Option<Place>,
+) -> Result<Finding, GateError> {
+    let resolve = |handle: usize| -> Result<&Target, GateError> {
+        handles.get(handle).ok_or(GateError::Handle { rule: rule.id.to_owned(), handle })
+    };
+    let target = resolve(found.at)?;
+    let mut related = Vec::new();
+    for place in &found.related {
+        related.push(Label { span: resolve(place.at)?.span, text: place.message.clone() });
+    }
+    related.extend(target.history.iter().cloned());
+    related.retain(|label| label.span != target.span);
+    Ok(Finding {
+        rule: rule.id.to_owned(),
+        severity,
+        message: found.message,
+        primary: Label { span: target.span, text: found.label.unwrap_or_default() },
+        related,
+        notes: found.notes,
+        help: Some(found.help.unwrap_or_else(|| rule.metadata.custom.help.clone())),
+        place,
+        object: target.object.clone(),
+        path: target.path.clone(),
+        subject: found.subject,
+        existing: false,
+    })
+}

@@ -1,0 +1,139 @@
+//! What a change reaches: the overlays of both sides, those that a changed file can touch, and the cases to judge.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::trusted::Trusted;
+use super::{GateError, Request, Selection};
+use crate::config::Config;
+use crate::facts::{Change, Context};
+use crate::kustomize::{FolderScan, ParsedFiles, Scanner};
+use crate::model::{Case, Overlay, Overlays, RenderedOverlay, Unjudged, discover};
+use crate::sided::Sided;
+use crate::sources::{self, Listing, RepoPath};
+
+/// What a change reaches.
+pub(super) struct Reached<'a> {
+    pub(super) overlays: Sided<Overlays>,
+    /// Folders that a changed file can touch, before or after; all of them where all are to be judged.
+    folders: BTreeSet<RepoPath>,
+    scanners: Sided<Scanner<'a>>,
+    /// What the change touches and nobody judges.
+    pub(super) unjudged: Unjudged,
+}
+
+/// An overlay that may have to be judged, and on which sides it is there.
+pub(super) struct Candidate<'a> {
+    overlay: &'a Overlay,
+    exists: Sided<bool>,
+}
+
+impl<'a> Reached<'a> {
+    pub(super) fn find(request: &'a Request<'_>, files: &'a ParsedFiles, trusted: &Trusted) -> Result<Self, GateError> {
+        let trees = request.comparison.trees();
+        let Trusted { config, change, .. } = trusted;
+        let listing = sources::list(trees.base)?;
+        let base_scanner = Scanner::new(files, trees.base);
+        let base = discover(config, &listing, &base_scanner, None)?;
+        let mut folders = reaching(request.selection, &base, &base_scanner, &listing, change)?;
+        let head_scanner = base_scanner.for_tree(trees.head, &change.files);
+        let listing = listing.after(trees.head, &change.files)?;
+        let head = discover(config, &listing, &head_scanner, Some(&base))?;
+        let in_head = reaching(request.selection, &head, &head_scanner, &listing, change)?;
+        let is_asked =
+            |path: &&RepoPath| request.selection == Selection::All || change.files.binary_search(path).is_ok();
+        let changed: Vec<RepoPath> = listing.files.iter().filter(is_asked).cloned().collect();
+        let unjudged = Unjudged::beside(&head, config, &in_head, &changed, &head_scanner)?;
+        folders.extend(in_head);
+        if base.all.is_empty() && head.all.is_empty() {
+            return Err(nothing_found(config));
+        }
+        let scanners = Sided { base: base_scanner, head: head_scanner };
+        Ok(Self { overlays: Sided { base, head }, folders, scanners, unjudged })
+    }
+
+    /// Every overlay of either side; the head's view counts where both have it.
+    pub(super) fn candidates(&self) -> Vec<Candidate<'_>> {
+        let Sided { base, head } = &self.overlays;
+        let gone = base.all.iter().filter(|overlay| head.at(&overlay.path).is_none());
+        let mut all: Vec<&Overlay> = head.all.iter().chain(gone).collect();
+        all.sort();
+        let paths = self.overlays.as_ref().map(|side| side.all.iter().map(|overlay| &overlay.path).collect());
+        let paths: Sided<HashSet<&RepoPath>> = paths;
+        let candidate = |overlay: &'_ Overlay| paths.as_ref().map(|side| side.contains(&overlay.path));
+        all.into_iter().map(|overlay| Candidate { overlay, exists: candidate(overlay) }).collect()
+    }
+
+    /// The candidates that the command line asks for.
+    pub(super) fn asked_for(&self, request: &Request<'_>, config: &Config) -> Result<Vec<Candidate<'_>>, GateError> {
+        let filter = request.filter(request.environment.and_then(|name| config.environment(name)));
+        let mut candidates = self.candidates();
+        candidates.retain(|candidate| filter.accepts(candidate.overlay));
+        if candidates.is_empty() {
+            let app = request.app.map(|app| format!("app `{app}`"));
+            let environment = request.environment.map(|name| format!("environment `{name}`"));
+            let wanted: Vec<String> = app.into_iter().chain(environment).collect();
+            return Err(GateError::NoMatch(wanted.join(" in ")));
+        }
+        Ok(candidates)
+    }
+
+    /// The case of a candidate, rendered before and after; `None` where it need not be judged: the change cannot reach it,
+    /// or does not alter what it renders to.
+    pub(super) fn case<'b>(
+        &self,
+        candidate: &Candidate<'b>,
+        context: &Context<'_>,
+        selection: Selection,
+    ) -> Result<Option<Case<'b>>, GateError> {
+        let path = &candidate.overlay.path;
+        if !self.folders.contains(path) {
+            return Ok(None);
+        }
+        let scans: Sided<Arc<FolderScan>> = self.scanners.as_ref().try_map(|scanner| scanner.scan(path))?;
+        let is_touched = scans.iter().any(|scan| scan.closure.touches(&context.change.files));
+        if !is_touched && selection == Selection::Affected {
+            return Ok(None);
+        }
+        let render = |exists: bool, renderer| {
+            if exists { RenderedOverlay::render(path, renderer) } else { Ok(RenderedOverlay::default()) }
+        };
+        let base = render(candidate.exists.base, &context.renderers.base)?;
+        let head = if is_touched { render(candidate.exists.head, &context.renderers.head)? } else { base.clone() };
+        let is_affected = is_touched && !base.deploys_same_as(&head);
+        if !is_affected && selection == Selection::Affected {
+            return Ok(None);
+        }
+        Ok(Some(Case { overlay: candidate.overlay, rendered: Sided { base, head }, scans, is_affected }))
+    }
+}
+
+/// The folders of one side that the change can reach, or all.
+fn reaching(
+    selection: Selection,
+    overlays: &Overlays,
+    scanner: &Scanner<'_>,
+    listing: &Listing,
+    change: &Change,
+) -> Result<BTreeSet<RepoPath>, GateError> {
+    let folders: Vec<RepoPath> = overlays.folders.iter().cloned().collect();
+    if selection == Selection::All {
+        // Every one of them is looked at later.
+        for scanned in folders.par_iter().map(|folder| scanner.scan(folder)).collect::<Vec<_>>() {
+            scanned?;
+        }
+        return Ok(overlays.folders.clone());
+    }
+    Ok(scanner.reaching(&folders, listing, &change.files)?.into_iter().collect())
+}
+
+/// Says how an overlay is found, where none was.
+pub(super) fn nothing_found(config: &Config) -> GateError {
+    if config.layouts.is_empty() {
+        GateError::NoOverlay(config.environments.iter().map(|environment| environment.name.clone()).collect())
+    } else {
+        GateError::NothingInLayout
+    }
+}

@@ -1,0 +1,80 @@
+use chrono::{DateTime, Utc};
+
+use crate::facts::Applied;
+use crate::model::OverlayFilter;
+use crate::sources::{Comparison, Repository};
+
+/// What is to be judged.
+pub struct Request<'a> {
+    /// Where the history is.
+    pub repository: &'a Repository,
+    /// The two sides.
+    pub comparison: &'a Comparison,
+    /// Whose configuration, CODEOWNERS and freezes count.
+    pub trust: Trust,
+    /// Which overlays are judged.
+    pub selection: Selection,
+    /// Only this environment.
+    pub environment: Option<&'a str>,
+    /// Only this app.
+    pub app: Option<&'a str>,
+    /// Only this rule.
+    pub rule: Option<&'a str>,
+    /// The time of the judgement.
+    pub now: DateTime<Utc>,
+    /// The review file.
+    pub review: Option<NamedText<'a>>,
+    /// What controllers report as applied; `None` where no report was given.
+    pub reports: Option<&'a [Applied]>,
+}
+
+/// Sides of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// What the change would be merged into: it cannot loosen what judges it.
+    Base,
+    /// The change itself, to try a configuration out.
+    Head,
+}
+
+/// Which overlays are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Those whose output the change alters.
+    Affected,
+    /// All of them.
+    All,
+}
+
+/// A file that was named on the command line.
+#[derive(Clone, Copy, Debug)]
+pub struct NamedText<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
+
+impl<'a> Request<'a> {
+    /// Everything that the change affects, by the base's rules.
+    #[must_use]
+    pub fn new(repository: &'a Repository, comparison: &'a Comparison, now: DateTime<Utc>) -> Self {
+        Self {
+            repository,
+            comparison,
+            trust: Trust::Base,
+            selection: Selection::Affected,
+            environment: None,
+            app: None,
+            rule: None,
+            now,
+            review: None,
+            reports: None,
+        }
+    }
+
+    /// Which overlays are asked for; `environment` is the position of the one that is named.
+    pub(super) fn filter(&self, environment: Option<usize>) -> OverlayFilter<'a> {
+        OverlayFilter { app: self.app, environment }
+    }
+}

@@ -1,0 +1,101 @@
+//! What judges a change, read from the trusted side: configuration, rules, CODEOWNERS; and the facts from outside.
+
+use super::{GateError, Request, Trust};
+use crate::config::{self, Config};
+use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, Need, Review};
+use crate::kustomize::ParsedFiles;
+use crate::policy::{self, PolicyError, Rule, Settings};
+use crate::sources::{self, Content, Entry, RepoPath, Tree};
+
+/// What judges a change.
+pub(super) struct Trusted {
+    pub(super) config: Config,
+    pub(super) rules: &'static [Rule],
+    pub(super) settings: Settings,
+    pub(super) owners: Codeowners,
+    pub(super) review: Option<Review>,
+    pub(super) change: Change,
+}
+
+impl Trusted {
+    pub(super) fn read(request: &Request<'_>, files: &ParsedFiles) -> Result<Self, GateError> {
+        let comparison = request.comparison;
+        let trees = comparison.trees();
+        let trusted = match request.trust {
+            Trust::Base => trees.base,
+            Trust::Head => trees.head,
+        };
+        let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
+        let config = read_config(trusted, files)?;
+        let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
+        // Once merged it judges every change; one that cannot be read would close the gate for all of them.
+        policy::settings(&read_config(trees.head, files)?, rules).map_err(GateError::Config)?;
+        check_names(request, &config, rules)?;
+        let head = comparison.head.as_ref().map(|head| head.id.to_string());
+        let review = request.review.map(|file| Review::read(file.name, file.text, head.as_deref())).transpose()?;
+        for place in CODEOWNERS_PLACES {
+            read_regular(trusted, place)?;
+        }
+        let owners = Codeowners::read(trusted, files)?;
+        let mut change = Change::new(sources::changed(trees.base, trees.head)?, &comparison.added);
+        if let Some(author) = review.as_ref().map(|review| &review.author).filter(|author| author.is_bot()) {
+            change.add_bot(&author.login);
+        }
+        Ok(Self { config, rules, settings, owners, review, change })
+    }
+
+    /// Whether a rule's facts were given.
+    pub(super) fn has_facts_for(&self, rule: &Rule) -> bool {
+        self.review.is_some() || !rule.metadata.custom.needs.contains(&Need::Review)
+    }
+}
+
+/// Reads the configuration of a snapshot.
+pub(super) fn read_config(tree: &dyn Tree, files: &ParsedFiles) -> Result<Config, GateError> {
+    for misnamed in ["tollgate.yml", ".tollgate.yaml", ".tollgate.yml"] {
+        if RepoPath::new(misnamed).map(|path| tree.entry(&path)).transpose()?.flatten().is_some() {
+            return Err(GateError::MisnamedConfig(misnamed));
+        }
+    }
+    match read_regular(tree, config::FILE_NAME)? {
+        None => Ok(Config::default()),
+        Some((path, (id, content))) => {
+            let text = String::from_utf8_lossy(&content).into_owned();
+            let file = files.files.add(&path, id, &text);
+            config::read(file, &text).map_err(GateError::Config)
+        }
+    }
+}
+
+/// A file that decides: absent, or a regular file. A link would let something else decide in its place.
+fn read_regular(tree: &dyn Tree, name: &str) -> Result<Option<(RepoPath, Content)>, GateError> {
+    let Some(path) = RepoPath::new(name) else { return Ok(None) };
+    match tree.entry(&path)? {
+        None => Ok(None),
+        Some(Entry::File(_)) => Ok(tree.read(&path)?.map(|content| (path, content))),
+        Some(_) => Err(GateError::NotRegular(name.to_owned())),
+    }
+}
+
+/// Refuses environments and rules that the command line names and nobody knows.
+fn check_names(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Result<(), GateError> {
+    if let Some(name) = request.environment {
+        environment(config, name)?;
+    }
+    if let Some(name) = request.rule.filter(|name| rules.iter().all(|rule| rule.id != *name)) {
+        let known = rules.iter().map(|rule| rule.id.to_owned()).collect();
+        return Err(GateError::UnknownName { noun: "rule", name: name.to_owned(), known });
+    }
+    Ok(())
+}
+
+/// The position of an environment that a person names.
+///
+/// # Errors
+/// When there is none of this name.
+pub fn environment(config: &Config, name: &str) -> Result<usize, GateError> {
+    config.environment(name).ok_or_else(|| {
+        let known = config.environments.iter().map(|environment| environment.name.clone()).collect();
+        GateError::UnknownName { noun: "environment", name: name.to_owned(), known }
+    })
+}
