@@ -7,6 +7,9 @@ use clap::Parser as _;
 use tollgate::cli::Cli;
 use tollgate::commands::{self, Exit, Invocation};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     #[expect(clippy::disallowed_methods, reason = "here the environment and the time come in")]

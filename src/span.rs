@@ -3,7 +3,7 @@
 //! A [`FileId`] names one content under one path, so several revisions of a file live side by side. A [`Span`] is a
 //! byte range in one file; only [`crate::report`] turns it into lines and columns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -107,6 +107,10 @@ pub struct Files {
 struct Inner {
     files: Vec<Arc<SourceFile>>,
     known: HashMap<(RepoPath, ContentId), FileId>,
+    /// Of all texts together.
+    bytes: usize,
+    /// Paths that many closures hold.
+    paths: HashSet<RepoPath>,
 }
 
 impl Files {
@@ -127,7 +131,48 @@ impl Files {
             line_starts: OnceLock::new(),
         }));
         inner.known.insert(key, file);
+        inner.bytes += text.len();
         file
+    }
+
+    /// The id of a content that was registered under a path.
+    #[must_use]
+    pub fn find(&self, path: &RepoPath, id: ContentId) -> Option<FileId> {
+        self.inner.read().known.get(&(path.clone(), id)).copied()
+    }
+
+    /// The same path, in one copy for all who keep it.
+    #[must_use]
+    pub fn share(&self, path: RepoPath) -> RepoPath {
+        if let Some(known) = self.inner.read().paths.get(&path) {
+            return known.clone();
+        }
+        self.inner.write().paths.insert(path.clone());
+        path
+    }
+
+    /// How many bytes of text are kept.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.inner.read().bytes
+    }
+
+    /// Forgets the texts of all files but some. Spans into the others lead nowhere from then on.
+    pub fn keep_only(&self, kept: &HashSet<FileId>) {
+        let mut inner = self.inner.write();
+        let Inner { files, known, bytes, paths } = &mut *inner;
+        paths.clear();
+        known.retain(|_, file| kept.contains(file));
+        *bytes = 0;
+        let nothing: Arc<str> = Arc::from("");
+        for (at, file) in files.iter_mut().enumerate() {
+            if kept.contains(&FileId(offset(at))) {
+                *bytes += file.text.len();
+            } else if !file.text.is_empty() {
+                let (path, text) = (file.path.clone(), Arc::clone(&nothing));
+                *file = Arc::new(SourceFile { path, text, line_starts: OnceLock::new() });
+            }
+        }
     }
 
     /// The file behind an id.

@@ -4,26 +4,31 @@ use super::shared::{CommandError, explain_error, repository_in, tip};
 use super::{Exit, Invocation};
 use crate::cli::{HistoryArguments, TableFormat};
 use crate::config::Config;
-use crate::facts::FullHistory;
+use crate::facts::{HistorySource, LiveHistory};
 use crate::gate::{self, GateError};
 use crate::kustomize::ParsedFiles;
 use crate::model::{OverlayFilter, Overlays};
-use crate::report::history;
+use crate::report::history as report;
 use crate::sources::{Commit, Repository};
 
 pub(super) fn run(arguments: &HistoryArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let files = ParsedFiles::default();
     let now = invocation.now.timestamp();
     let read = Declared::open(arguments, &files).and_then(|declared| {
-        let live = declared.history(arguments, &files, now)?;
-        Ok((live, declared.config))
+        let history = LiveHistory::all(&declared.source(arguments, &files, now)?).map_err(GateError::from)?;
+        match &arguments.app {
+            Some(app) if history.live.is_empty() && history.gaps.is_empty() => {
+                Err(GateError::UnknownApp(app.clone()).into())
+            }
+            _ => Ok((history, declared.config)),
+        }
     });
     match read {
-        Ok((live, config)) => {
+        Ok((history, config)) => {
             match arguments.format {
-                TableFormat::Human => history::human(&live, &config, now, invocation.out)?,
-                TableFormat::Json => history::json(&live, &config, invocation.out)?,
-                TableFormat::Markdown => history::markdown(&live, &config, now, invocation.out)?,
+                TableFormat::Human => report::human(&history, &config, now, invocation.out)?,
+                TableFormat::Json => report::json(&history, &config, invocation.out)?,
+                TableFormat::Markdown => report::markdown(&history, &config, now, invocation.out)?,
             }
             Ok(Exit::Allowed)
         }
@@ -50,21 +55,16 @@ impl Declared {
         Ok(Self { repository, tip, config, overlays })
     }
 
-    /// What was live where, as far as the arguments ask for it.
-    pub(super) fn history(
-        &self,
-        arguments: &HistoryArguments,
-        files: &ParsedFiles,
+    /// Where to read what was live, as far as the arguments ask for it.
+    pub(super) fn source<'a>(
+        &'a self,
+        arguments: &'a HistoryArguments,
+        files: &'a ParsedFiles,
         now: i64,
-    ) -> Result<FullHistory, CommandError> {
-        let environment = arguments.env.as_ref().map(|name| gate::environment(&self.config, name)).transpose()?;
+    ) -> Result<HistorySource<'a>, CommandError> {
+        let Self { repository, tip, config, overlays } = self;
+        let environment = arguments.env.as_ref().map(|name| gate::environment(config, name)).transpose()?;
         let filter = OverlayFilter { app: arguments.app.as_deref(), environment };
-        let tip = (&self.tip, self.overlays.clone());
-        let live = FullHistory::read(&self.repository, files, &self.config, tip, filter, now);
-        let live = live.map_err(GateError::from)?;
-        match &arguments.app {
-            Some(app) if live.live.is_empty() && live.gaps.is_empty() => Err(GateError::UnknownApp(app.clone()).into()),
-            _ => Ok(live),
-        }
+        Ok(HistorySource { repository, files, config, tip, overlays, filter, now })
     }
 }

@@ -5,7 +5,7 @@ use super::history::Declared;
 use super::shared::{CommandError, applied, explain_error, repository_in};
 use super::{Exit, Invocation};
 use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
-use crate::facts::{Deployed, deployed};
+use crate::facts::{Deployed, LiveHistory, deployed};
 use crate::gate::{self, GateError};
 use crate::kustomize::ParsedFiles;
 use crate::report::status::{Running, Status};
@@ -44,8 +44,12 @@ fn status(
         images: applied.images(&declared.repository, files),
     };
     let running: Vec<Running> = deployed.iter().map(running).collect();
-    let live = declared.history(&arguments.history, files, invocation.now.timestamp())?;
     let at = arguments.at.unwrap_or(invocation.now).timestamp();
+    let source = declared.source(&arguments.history, files, invocation.now.timestamp())?;
+    let live = LiveHistory::at_time(&source, at).map_err(GateError::from)?;
+    if let Some(app) = arguments.history.app.as_ref().filter(|_| live.live.is_empty() && live.gaps.is_empty()) {
+        return Err(GateError::NotLive(app.clone()).into());
+    }
     let status = Status { history: &live, running: &running, config: &declared.config, at };
     Ok(match arguments.history.format {
         TableFormat::Human => status.human(invocation.out),

@@ -1,8 +1,8 @@
 //! What a rule is told besides renderings, one file a fact; and what facts are made from.
 //!
 //! Facts: [`promotions`], [`combinations`], [`versions`], [`freezes`], [`owners`], and [`state`], which describes a
-//! rendering. They are made from the base branch's history ([`look_back`] as far as one question needs, [`full_history`] for
-//! all of it), CODEOWNERS, review facts, controllers in the repository and their reports. [`context`] holds what they share.
+//! rendering. They are made from the base branch's history ([`look_back`] as far as one question needs, [`live`] for all of
+//! it), CODEOWNERS, review facts, controllers in the repository and their reports. [`context`] holds what they share.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ pub use change::{Change, first_changed_line};
 pub use codeowners::{CODEOWNERS_PLACES, Codeowners, OwnerRule};
 pub use context::{Clock, Context, ReadOnDemand};
 pub use error::FactsError;
-pub use full_history::{FullHistory, Gap, ImageStay, Live};
 pub use handle::{Handle, Handles, Target};
+pub use live::{Gap, HistorySource, ImageStay, Live, LiveHistory};
 pub use look_back::{Depth, HistoryError, LookBack, Stay};
 pub use promotions::environments_below;
 pub use reports::{Applied, Deployed, ReportError, deployed, read_applied};
@@ -38,8 +38,8 @@ mod context;
 mod controllers;
 mod error;
 pub mod freezes;
-mod full_history;
 mod handle;
+mod live;
 mod look_back;
 pub mod order;
 pub mod owners;

@@ -74,6 +74,10 @@ pub enum GateError {
     #[error("`{0}` does not occur in this history")]
     #[diagnostic(help("`tollgate history` without a name lists all apps"))]
     UnknownApp(String),
+    /// An app that runs nothing at the time that was asked about.
+    #[error("`{0}` runs in no environment at this time")]
+    #[diagnostic(help("`tollgate status` lists all apps, `tollgate history {0}` shows what was live before"))]
+    NotLive(String),
     /// No folder fits the configured layout.
     #[error("no overlay was found, so nothing was judged")]
     #[diagnostic(help("no folder fits `layout` and names an environment of tollgate.yaml; correct one of the two"))]

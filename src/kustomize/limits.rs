@@ -51,5 +51,12 @@ pub(crate) const MOST_REPLACED_TEXT: usize = 64 << 20;
 /// How many changed files and folders are looked for in the texts of kustomizations; past it all of them are parsed.
 pub(crate) const MOST_TARGETS: usize = 100;
 
-/// How many parsed files are kept while history is read; past it they are parsed again.
-pub(crate) const MOST_KEPT: usize = 8_000;
+/// Parsed files are kept beyond their last use up to so many bytes of their texts, and as many again; past it they are parsed
+/// again. A parsed text takes some twenty times its own size, and a small one takes as much as [`LEAST_KEPT`] bytes do.
+pub(crate) const MOST_KEPT: usize = 3 << 20;
+
+/// The fewest bytes that a parsed file counts for.
+pub(crate) const LEAST_KEPT: usize = 2 << 10;
+
+/// Built bases are kept beyond their last use up to so many objects, and as many again; past it they are built again.
+pub(crate) const MOST_BUILT: usize = 1_500;

@@ -2,7 +2,7 @@
 
 pub use case::{Case, RenderedOverlay};
 pub use image::Image;
-pub use overlay::{Overlay, OverlayFilter, Overlays, Unjudged, discover};
+pub use overlay::{Candidates, Overlay, OverlayFilter, Overlays, Unjudged, discover, discover_among};
 pub use reference::{Provided, Reference, ReferenceKind};
 pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, Role, State, UsedImage};

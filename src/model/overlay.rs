@@ -1,12 +1,12 @@
 //! Which folders are overlays, and of which app in which environment.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rayon::prelude::*;
 
 use crate::config::Config;
 use crate::kustomize::{FILE_NAMES, RenderError, Scanner};
-use crate::sources::{Listing, RepoPath};
+use crate::sources::{LeafKind, Listing, MovedPath, RepoPath};
 
 /// One app in one environment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,7 +101,20 @@ pub fn discover(
     scanner: &Scanner<'_>,
     known: Option<&Overlays>,
 ) -> Result<Overlays, RenderError> {
-    let mut folders = candidates(config, listing, scanner)?;
+    discover_among(config, &Candidates::of(config, listing), scanner, known)
+}
+
+/// The same among folders that may be overlays.
+///
+/// # Errors
+/// When the tree cannot be read.
+pub fn discover_among(
+    config: &Config,
+    candidates: &Candidates,
+    scanner: &Scanner<'_>,
+    known: Option<&Overlays>,
+) -> Result<Overlays, RenderError> {
+    let mut folders = candidates.folders(config, scanner)?;
     // Every one of them is asked about below.
     if config.layouts.is_empty() {
         let paths: Vec<&RepoPath> = folders.iter().collect();
@@ -198,22 +211,92 @@ fn unread(
     Ok(folders.into_iter().collect())
 }
 
-/// Folders that may be overlays, and all that an overlay may use: those with a kustomization, with a layout also those with manifests, and whatever a
-/// link leads to.
-fn candidates(config: &Config, listing: &Listing, scanner: &Scanner<'_>) -> Result<BTreeSet<RepoPath>, RenderError> {
-    let mut folders = BTreeSet::new();
-    for path in listing.files.iter().chain(&listing.others) {
-        let Some(folder) = path.parent() else { continue };
-        if FILE_NAMES.contains(&path.file_name()) || is_manifest(path) && !config.layouts.is_empty() {
-            folders.insert(folder);
-        }
+/// Folders that may be overlays, and all that an overlay may use: those with a kustomization, with a layout also those with
+/// manifests, and whatever a link leads to.
+#[derive(Clone, Debug, Default)]
+pub struct Candidates {
+    /// How many files make a folder one.
+    folders: BTreeMap<RepoPath, usize>,
+    links: BTreeSet<RepoPath>,
+    /// Whether manifests alone make an overlay.
+    with_manifests: bool,
+}
+
+impl Candidates {
+    /// None yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self { with_manifests: !config.layouts.is_empty(), ..Self::default() }
     }
-    for link in &listing.others {
-        if recognise(config, link).is_some() && scanner.scan(link)?.file.is_some() {
-            folders.insert(link.clone());
+
+    /// Those of a whole tree.
+    #[must_use]
+    pub fn of(config: &Config, listing: &Listing) -> Self {
+        let mut candidates = Self::new(config);
+        for path in &listing.files {
+            candidates.add(path);
         }
+        for path in &listing.others {
+            candidates.add(path);
+            candidates.links.insert(path.clone());
+        }
+        candidates
     }
-    Ok(folders)
+
+    /// Follows a step of the tree; says whether other folders may be overlays now.
+    pub fn follow(&mut self, moved: &MovedPath) -> bool {
+        let MovedPath { path, old, new } = moved;
+        let mut is_reshaped = false;
+        for (kind, is_added) in [(old, false), (new, true)] {
+            if *kind == Some(LeafKind::Other) {
+                is_reshaped = true;
+                if is_added {
+                    self.links.insert(path.clone());
+                } else {
+                    self.links.remove(path);
+                }
+            }
+        }
+        match (old, new) {
+            (None, Some(_)) => is_reshaped |= self.add(path),
+            (Some(_), None) => is_reshaped |= self.remove(path),
+            _ => {}
+        }
+        is_reshaped
+    }
+
+    fn counts(&self, path: &RepoPath) -> bool {
+        FILE_NAMES.contains(&path.file_name()) || self.with_manifests && is_manifest(path)
+    }
+
+    fn add(&mut self, path: &RepoPath) -> bool {
+        let folder = path.parent().filter(|_| self.counts(path));
+        let Some(folder) = folder else { return false };
+        *self.folders.entry(folder).or_default() += 1;
+        true
+    }
+
+    fn remove(&mut self, path: &RepoPath) -> bool {
+        let folder = path.parent().filter(|_| self.counts(path));
+        let Some(folder) = folder else { return false };
+        if let Some(count) = self.folders.get_mut(&folder) {
+            *count -= 1;
+            if *count == 0 {
+                self.folders.remove(&folder);
+            }
+        }
+        true
+    }
+
+    fn folders(&self, config: &Config, scanner: &Scanner<'_>) -> Result<BTreeSet<RepoPath>, RenderError> {
+        let mut folders: BTreeSet<RepoPath> = self.folders.keys().cloned().collect();
+        for link in &self.links {
+            if recognise(config, link).is_some() && scanner.scan(link)?.file.is_some() {
+                folders.insert(link.clone());
+            }
+        }
+        Ok(folders)
+    }
 }
 
 /// Kustomizations that nobody judges.

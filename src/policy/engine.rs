@@ -93,6 +93,12 @@ impl Engine {
                 .add_policy(format!("{name}.rego"), text.to_owned())
                 .map_err(|error| PolicyError::Load { rule: name.to_owned(), why: error.to_string() })?;
         }
+        // The engine analyses its rules at the first evaluation; copies of it need not do that again. What the rule says
+        // of an empty input is of no interest, not even that it fails.
+        if let Some(rule) = rules.first() {
+            prepared.set_input(regorus::Value::new_object());
+            let _ = prepared.eval_rule(rule.deny_path());
+        }
         Ok(Self { prepared })
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::escape::{markdown as escaped, printable};
 use crate::config::Config;
-use crate::facts::{FullHistory, Gap, ImageStay};
+use crate::facts::{Gap, ImageStay, LiveHistory};
 use crate::words;
 
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ pub(super) fn sorted(rows: &[ImageStay]) -> Vec<&ImageStay> {
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn json(timeline: &FullHistory, config: &Config, out: &mut dyn Write) -> io::Result<()> {
+pub fn json(timeline: &LiveHistory, config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let mut live = BTreeMap::new();
     for (app, environments) in &timeline.live {
         let named = environments.iter().map(|(at, rows)| {
@@ -98,7 +98,7 @@ pub fn json(timeline: &FullHistory, config: &Config, out: &mut dyn Write) -> io:
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn human(timeline: &FullHistory, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
+pub fn human(timeline: &LiveHistory, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
     for (app, environments) in &timeline.live {
         for (at, rows) in environments.iter().rev().filter(|(_, rows)| !rows.is_empty()) {
             writeln!(out, "{} in {}", printable(app), printable(&config.environments[*at].name))?;
@@ -131,7 +131,7 @@ pub fn human(timeline: &FullHistory, config: &Config, now: i64, out: &mut dyn Wr
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn markdown(timeline: &FullHistory, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
+pub fn markdown(timeline: &LiveHistory, config: &Config, now: i64, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| app | environment | image | from | to | for | commit |\n|---|---|---|---|---|---|---|")?;
     for (app, environments) in &timeline.live {
         for (at, rows) in environments {
@@ -147,10 +147,6 @@ pub fn markdown(timeline: &FullHistory, config: &Config, now: i64, out: &mut dyn
         writeln!(out, "\n{}", escaped(&not_known(gap)))?;
     }
     Ok(())
-}
-
-pub(super) fn lasted(from: i64, to: Option<i64>, at: i64) -> bool {
-    from <= at && to.is_none_or(|to| at < to)
 }
 
 /// What one row of a table says.

@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::escape::markdown as escaped;
 use super::escape::printable;
-use super::history::{GapRow, cells, lasted, not_known, sorted};
+use super::history::{GapRow, cells, not_known, sorted};
 use crate::config::Config;
-use crate::facts::{Applied, FullHistory, Gap, ImageStay};
+use crate::facts::{Applied, Gap, ImageStay, LiveHistory};
 use crate::model::{Image, Overlay};
 use crate::words;
 
 /// What there is to tell.
 pub struct Status<'a> {
     /// What was live when.
-    pub history: &'a FullHistory,
+    pub history: &'a LiveHistory,
     /// What controllers report.
     pub running: &'a [Running],
     /// What environments are called.
@@ -114,7 +114,7 @@ impl<'a> Status<'a> {
     /// Every app in every environment; the lowest environment first.
     fn places(&self) -> impl Iterator<Item = Place<'a>> {
         let Self { history, running, config, at } = *self;
-        let ran = move |row: &&ImageStay| lasted(row.from, row.to, at);
+        let ran = move |row: &&ImageStay| row.lasted_at(at);
         history.live.iter().flat_map(move |(app, environments)| {
             environments.iter().filter_map(move |(environment, rows)| {
                 let declared: Vec<&ImageStay> = sorted(rows).into_iter().filter(ran).collect();
@@ -130,7 +130,7 @@ impl<'a> Status<'a> {
 
     fn gaps(&self) -> impl Iterator<Item = &'a Gap> {
         let at = self.at;
-        self.history.gaps.iter().filter(move |gap| lasted(gap.from, gap.to, at))
+        self.history.gaps.iter().filter(move |gap| gap.lasted_at(at))
     }
 
     /// Writes JSON.

@@ -287,11 +287,21 @@ impl Store {
         Ok(ids.iter().map(expand).collect())
     }
 
-    /// For each folder, the ids of the wanted children, in their order.
+    /// Whether one of two versions of a folder is put together from fewer differences than the other.
     ///
     /// A pack stores versions of a folder as a chain of differences: onto the older version where it was pushed or
     /// imported, onto the newer one after `git repack`. Read from the end that stands on its own, each further version
     /// costs one difference; from the other end it costs the whole chain.
+    pub(super) fn stands_on_its_own(&self, folder: gix::ObjectId, other: gix::ObjectId) -> bool {
+        self.reading(|repository| {
+            let differences = |id: gix::ObjectId| repository.find_header(id).ok()?.num_deltas();
+            differences(folder) < differences(other)
+        })
+    }
+
+    /// For each folder, the ids of the wanted children, in their order.
+    ///
+    /// See [`Store::stands_on_its_own`] for the order in which they are read.
     fn find_in_folders(&self, folders: &[Option<Child>], wanted: &Wanted) -> Result<Vec<Vec<Option<Child>>>, String> {
         let is_tree = |(kind, id): &Child| Some(*id).filter(|_| *kind == gix::objs::tree::EntryKind::Tree);
         let folders: Vec<Option<gix::ObjectId>> =

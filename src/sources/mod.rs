@@ -12,7 +12,7 @@ pub use create::{NewCommit, NewRepository, unused_folder};
 pub use edited::EditedTree;
 pub use index::IndexTree;
 pub use memory::MemoryTree;
-pub use moving::{Difference, MovingTree};
+pub use moving::{LeafKind, MovedPath, MovingTree};
 pub use path::RepoPath;
 pub use repository::{CiVariables, Commit, CommitId, Comparison, Repository, RepositoryError, Scope};
 pub use worktree::WorkingTree;

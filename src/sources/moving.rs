@@ -5,9 +5,9 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice as _;
 use gix::objs::tree::{EntryKind, EntryRef};
 use parking_lot::{Mutex, RwLock};
+use rayon::prelude::*;
 
 use super::commit::Store;
-use super::index::names_below;
 use super::{Commit, Content, Entry, RepoPath, Tree, TreeError};
 
 /// A snapshot that goes from commit to commit. A step reads what differs and nothing else.
@@ -15,83 +15,131 @@ pub struct MovingTree {
     store: Arc<Store>,
     files: RwLock<Files>,
     root: Mutex<Option<gix::ObjectId>>,
+    /// Steps that were looked up ahead.
+    planned: Mutex<HashMap<(gix::ObjectId, gix::ObjectId), Vec<Step>>>,
 }
 
-/// Files by path, and how many lie below each folder.
+/// How many neighbouring commits are looked up by one thread.
+const TOGETHER: usize = 64;
+
+/// A file's or a link's kind and id.
+type Blob = (EntryKind, gix::ObjectId);
+
+/// Files by path, and what each folder holds: how many files there are at or below each name.
 #[derive(Default)]
 struct Files {
-    entries: HashMap<RepoPath, (EntryKind, gix::ObjectId)>,
-    folders: HashMap<RepoPath, usize>,
+    entries: HashMap<RepoPath, Blob>,
+    folders: HashMap<RepoPath, BTreeMap<String, usize>>,
 }
 
 impl Files {
-    fn set(
-        &mut self,
-        path: &RepoPath,
-        entry: Option<(EntryKind, gix::ObjectId)>,
-    ) -> Option<(EntryKind, gix::ObjectId)> {
+    fn set(&mut self, path: &RepoPath, entry: Option<Blob>) -> Option<Blob> {
         let old = match entry {
             Some(entry) => self.entries.insert(path.clone(), entry),
             None => self.entries.remove(path),
         };
         if old.is_some() != entry.is_some() {
-            for folder in std::iter::successors(path.parent(), RepoPath::parent) {
-                let count = self.folders.entry(folder).or_default();
+            let mut child = path.clone();
+            while let Some(folder) = child.parent() {
+                let names = self.folders.entry(folder.clone()).or_default();
+                let count = names.entry(child.file_name().to_owned()).or_default();
                 *count = if entry.is_some() { *count + 1 } else { count.saturating_sub(1) };
+                if *count == 0 {
+                    names.remove(child.file_name());
+                    if names.is_empty() {
+                        self.folders.remove(&folder);
+                    }
+                }
+                child = folder;
             }
         }
         old
     }
 }
 
-/// How a path differs after a step.
+/// A path at which something else stands after a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MovedPath {
+    /// The path.
+    pub path: RepoPath,
+    /// What stood there.
+    pub old: Option<LeafKind>,
+    /// What stands there now.
+    pub new: Option<LeafKind>,
+}
+
+impl MovedPath {
+    /// Whether it is a file before and after, with another content.
+    #[must_use]
+    pub fn is_modified_file(&self) -> bool {
+        self.old == Some(LeafKind::File) && self.new == Some(LeafKind::File)
+    }
+}
+
+/// What stands at a path that is not a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// A file has another content.
-    Modified,
-    /// A file is new or gone.
-    Replaced,
-    /// A link or a submodule is, or was, involved.
-    Linked,
+pub enum LeafKind {
+    /// A file.
+    File,
+    /// A link or a submodule: more may stand behind it.
+    Other,
+}
+
+impl LeafKind {
+    fn of((kind, _): Blob) -> Self {
+        if matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable) { Self::File } else { Self::Other }
+    }
 }
 
 /// A path, and what stands there after a step; `None` for nothing.
-type Step = (RepoPath, Option<(EntryKind, gix::ObjectId)>);
+type Step = (RepoPath, Option<Blob>);
 
 impl MovingTree {
     /// A snapshot of nothing.
     pub(super) fn new(store: Arc<Store>) -> Self {
-        Self { store, files: RwLock::default(), root: Mutex::default() }
+        Self { store, files: RwLock::default(), root: Mutex::default(), planned: Mutex::default() }
+    }
+
+    /// Looks up what differs between neighbouring commits, on many threads, before the tree goes from one to the next.
+    ///
+    /// # Errors
+    /// When a commit's trees cannot be read.
+    pub fn plan(&self, commits: &[Commit]) -> Result<(), TreeError> {
+        let mut roots: Vec<gix::ObjectId> = commits.iter().map(|commit| commit.tree).collect();
+        roots.dedup();
+        let pairs: Vec<[gix::ObjectId; 2]> = roots.windows(2).map(|pair| [pair[0], pair[1]]).collect();
+        let found = pairs.par_chunks(TOGETHER).map(|pairs| self.store.steps_between(pairs)).collect::<Vec<_>>();
+        let mut planned = self.planned.lock();
+        planned.clear();
+        for (pairs, steps) in pairs.chunks(TOGETHER).zip(found) {
+            let steps = steps.map_err(|why| self.error(&RepoPath::root(), why))?;
+            planned.extend(pairs.iter().map(|[old, new]| (*old, *new)).zip(steps));
+        }
+        Ok(())
     }
 
     /// Goes to a commit; says which files and links differ from before, in path order.
     ///
     /// # Errors
     /// When the commit's trees cannot be read.
-    pub fn go_to(&self, commit: &Commit) -> Result<Vec<(RepoPath, Difference)>, TreeError> {
+    pub fn go_to(&self, commit: &Commit) -> Result<Vec<MovedPath>, TreeError> {
         let mut root = self.root.lock();
-        let mut steps = Vec::new();
-        self.store
-            .collect_steps(*root, Some(commit.tree), &RepoPath::root(), &mut steps)
-            .map_err(|why| self.error(&RepoPath::root(), why))?;
+        let planned = root.and_then(|root| self.planned.lock().remove(&(root, commit.tree)));
+        let steps = match planned {
+            Some(steps) => steps,
+            None => self.store.steps(*root, commit.tree).map_err(|why| self.error(&RepoPath::root(), why))?,
+        };
         *root = Some(commit.tree);
         let mut files = self.files.write();
-        let mut changed = BTreeMap::new();
+        let mut moved: BTreeMap<RepoPath, MovedPath> = BTreeMap::new();
         for (path, entry) in steps {
-            let is_link = |entry: &Option<(EntryKind, gix::ObjectId)>| {
-                entry.is_some_and(|(kind, _)| !matches!(kind, EntryKind::Blob | EntryKind::BlobExecutable))
-            };
-            let old = files.set(&path, entry);
+            let old = files.set(&path, entry).map(LeafKind::of);
+            let new = entry.map(LeafKind::of);
             // A removal that an addition follows was seen first.
-            let stood = old.is_some() || changed.contains_key(&path);
-            let difference = match (stood, entry) {
-                _ if is_link(&old) || is_link(&entry) => Difference::Linked,
-                (true, Some(_)) => Difference::Modified,
-                _ => Difference::Replaced,
-            };
-            changed.insert(path, difference);
+            let old = moved.get(&path).map_or(old, |earlier| earlier.old);
+            moved.insert(path.clone(), MovedPath { path, old, new });
         }
-        Ok(changed.into_iter().collect())
+        Ok(moved.into_values().collect())
     }
 
     fn error(&self, path: &RepoPath, why: String) -> TreeError {
@@ -110,7 +158,7 @@ impl Tree for MovingTree {
         if let Some((kind, id)) = files.entries.get(path) {
             return self.store.describe(*kind, *id).map_err(|why| self.error(path, why));
         }
-        let holds = path.is_root() || files.folders.get(path).is_some_and(|count| *count > 0);
+        let holds = path.is_root() || files.folders.contains_key(path);
         Ok(holds.then_some(Entry::Folder(None)))
     }
 
@@ -122,8 +170,16 @@ impl Tree for MovingTree {
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
         let files = self.files.read();
-        let below = files.entries.iter().filter(|(path, _)| path.is_within(folder) && *path != folder);
-        names_below(below, &self.store, folder).map_err(|why| self.error(folder, why))
+        let mut children = Vec::new();
+        for name in files.folders.get(folder).into_iter().flat_map(BTreeMap::keys) {
+            let found = files.entries.get(&folder.child(name));
+            let entry = match found {
+                Some((kind, id)) => self.store.describe(*kind, *id).map_err(|why| self.error(folder, why))?,
+                None => Some(Entry::Folder(None)),
+            };
+            children.extend(entry.map(|entry| (name.clone(), entry)));
+        }
+        Ok(children)
     }
 }
 
@@ -131,6 +187,25 @@ impl Tree for MovingTree {
 type Named = (Vec<u8>, EntryKind, gix::ObjectId);
 
 impl Store {
+    fn steps(&self, old: Option<gix::ObjectId>, new: gix::ObjectId) -> Result<Vec<Step>, String> {
+        let mut steps = Vec::new();
+        self.collect_steps(old, Some(new), &RepoPath::root(), &mut steps)?;
+        Ok(steps)
+    }
+
+    /// The steps between pairs of neighbouring trees, in their order. See [`Store::stands_on_its_own`] for the order in
+    /// which they are read.
+    fn steps_between(&self, pairs: &[[gix::ObjectId; 2]]) -> Result<Vec<Vec<Step>>, String> {
+        let steps = |pair: &[gix::ObjectId; 2]| self.steps(Some(pair[0]), pair[1]);
+        let (Some([first, _]), Some([_, last])) = (pairs.first(), pairs.last()) else { return Ok(Vec::new()) };
+        if self.stands_on_its_own(*last, *first) {
+            let mut found = pairs.iter().rev().map(steps).collect::<Result<Vec<_>, _>>()?;
+            found.reverse();
+            return Ok(found);
+        }
+        pairs.iter().map(steps).collect()
+    }
+
     /// Adds the files that differ between two folders, removed ones first.
     fn collect_steps(
         &self,

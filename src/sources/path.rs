@@ -1,9 +1,23 @@
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
 /// A path in the repository: relative to its root, `/` between segments, without `.` and `..`; the root is empty.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RepoPath(Arc<str>);
+
+impl Ord for RepoPath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Closures share their paths: most comparisons that find something compare a path with itself.
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for RepoPath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl RepoPath {
     /// The repository's root.

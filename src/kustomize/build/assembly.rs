@@ -43,7 +43,7 @@ impl Renderer<'_> {
             schema_was_read,
             origin: origin.map(|trail| (trail.path.clone(), trail.span)),
         };
-        let known = self.built.lock().get(&key).cloned();
+        let known = self.built.get(&key);
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
             (run.schema, run.schemas) = (known.schema, known.schemas.clone());
@@ -75,7 +75,7 @@ impl Renderer<'_> {
             if let Some(built_from) = &self.built_from {
                 built_from.lock().note(&key, &built.closure);
             }
-            self.built.lock().insert(key, Arc::clone(&built));
+            self.built.insert(key, Arc::clone(&built), built.resources.len());
         }
         Ok(built)
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::loader::Loader;
+use super::loader::{Content, Loader};
 use super::resource::{Behavior, Resource};
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::{Pair, Text};
@@ -128,8 +128,12 @@ fn data(generator: &Generator, loader: &mut Loader<'_>) -> Result<Vec<Datum>, Re
     }
     for source in &generator.files {
         let (key, path) = file_source(source)?;
-        let (content, file) = loader.content(&path, source.span)?;
-        let span = file.map_or(source.span, |file| Span { file, start: 0, end: offset(content.len()) });
+        let found = loader.content(&path, source.span)?;
+        let content = found.bytes(&loader.parsed.files);
+        let span = match found {
+            Content::Text(file) => Span { file, start: 0, end: offset(content.len()) },
+            Content::Bytes(_) => source.span,
+        };
         data.push(Datum { key, content, span });
     }
     let mut seen = HashMap::new();
@@ -160,10 +164,8 @@ fn file_source(source: &Text) -> Result<(String, String), RenderError> {
 
 /// Lines of `key=value`; blank lines and comments are passed over, a key alone has an empty value.
 fn env_file(source: &Text, loader: &mut Loader<'_>, data: &mut Vec<Datum>) -> Result<(), RenderError> {
-    let (content, file) = loader.content(&source.value, source.span)?;
-    let Ok(text) = std::str::from_utf8(&content) else {
-        return Err(RenderError::at(source.span, format!("`{}` is not UTF-8", source.value)));
-    };
+    let file = loader.text_file(source)?;
+    let text = &loader.parsed.files.get(file).text;
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let here = start;
@@ -179,11 +181,8 @@ fn env_file(source: &Text, loader: &mut Loader<'_>, data: &mut Vec<Datum>) -> Re
         if key.is_empty() {
             continue;
         }
-        let span = file.map_or(source.span, |file| Span {
-            file,
-            start: offset(here + line.len() - trimmed.len()),
-            end: offset(here + line.len()),
-        });
+        let (start, end) = (offset(here + line.len() - trimmed.len()), offset(here + line.len()));
+        let span = Span { file, start, end };
         data.push(Datum { key: key.to_owned(), content: Arc::from(value.as_bytes()), span });
     }
     Ok(())

@@ -11,7 +11,7 @@ use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::{Definitions, Schemas};
 use crate::kustomize::limits::MOST_LINKS;
 use crate::sources::{ContentId, Entry, RepoPath, Tree};
-use crate::span::{FileId, Span};
+use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Step};
 
 /// Which files a kustomization may read.
@@ -39,6 +39,24 @@ pub(crate) struct Loader<'a> {
     pub(crate) has_merged: bool,
 }
 
+/// The content of a file.
+pub(crate) enum Content {
+    /// It is text.
+    Text(FileId),
+    /// It is not UTF-8.
+    Bytes(Arc<[u8]>),
+}
+
+impl Content {
+    /// The bytes.
+    pub(crate) fn bytes(&self, files: &Files) -> Arc<[u8]> {
+        match self {
+            Self::Text(file) => Arc::from(files.get(*file).text.as_bytes()),
+            Self::Bytes(bytes) => Arc::clone(bytes),
+        }
+    }
+}
+
 impl Loader<'_> {
     /// Follows links from `path` to what really stands there; `None` where nothing does.
     pub(crate) fn resolve(
@@ -52,8 +70,10 @@ impl Loader<'_> {
         let mut entry = Entry::Folder(None);
         while let Some(segment) = pending.pop() {
             let next = here.child(&segment);
-            self.closure.look_for(next.clone());
+            self.closure.look_for(self.parsed.files.share(next.clone()));
             let Some(found) = self.tree.entry(&next).map_err(|error| RenderError::tree(&error))? else {
+                // Whatever comes to stand there may be a folder.
+                self.closure.hold_folder(&next);
                 return Ok(None);
             };
             if let Entry::Link(target) = &found {
@@ -93,14 +113,14 @@ impl Loader<'_> {
         self.resolve(&path, Some(span))
     }
 
-    /// A file's content, and its id where it is text.
-    pub(crate) fn content(&mut self, relative: &str, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
+    /// A file's content.
+    pub(crate) fn content(&mut self, relative: &str, span: Span) -> Result<Content, RenderError> {
         if is_remote(relative) {
             return Err(remote(relative, span));
         }
         let named = self.locate(relative, span)?;
-        let path = match self.resolve(&named, Some(span))? {
-            Some((path, Entry::File(_))) => path,
+        let (path, id) = match self.resolve(&named, Some(span))? {
+            Some((path, Entry::File(id))) => (path, id),
             Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
             None => return Err(self.missing(relative, &named, span)?),
         };
@@ -112,14 +132,17 @@ impl Loader<'_> {
                  `--load-restrictor LoadRestrictionsNone` renders as Flux does",
             ));
         }
+        if let Some(file) = id.and_then(|id| self.parsed.files.find(&path, id)) {
+            return Ok(Content::Text(file));
+        }
         self.read(&path, span)
     }
 
-    fn read(&self, path: &RepoPath, span: Span) -> Result<(Arc<[u8]>, Option<FileId>), RenderError> {
+    fn read(&self, path: &RepoPath, span: Span) -> Result<Content, RenderError> {
         let read =
             self.tree.read(path).map_err(|error| RenderError { span: Some(span), ..RenderError::tree(&error) })?;
         let Some((id, content)) = read else { return Err(RenderError::at(span, format!("`{path}` cannot be read"))) };
-        Ok((Arc::clone(&content), self.register(path, id, &content)))
+        Ok(self.register(path, id, &content).map_or(Content::Bytes(content), Content::Text))
     }
 
     fn register(&self, path: &RepoPath, id: ContentId, content: &[u8]) -> Option<FileId> {
@@ -146,12 +169,13 @@ impl Loader<'_> {
         }
     }
 
-    fn text_file(&mut self, path: &Text) -> Result<FileId, RenderError> {
-        let (_, file) = self.content(&path.value, path.span)?;
-        file.ok_or_else(|| {
-            RenderError::at(path.span, format!("`{}` is not UTF-8", path.value))
-                .help("YAML is written in UTF-8; convert the file")
-        })
+    /// A file that must be text.
+    pub(crate) fn text_file(&mut self, path: &Text) -> Result<FileId, RenderError> {
+        match self.content(&path.value, path.span)? {
+            Content::Text(file) => Ok(file),
+            Content::Bytes(_) => Err(RenderError::at(path.span, format!("`{}` is not UTF-8", path.value))
+                .help("YAML is written in UTF-8; convert the file")),
+        }
     }
 
     /// The documents of a file of instructions, such as replacements.
@@ -183,21 +207,21 @@ impl Loader<'_> {
         let mut found = Vec::new();
         for name in FILE_NAMES {
             let path = self.root.child(name);
-            self.closure.look_for(path.clone());
+            self.closure.look_for(self.parsed.files.share(path.clone()));
             match self.tree.entry(&path).map_err(|error| RenderError::tree(&error))? {
                 None | Some(Entry::Folder(_)) => {}
-                Some(Entry::File(_)) => found.push((name, path)),
+                Some(Entry::File(id)) => found.push((name, path, id)),
                 Some(Entry::Link(_) | Entry::Submodule) => {
-                    let Some((real, Entry::File(_))) = self.resolve(&path, span)? else {
+                    let Some((real, Entry::File(id))) = self.resolve(&path, span)? else {
                         let message = format!("`{path}` is a symbolic link that leads to no file");
                         let error = RenderError::placed(span, message);
                         return Err(error.help("correct the link, or replace it by the file"));
                     };
-                    found.push((name, real));
+                    found.push((name, real, id));
                 }
             }
         }
-        if let [(first, _), (second, _), ..] = found[..] {
+        if let [(first, ..), (second, ..), ..] = found[..] {
             let message = format!("`{}` has both `{first}` and `{second}`", self.root);
             let error = RenderError::nowhere(message).help("keep one of the two");
             return Err(match span {
@@ -205,11 +229,14 @@ impl Loader<'_> {
                 None => error,
             });
         }
-        let Some((_, path)) = found.pop() else { return Ok(None) };
+        let Some((_, path, id)) = found.pop() else { return Ok(None) };
+        if let Some(file) = id.and_then(|id| self.parsed.files.find(&path, id)) {
+            return Ok(Some(self.parsed.kustomization(file)));
+        }
         let read = self.tree.read(&path).map_err(|error| RenderError::tree(&error))?;
         let Some((id, content)) = read else { return Ok(None) };
         let Some(file) = self.register(&path, id, &content) else {
-            let file = self.parsed.files.add(&path, id, "");
+            let file = self.parsed.files.add(&path, ContentId::of(b""), "");
             let error = RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8"));
             return Err(error.help("YAML is written in UTF-8; convert the file"));
         };
@@ -247,7 +274,7 @@ impl Loader<'_> {
                 continue;
             };
             let Some(file) = self.register(&path, id, &content) else {
-                let file = self.parsed.files.add(&path, id, "");
+                let file = self.parsed.files.add(&path, ContentId::of(b""), "");
                 return Err(RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8")));
             };
             documents.extend((*self.parsed.documents(file, Step::File)).clone()?);

@@ -6,6 +6,7 @@ pub(crate) mod closure;
 pub(crate) mod crds;
 pub(crate) mod generators;
 pub(crate) mod id;
+pub(crate) mod kept;
 pub(crate) mod loader;
 pub(crate) mod objects;
 pub(crate) mod parsed;

@@ -1,43 +1,54 @@
 //! What was made of files, shared by all revisions and all overlays of a run.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
+use super::kept::Kept;
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::Kustomization;
 use crate::kustomize::known::schema::Definitions;
-use crate::kustomize::limits::MOST_KEPT;
+use crate::kustomize::limits::{LEAST_KEPT, MOST_KEPT};
 use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
 /// Files that were read and parsed in this run, shared by all revisions.
-#[derive(Default)]
 pub struct ParsedFiles {
     /// The files.
     pub files: Files,
-    documents: Mutex<HashMap<(FileId, bool), Documents>>,
+    documents: Kept<(FileId, bool), Documents>,
     kustomizations: Known<Kustomization>,
     configurations: Known<TransformerConfig>,
     definitions: Known<Arc<Definitions>>,
 }
 
-/// What was made of files, each at most once.
-type Known<T> = Mutex<HashMap<FileId, Arc<Result<T, RenderError>>>>;
+impl Default for ParsedFiles {
+    fn default() -> Self {
+        Self {
+            files: Files::default(),
+            documents: Kept::new(MOST_KEPT),
+            kustomizations: Kept::new(MOST_KEPT),
+            configurations: Kept::new(MOST_KEPT),
+            definitions: Kept::new(MOST_KEPT),
+        }
+    }
+}
+
+/// What was made of files.
+type Known<T> = Kept<FileId, Arc<Result<T, RenderError>>>;
 
 /// What is made of a file, from the store where it is known.
 fn once<T>(
+    files: &Files,
     known: &Known<T>,
     file: FileId,
     read: impl FnOnce() -> Result<T, RenderError>,
 ) -> Arc<Result<T, RenderError>> {
-    if let Some(known) = known.lock().get(&file) {
-        return Arc::clone(known);
+    if let Some(known) = known.get(&file) {
+        return known;
     }
     let made = Arc::new(read());
-    known.lock().insert(file, Arc::clone(&made));
+    known.insert(file, Arc::clone(&made), files.get(file).text.len().max(LEAST_KEPT));
     made
 }
 
@@ -45,34 +56,31 @@ fn once<T>(
 pub(crate) type Documents = Arc<Result<Vec<Node>, RenderError>>;
 
 impl ParsedFiles {
-    /// Forgets parsed forms where there are very many; they are made again when they are asked for. Files stay.
-    pub fn trim(&self) {
-        fn clear<K, V>(known: &Mutex<HashMap<K, V>>) {
-            let mut known = known.lock();
-            if known.len() > MOST_KEPT {
-                *known = HashMap::new();
-            }
-        }
-        clear(&self.documents);
-        clear(&self.kustomizations);
+    /// Forgets every file but some, and all that was made of the others. What is asked for again is read again.
+    pub fn keep_only(&self, kept: &HashSet<FileId>) {
+        self.files.keep_only(kept);
+        self.documents.clear();
+        self.kustomizations.clear();
+        self.configurations.clear();
+        self.definitions.clear();
     }
 
     /// The documents of a file, as objects or as patches.
     pub(crate) fn documents(&self, file: FileId, step: Step) -> Documents {
         let key = (file, step == Step::File);
-        if let Some(known) = self.documents.lock().get(&key) {
-            return Arc::clone(known);
+        if let Some(known) = self.documents.get(&key) {
+            return known;
         }
         let source = self.files.get(file);
         let documents = parse(&Source::file(file, &source.text), step, Dialect::Resource);
         let documents = Arc::new(documents.map_err(|error| RenderError::at(error.span, error.message)));
-        self.documents.lock().insert(key, Arc::clone(&documents));
+        self.documents.insert(key, Arc::clone(&documents), source.text.len().max(LEAST_KEPT));
         documents
     }
 
     /// A kustomization file.
     pub(crate) fn kustomization(&self, file: FileId) -> Arc<Result<Kustomization, RenderError>> {
-        once(&self.kustomizations, file, || {
+        once(&self.files, &self.kustomizations, file, || {
             let documents = self.instructions(file, Dialect::Kustomization)?;
             Kustomization::read(file, documents.first())
         })
@@ -80,7 +88,7 @@ impl ParsedFiles {
 
     /// A file of `configurations`.
     pub(crate) fn configuration(&self, file: FileId) -> Arc<Result<TransformerConfig, RenderError>> {
-        once(&self.configurations, file, || {
+        once(&self.files, &self.configurations, file, || {
             let documents = self.instructions(file, Dialect::Configuration)?;
             documents.first().map_or_else(|| Ok(TransformerConfig::default()), TransformerConfig::read)
         })
@@ -88,7 +96,7 @@ impl ParsedFiles {
 
     /// The file that `openapi` names.
     pub(crate) fn definitions(&self, file: FileId) -> Arc<Result<Arc<Definitions>, RenderError>> {
-        once(&self.definitions, file, || {
+        once(&self.files, &self.definitions, file, || {
             let documents = self.instructions(file, Dialect::Kustomization)?;
             let document = documents.first().filter(|document| document.as_mapping().is_some());
             let document = document.ok_or_else(|| {

@@ -1,6 +1,6 @@
 //! Renders folders: builds the root's kustomization, and does what happens once at the root (`api/krusty/kustomizer.go`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::accumulator::id_key;
 use super::assembly::Run;
 use super::closure::Closure;
+use super::kept::Kept;
 use super::loader::{LoadRestrictor, Loader};
 use super::objects::{self, objects};
 use super::parsed::ParsedFiles;
@@ -22,7 +23,7 @@ use crate::kustomize::finish::{hash, nameref, order};
 use crate::kustomize::known::order::KindOrder;
 use crate::kustomize::known::schema::Schemas;
 use crate::kustomize::known::specs;
-use crate::kustomize::limits::{MOST_TEXT, MOST_VALUES};
+use crate::kustomize::limits::{MOST_BUILT, MOST_TEXT, MOST_VALUES};
 use crate::kustomize::transform::fieldspec::FieldSpec;
 use crate::kustomize::transform::vars::Vars;
 use crate::kustomize::transform::{labels, vars};
@@ -86,7 +87,7 @@ pub struct Renderer<'a> {
     pub(super) parsed: &'a ParsedFiles,
     pub(super) tree: &'a dyn Tree,
     pub(super) options: Options,
-    pub(super) built: Mutex<HashMap<BuiltKey, Arc<Built>>>,
+    pub(super) built: Kept<BuiltKey, Arc<Built>>,
     /// Only where the tree moves.
     pub(super) built_from: Option<Mutex<BuiltFrom>>,
 }
@@ -103,7 +104,7 @@ impl<'a> Renderer<'a> {
     /// Renders from `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree, options: Options) -> Self {
-        Self { parsed, tree, options, built: Mutex::default(), built_from: None }
+        Self { parsed, tree, options, built: Kept::new(MOST_BUILT), built_from: None }
     }
 
     /// Renders from a tree that moves: whoever moves it says what has changed by [`Renderer::forget`].
@@ -114,8 +115,7 @@ impl<'a> Renderer<'a> {
 
     /// Forgets what was built from any of these paths.
     pub fn forget(&self, changed: &[RepoPath]) {
-        let mut built = self.built.lock();
-        let Some(built_from) = &self.built_from else { return built.clear() };
+        let Some(built_from) = &self.built_from else { return self.built.clear() };
         let mut built_from = built_from.lock();
         for path in changed {
             let mut outdated = built_from.paths.remove(path).unwrap_or_default();
@@ -123,8 +123,16 @@ impl<'a> Renderer<'a> {
                 outdated.extend(built_from.folders.remove(&folder).into_iter().flatten());
             }
             for key in outdated {
-                built.remove(&key);
+                self.built.remove(&key);
             }
+        }
+    }
+
+    /// Forgets everything that was built.
+    pub fn forget_all(&self) {
+        self.built.clear();
+        if let Some(built_from) = &self.built_from {
+            *built_from.lock() = BuiltFrom::default();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 
 use crate::kustomize::build::closure::Closure;
@@ -45,26 +45,46 @@ struct OwnScan {
 pub struct Scanner<'a> {
     parsed: &'a ParsedFiles,
     tree: &'a dyn Tree,
-    own: Mutex<HashMap<RepoPath, Arc<OwnScan>>>,
-    reached: Mutex<HashMap<RepoPath, Arc<FolderScan>>>,
-    texts: Mutex<HashMap<RepoPath, Arc<KustomizationText>>>,
+    found: RwLock<Found>,
+    /// Only where the tree moves.
+    watched: Option<Mutex<Watched>>,
 }
 
-fn untouched<T>(
-    known: &Mutex<HashMap<RepoPath, Arc<T>>>,
-    closure: impl Fn(&T) -> &Closure,
-    changed: &[RepoPath],
-) -> Mutex<HashMap<RepoPath, Arc<T>>> {
-    let known = known.lock();
-    let same = known.iter().filter(|(_, found)| !closure(found).touches(changed));
-    Mutex::new(same.map(|(folder, found)| (folder.clone(), Arc::clone(found))).collect())
+/// What was found in folders.
+#[derive(Default)]
+struct Found {
+    own: HashMap<RepoPath, Arc<OwnScan>>,
+    scans: HashMap<RepoPath, Arc<FolderScan>>,
+    texts: HashMap<RepoPath, Arc<KustomizationText>>,
+}
+
+/// Who has to be looked at again when something changes.
+#[derive(Default)]
+struct Watched {
+    /// The folders whose own scan looked for a path.
+    paths: HashMap<RepoPath, HashSet<RepoPath>>,
+    /// The folders whose own scan counts every file below a folder.
+    folders: HashMap<RepoPath, HashSet<RepoPath>>,
+    /// The folders whose scan goes through a folder.
+    through: HashMap<RepoPath, HashSet<RepoPath>>,
+}
+
+fn untouched<T>(known: &HashMap<RepoPath, Arc<T>>, keeps: impl Fn(&T) -> bool) -> HashMap<RepoPath, Arc<T>> {
+    let same = known.iter().filter(|(_, found)| keeps(found));
+    same.map(|(folder, found)| (folder.clone(), Arc::clone(found))).collect()
 }
 
 impl<'a> Scanner<'a> {
     /// Looks at `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree) -> Self {
-        Self { parsed, tree, own: Mutex::default(), reached: Mutex::default(), texts: Mutex::default() }
+        Self { parsed, tree, found: RwLock::default(), watched: None }
+    }
+
+    /// Looks at a tree that moves: whoever moves it says what has changed by [`Scanner::forget`].
+    #[must_use]
+    pub fn moving(parsed: &'a ParsedFiles, tree: &'a dyn Tree) -> Self {
+        Self { watched: Some(Mutex::default()), ..Self::new(parsed, tree) }
     }
 
     /// Looks at another tree, and takes over what none of the `changed` files touches.
@@ -73,13 +93,47 @@ impl<'a> Scanner<'a> {
     where
         'a: 'b,
     {
-        let own = untouched(&self.own, |own| &own.closure, changed);
-        let reached = untouched(&self.reached, |reach| &reach.closure, changed);
-        let texts = self.texts.lock();
+        let found = self.found.read();
         let is_same = |folder: &RepoPath| FILE_NAMES.iter().all(|name| !changed.contains(&folder.child(name)));
-        let same = texts.iter().filter(|(folder, _)| is_same(folder));
-        let texts = Mutex::new(same.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect());
-        Scanner { parsed: self.parsed, tree, own, reached, texts }
+        let texts = found.texts.iter().filter(|(folder, _)| is_same(folder));
+        let same = Found {
+            own: untouched(&found.own, |own| !own.closure.touches(changed)),
+            scans: untouched(&found.scans, |scan| !scan.closure.touches(changed)),
+            texts: texts.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect(),
+        };
+        Scanner { parsed: self.parsed, tree, found: RwLock::new(same), watched: None }
+    }
+
+    /// Forgets what was found by way of any of these paths.
+    pub fn forget(&self, changed: &[RepoPath]) {
+        let mut found = self.found.write();
+        let Some(watched) = &self.watched else { return *found = Found::default() };
+        let mut watched = watched.lock();
+        let mut outdated: BTreeSet<RepoPath> = BTreeSet::new();
+        for path in changed {
+            outdated.extend(watched.paths.remove(path).into_iter().flatten());
+            for folder in std::iter::successors(path.parent(), RepoPath::parent) {
+                outdated.extend(watched.folders.remove(&folder).into_iter().flatten());
+            }
+            if let Some(folder) = path.parent().filter(|_| FILE_NAMES.contains(&path.file_name())) {
+                found.texts.remove(&folder);
+            }
+        }
+        for folder in outdated {
+            found.own.remove(&folder);
+            found.scans.remove(&folder);
+            for root in watched.through.remove(&folder).into_iter().flatten() {
+                found.scans.remove(&root);
+            }
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        *self.found.write() = Found::default();
+        if let Some(watched) = &self.watched {
+            *watched.lock() = Watched::default();
+        }
     }
 
     /// Whether anything stands at a path.
@@ -95,11 +149,11 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the snapshot itself cannot be read.
     pub fn scan(&self, root: &RepoPath) -> Result<Arc<FolderScan>, RenderError> {
-        if let Some(known) = self.reached.lock().get(root) {
+        if let Some(known) = self.found.read().scans.get(root) {
             return Ok(Arc::clone(known));
         }
         let own = self.own(root)?;
-        let mut reach = FolderScan {
+        let mut scan = FolderScan {
             closure: own.closure.clone(),
             roots: BTreeSet::new(),
             is_component: own.is_component,
@@ -107,16 +161,22 @@ impl<'a> Scanner<'a> {
         };
         let mut pending = own.listed.clone();
         while let Some(folder) = pending.pop() {
-            if folder == *root || !reach.roots.insert(folder.clone()) {
+            if folder == *root || !scan.roots.insert(folder.clone()) {
                 continue;
             }
             let below = self.own(&folder)?;
-            reach.closure.extend(&below.closure);
+            scan.closure.extend(&below.closure);
             pending.extend(below.listed.iter().cloned());
         }
-        let reach = Arc::new(reach);
-        self.reached.lock().insert(root.clone(), Arc::clone(&reach));
-        Ok(reach)
+        if let Some(watched) = &self.watched {
+            let mut watched = watched.lock();
+            for folder in &scan.roots {
+                watched.through.entry(folder.clone()).or_default().insert(root.clone());
+            }
+        }
+        let scan = Arc::new(scan);
+        self.found.write().scans.insert(root.clone(), Arc::clone(&scan));
+        Ok(scan)
     }
 
     /// Whether a folder is a component. Most are not and say so without being parsed.
@@ -124,8 +184,7 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the snapshot itself cannot be read.
     pub fn is_component(&self, folder: &RepoPath) -> Result<bool, RenderError> {
-        let text = self.text(folder)?;
-        Ok((text.contents.is_empty() || text.may_name("Component")) && self.own(folder)?.is_component)
+        Ok(self.text(folder)?.may_be_component && self.own(folder)?.is_component)
     }
 
     /// Those of `folders`, all that have a kustomization or may be rendered, that reach any of the changed files.
@@ -185,15 +244,19 @@ impl<'a> Scanner<'a> {
 
     /// The text of the kustomization in a folder; of several, which is an error, all.
     fn text(&self, folder: &RepoPath) -> Result<Arc<KustomizationText>, RenderError> {
-        if let Some(known) = self.texts.lock().get(folder) {
+        if let Some(known) = self.found.read().texts.get(folder) {
             return Ok(Arc::clone(known));
         }
         let mut text = KustomizationText::default();
         for name in FILE_NAMES {
-            match self.tree.read(&folder.child(name)) {
+            let path = folder.child(name);
+            match self.tree.read(&path) {
                 Ok(None) => {}
-                Ok(Some((_, content))) => match std::str::from_utf8(&content) {
-                    Ok(content) => text.contents.push(content.to_owned()),
+                Ok(Some((id, content))) => match std::str::from_utf8(&content) {
+                    Ok(content) => {
+                        let file = self.parsed.files.add(&path, id, content);
+                        text.contents.push(Arc::clone(&self.parsed.files.get(file).text));
+                    }
                     Err(_) => text.is_odd = true,
                 },
                 Err(error) if error.is_too_large => text.is_odd = true,
@@ -201,14 +264,15 @@ impl<'a> Scanner<'a> {
             }
         }
         text.is_odd |= text.contents.iter().any(|content| is_odd(content));
+        text.may_be_component = text.contents.is_empty() || text.may_name("Component");
         let text = Arc::new(text);
-        self.texts.lock().insert(folder.clone(), Arc::clone(&text));
+        self.found.write().texts.insert(folder.clone(), Arc::clone(&text));
         Ok(text)
     }
 
     /// What the kustomization in one folder looks for itself.
     fn own(&self, folder: &RepoPath) -> Result<Arc<OwnScan>, RenderError> {
-        if let Some(known) = self.own.lock().get(folder) {
+        if let Some(known) = self.found.read().own.get(folder) {
             return Ok(Arc::clone(known));
         }
         let mut own = OwnScan { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
@@ -250,8 +314,17 @@ impl<'a> Scanner<'a> {
             }
             None => {}
         }
+        if let Some(watched) = &self.watched {
+            let mut watched = watched.lock();
+            for path in own.closure.paths() {
+                watched.paths.entry(path.clone()).or_default().insert(folder.clone());
+            }
+            for below in own.closure.folders() {
+                watched.folders.entry(below.clone()).or_default().insert(folder.clone());
+            }
+        }
         let own = Arc::new(own);
-        self.own.lock().insert(folder.clone(), Arc::clone(&own));
+        self.found.write().own.insert(folder.clone(), Arc::clone(&own));
         Ok(own)
     }
 }
@@ -259,7 +332,9 @@ impl<'a> Scanner<'a> {
 /// The text of a kustomization, to know what it cannot name without parsing it.
 #[derive(Default)]
 struct KustomizationText {
-    contents: Vec<String>,
+    contents: Vec<Arc<str>>,
+    /// Whether the folder may be a component; most say that they are not without being parsed.
+    may_be_component: bool,
     /// Whether it may name things in another way than by their letters.
     is_odd: bool,
 }
@@ -296,7 +371,7 @@ impl KustomizationText {
     }
 }
 
-/// What a kustomization says about the shape of the repository.
+/// What a kustomization says about the shape of the repository: which folders it lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outline {
     is_component: bool,
@@ -314,14 +389,22 @@ pub fn outline(parsed: &ParsedFiles, tree: &dyn Tree, file: &RepoPath) -> Result
     let Ok(text) = std::str::from_utf8(&content) else { return Ok(Outline::default()) };
     let read = parsed.kustomization(parsed.files.add(file, id, text));
     let Ok(kustomization) = &*read else { return Ok(Outline::default()) };
-    let folders = [
+    let lists = [
         &kustomization.resources,
         &kustomization.components,
         &kustomization.generators,
         &kustomization.transformers,
         &kustomization.validators,
     ];
-    let listed = folders.into_iter().flatten().map(|entry| entry.value.clone()).collect();
+    let folder = file.parent().unwrap_or_else(RepoPath::root);
+    let mut listed = Vec::new();
+    for entry in lists.into_iter().flatten() {
+        let found = folder.join(&entry.value).map(|path| tree.entry(&path)).transpose();
+        let found = found.map_err(|error| RenderError::tree(&error))?.flatten();
+        if !matches!(found, Some(Entry::File(_))) {
+            listed.push(entry.value.clone());
+        }
+    }
     Ok(Outline { is_component: kustomization.is_component, listed })
 }
 

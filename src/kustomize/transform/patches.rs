@@ -158,7 +158,7 @@ fn nodes(patch: &Patch, loader: &mut Loader<'_>, dialect: Dialect) -> Result<Vec
             .help("name a file or write the patch")),
         (Some(file), None) if dialect == Dialect::Resource => loader.documents(&file.value, file.span, Step::Patch),
         (Some(file), None) => {
-            let (content, _) = loader.content(&file.value, file.span)?;
+            let content = loader.content(&file.value, file.span)?.bytes(&loader.parsed.files);
             refuse_half_json(&content, file.span)?;
             loader.instructions(file, dialect)
         }
