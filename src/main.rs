@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tollgate::cli::Cli;
 use tollgate::commands::{self, Exit, Invocation};
+use tollgate::report::story::Style;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -15,10 +16,11 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "here the environment and the time come in")]
     let (variables, now) = (|name: &str| std::env::var(name).ok(), chrono::Utc::now());
     let stdout = io::stdout();
-    let colours = stdout.is_terminal() && variables("NO_COLOR").is_none();
+    let is_coloured = stdout.is_terminal() && variables("NO_COLOR").is_none();
+    let style = if is_coloured { Style::Coloured } else { Style::Plain };
     let mut out = io::BufWriter::new(stdout.lock());
     let mut err = io::stderr().lock();
-    let mut invocation = Invocation { out: &mut out, err: &mut err, variables: &variables, now, colours };
+    let mut invocation = Invocation { out: &mut out, err: &mut err, variables: &variables, now, style };
     let ended = commands::run(&cli, &mut invocation).and_then(|exit| out.flush().map(|()| exit));
     match ended {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -6,6 +6,7 @@ use crate::cli::{CheckArguments, Format, JudgeArguments, TrustArgument};
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::{Report, github, human, json};
+use crate::report::story::Style;
 use crate::sources::{read_argument_file, write_argument_file};
 
 pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
@@ -14,10 +15,10 @@ pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -
         Ok(report) => report,
         Err(error) => return undecided(&error, &files, invocation),
     };
-    write(&report, arguments.format, &files, invocation.colours, invocation.out)?;
+    write(&report, arguments.format, &files, invocation.style, invocation.out)?;
     for (format, path) in &arguments.output {
         let mut text = Vec::new();
-        write(&report, *format, &files, false, &mut text)?;
+        write(&report, *format, &files, Style::Plain, &mut text)?;
         if let Err(error) = write_argument_file(path, &text) {
             explain_error(&CommandError::Write { path: path.clone(), error }, &files, invocation)?;
             return Ok(Exit::Undecided);
@@ -26,9 +27,9 @@ pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -
     Ok(if report.passes() { Exit::Allowed } else { Exit::Refused })
 }
 
-fn write(report: &Report, format: Format, files: &ParsedFiles, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+fn write(report: &Report, format: Format, files: &ParsedFiles, style: Style, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Human => human::write(report, &files.files, colours, out),
+        Format::Human => human::write(report, &files.files, style, out),
         Format::Json => json::write(report, &files.files, out),
         Format::Github => github::write(report, &files.files, out),
     }

@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &DemoArguments, invocation: &mut Invocation<'_>) ->
     let parsed = ParsedFiles::default();
     writeln!(invocation.out, "$ tollgate check --base main --head {BRANCH}\n")?;
     match judge(&root, &parsed, invocation) {
-        Ok(report) => human::write(&report, &parsed.files, invocation.colours, invocation.out)?,
+        Ok(report) => human::write(&report, &parsed.files, invocation.style, invocation.out)?,
         Err(error) => {
             writeln!(invocation.err, "error: {error}")?;
             return Ok(Exit::Undecided);

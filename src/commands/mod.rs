@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono::{DateTime, Utc};
 
 use crate::cli::{Cli, Command};
+use crate::report::story::Style;
 
 mod check;
 mod demo;
@@ -39,8 +40,8 @@ pub struct Invocation<'a> {
     pub variables: &'a dyn Fn(&str) -> Option<String>,
     /// The time at which the process began.
     pub now: DateTime<Utc>,
-    /// Whether `out` is a terminal that shows colours.
-    pub colours: bool,
+    /// What `out` shows.
+    pub style: Style,
 }
 
 /// Runs one command.

@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &PromoteArguments, invocation: &mut Invocation<'_>)
             Ok(Exit::Allowed)
         }
         Ok(Some((_, report))) => {
-            human::write(&report, &files.files, invocation.colours, invocation.err)?;
+            human::write(&report, &files.files, invocation.style, invocation.err)?;
             writeln!(invocation.err, "nothing was written: the gate would refuse it")?;
             Ok(Exit::Refused)
         }

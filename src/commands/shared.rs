@@ -102,7 +102,7 @@ pub(super) fn explain_error(
                     notes: Vec::new(),
                     help: problem.help.as_deref(),
                 };
-                story::write(&story, &files.files, invocation.colours, invocation.err)?;
+                story::write(&story, &files.files, invocation.style, invocation.err)?;
             }
             Ok(())
         }
@@ -134,7 +134,7 @@ pub(super) fn explain_render_error(
         notes: Vec::new(),
         help: error.help.as_deref(),
     };
-    story::write(&story, &files.files, invocation.colours, invocation.err)
+    story::write(&story, &files.files, invocation.style, invocation.err)
 }
 
 /// What controllers report; `None` where no file is given.

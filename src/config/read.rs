@@ -43,6 +43,12 @@ pub fn read(file: FileId, text: &str) -> Result<Config, Vec<ConfigError>> {
     if reader.problems.is_empty() { Ok(config) } else { Err(reader.problems) }
 }
 
+/// An entry of a mapping.
+struct Field<'a> {
+    name: String,
+    value: &'a Node,
+}
+
 struct Reader {
     problems: Vec<ConfigError>,
 }
@@ -53,7 +59,7 @@ impl Reader {
     }
 
     /// The entries of a mapping whose keys are known; others are problems.
-    fn fields<'a>(&mut self, node: &'a Node, known: &[&str], what: &str) -> Vec<(String, Span, &'a Node)> {
+    fn fields<'a>(&mut self, node: &'a Node, known: &[&str], what: &str) -> Vec<Field<'a>> {
         let Some(mapping) = node.as_mapping() else {
             let message = format!("{what} is a mapping, but this is {}", node.shape());
             self.problem(node.origin.span, message, format!("it has: {}", known.join(", ")));
@@ -62,7 +68,7 @@ impl Reader {
         let mut found = Vec::new();
         for (key, value) in mapping.iter() {
             if known.contains(&&*key.text) {
-                found.push((key.text.to_string(), key.span, value));
+                found.push(Field { name: key.text.to_string(), value });
                 continue;
             }
             let help = match nearest(&key.text, known) {
@@ -141,7 +147,7 @@ impl Reader {
             "rules",
         ];
         let fields = self.fields(node, &known, "the configuration");
-        if !fields.iter().any(|(name, ..)| name == "version") {
+        if !fields.iter().any(|field| field.name == "version") {
             self.problem(
                 Span { end: node.origin.span.start, ..node.origin.span },
                 "the configuration has no `version`",
@@ -149,10 +155,10 @@ impl Reader {
             );
         }
         // Environments come first: freezes and rules name them.
-        if let Some((.., value)) = fields.iter().find(|(name, ..)| name == "environments") {
-            config.environments = self.environments(value);
+        if let Some(field) = fields.iter().find(|field| field.name == "environments") {
+            config.environments = self.environments(field.value);
         }
-        for (name, _, value) in &fields {
+        for Field { name, value } in &fields {
             match name.as_str() {
                 "version" if value.as_text() != Some("1") => {
                     self.problem(
@@ -224,7 +230,7 @@ impl Reader {
                 approvals: 1,
                 bots: Bots::Allow,
             };
-            for (name, _, value) in fields {
+            for Field { name, value } in fields {
                 match name.as_str() {
                     "name" => environment.name = self.text(value, "a name").unwrap_or_default(),
                     "aliases" => {
@@ -253,11 +259,13 @@ impl Reader {
                         }
                         _ => self.problem(value.origin.span, "`approvals` is a whole number", "write such as `2`"),
                     },
-                    _ => match value.as_text() {
+                    "bots" => match value.as_text() {
                         Some("allow") => environment.bots = Bots::Allow,
                         Some("deny") => environment.bots = Bots::Deny,
                         _ => self.problem(value.origin.span, "`bots` takes `allow` or `deny`", "write `bots: deny`"),
                     },
+                    // What is not known was refused above.
+                    _ => {}
                 }
             }
             if environment.name.is_empty() {
@@ -318,7 +326,7 @@ impl Reader {
 
     fn group(&mut self, node: &Node) -> Option<Group> {
         let fields = self.fields(node, &["name", "apps"], "a group");
-        let get = |wanted: &str| fields.iter().find(|(name, ..)| name == wanted).map(|(.., value)| *value);
+        let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
         let apps = get("apps").map(|value| self.texts(value, "an app's name")).unwrap_or_default();
         let apps: Vec<String> = apps.into_iter().map(|(app, _)| app).collect();
         if apps.len() < 2 {
@@ -398,7 +406,7 @@ impl Reader {
         let before = self.problems.len();
         let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone"];
         let fields = self.fields(node, &known, "a freeze");
-        let get = |wanted: &str| fields.iter().find(|(name, ..)| name == wanted).map(|(.., value)| *value);
+        let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
         let name = get("name").and_then(|value| self.text(value, "a name"));
         let zone = get("timeZone").map_or(Some(Tz::UTC), |value| {
             let text = self.text(value, "a time zone")?;

@@ -57,7 +57,7 @@ pub fn first_changed_line(
     let text = |tree: &dyn Tree| -> Result<_, TreeError> {
         let read = match tree.read(path) {
             // What is too large to be read has no line to show.
-            Err(error) if error.is_too_large => None,
+            Err(error) if error.is_too_large() => None,
             read => read?,
         };
         Ok(read.and_then(|(id, content)| Some((id, String::from_utf8(content.to_vec()).ok()?))))

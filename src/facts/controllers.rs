@@ -27,13 +27,24 @@ pub(super) struct Deployer {
     /// The folders that it deploys.
     pub folders: Vec<RepoPath>,
     /// What must be ready before it, by namespace and name, and where that is written: Flux's `dependsOn`.
-    pub needs: Vec<(String, String, Span)>,
+    pub needs: Vec<Need>,
     /// Argo CD's sync wave, and where it is written.
     pub wave: Option<(i64, Span)>,
     /// The file.
     pub file: RepoPath,
     /// Where its name is written.
     pub span: Span,
+}
+
+/// An entry of `dependsOn`.
+#[derive(Clone, Debug)]
+pub(super) struct Need {
+    /// The namespace of what must be ready.
+    namespace: String,
+    /// Its name.
+    name: String,
+    /// Where that is written.
+    span: Span,
 }
 
 /// Reads every deployer below some folders. Files that are no YAML are none of its business: they do not deploy either.
@@ -70,7 +81,7 @@ fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
         for need in node.find(&["spec", "dependsOn"]).and_then(Node::as_sequence).unwrap_or_default() {
             let Some(name) = need.get("name").and_then(Node::as_text) else { continue };
             let other = need.get("namespace").and_then(Node::as_text).unwrap_or(&namespace);
-            needs.push((other.to_owned(), name.to_owned(), need.origin.span));
+            needs.push(Need { namespace: other.to_owned(), name: name.to_owned(), span: need.origin.span });
         }
     } else if kind == "Application" && of_group("argoproj.io") {
         let sources = node.find(&["spec", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
@@ -108,7 +119,7 @@ pub(super) fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
         candidates.iter().copied().max_by_key(shared)
     };
     let of = |by: &Deployer| {
-        let needs = by.needs.iter().filter_map(|(namespace, name, span)| {
+        let needs = by.needs.iter().filter_map(|Need { namespace, name, span }| {
             let candidates = named.get(&(namespace.as_str(), name.as_str()))?;
             Some((closest(by, candidates)?, *span))
         });
@@ -233,7 +244,7 @@ mod tests {
                {argocd.argoproj.io/sync-wave: \"-2\"}\nspec: {source: {path: apps/web}, sources: [{path: x}, {chart: y}]}\n";
         let found = read(&[("clusters/a.yaml", &text), ("other/a.yaml", &text), ("clusters/broken.yaml", "a: [")]);
         assert_eq!(found.len(), 2);
-        let needs: Vec<_> = found[0].needs.iter().map(|(namespace, name, _)| (&**namespace, &**name)).collect();
+        let needs: Vec<_> = found[0].needs.iter().map(|need| (&*need.namespace, &*need.name)).collect();
         assert_eq!(needs, [("flux", "db"), ("system", "dns")]);
         assert_eq!(found[0].folders, [RepoPath::new("apps/api").unwrap()]);
         assert_eq!(found[1].folders, ["x", "apps/web"].map(|path| RepoPath::new(path).unwrap()));

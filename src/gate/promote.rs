@@ -154,12 +154,12 @@ pub fn promote(
     }
     plan.write_versions(&targets, &mut files)?;
     let history = LookBack::new(repository, parsed, Options::default(), &config.mirrors, tip, request.now.timestamp())?;
-    let mut told = Vec::new();
+    let mut replacements = Vec::new();
     for change in replaced {
         let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));
         let location = parsed.files.location(change.span);
         let origin = from.transpose()?.flatten();
-        told.push(Replaced { location, before: change.before, after: change.after, origin });
+        replacements.push(Replaced { location, before: change.before, after: change.after, origin });
     }
     let comparison = Comparison {
         base: tip.clone(),
@@ -171,7 +171,7 @@ pub fn promote(
     let judged = Request { reports: request.reports, ..Request::new(repository, &comparison, request.now) };
     let report = judge(&judged, parsed)?;
     let (app, environment) = (request.app.to_owned(), request.environment.to_owned());
-    Ok(Some((Promotion { app, environment, replaced: told, files }, report)))
+    Ok(Some((Promotion { app, environment, replaced: replacements, files }, report)))
 }
 
 /// One image that got other content.

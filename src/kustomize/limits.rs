@@ -43,7 +43,7 @@ pub(crate) const LARGEST_EXPRESSION: usize = 256 << 10;
 pub(crate) const MOST_MEETINGS: usize = 10_000_000;
 
 /// How many labels and annotations one kustomization may write.
-pub(crate) const MOST_MARKS: usize = 1_000_000;
+pub(crate) const MOST_LABELS: usize = 1_000_000;
 
 /// How many bytes of text the replacements, or the variables, of one kustomization may put together.
 pub(crate) const MOST_REPLACED_TEXT: usize = 64 << 20;

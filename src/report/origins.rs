@@ -20,7 +20,7 @@ pub fn text(rendering: &Rendering, files: &Files) -> Result<String, RenderError>
         let place = files.location(span);
         printable(&format!("{}:{}", place.path, place.line))
     };
-    let told = |writer: Writer<'_>| match writer {
+    let describe = |writer: Writer<'_>| match writer {
         Writer::Key(span) => place(span),
         Writer::Value(origin) => {
             let before = origin.before.as_ref().filter(|before| before.origin.span != origin.span);
@@ -34,23 +34,23 @@ pub fn text(rendering: &Rendering, files: &Files) -> Result<String, RenderError>
             rows.push((String::new(), "---".to_owned()));
         }
         let (mut text, mut notes) = (String::new(), Vec::new());
-        emit_noting(object, &mut text, &mut |at, writer| notes.push((at, told(writer))))
+        emit_noting(object, &mut text, &mut |at, writer| notes.push((at, describe(writer))))
             .map_err(|error| RenderError::at(error.span, error.message))?;
         let mut notes = notes.into_iter().peekable();
         let (mut end, mut here) = (0, String::new());
         for line in text.split_inclusive('\n') {
             end += line.len();
             here.clear();
-            while let Some((_, told)) = notes.next_if(|(at, _)| *at < end) {
-                here = told;
+            while let Some((_, writer)) = notes.next_if(|(at, _)| *at < end) {
+                here = writer;
             }
             rows.push((here.clone(), line.trim_end_matches('\n').to_owned()));
         }
     }
-    let width = rows.iter().map(|(told, _)| told.chars().count()).max().unwrap_or_default();
-    Ok(rows.iter().fold(String::new(), |mut out, (told, line)| {
-        let pad = " ".repeat(width - told.chars().count());
-        out.push_str(format!("{told}{pad} │ {line}").trim_end());
+    let width = rows.iter().map(|(writer, _)| writer.chars().count()).max().unwrap_or_default();
+    Ok(rows.iter().fold(String::new(), |mut out, (writer, line)| {
+        let pad = " ".repeat(width - writer.chars().count());
+        out.push_str(format!("{writer}{pad} │ {line}").trim_end());
         out.push('\n');
         out
     }))
@@ -116,12 +116,12 @@ fn place(span: Span, files: &Files) -> Place {
 
 fn before(node: &Node, files: &Files) -> Vec<Earlier> {
     let earlier = std::iter::successors(node.origin.before.as_deref(), |node| node.origin.before.as_deref());
-    let told = |node: &Node| Earlier {
+    let describe = |node: &Node| Earlier {
         step: node.origin.step.name(),
         origin: place(node.origin.span, files),
         value: to_json(node),
     };
-    earlier.map(told).collect()
+    earlier.map(describe).collect()
 }
 
 /// Visits scalars, and collections that are empty, by their JSON pointers.

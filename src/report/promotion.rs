@@ -91,7 +91,7 @@ fn short(image: &Image) -> String {
 }
 
 impl Origin {
-    fn told(&self) -> String {
+    fn sentence(&self) -> String {
         let commit = words::short_commit(&self.stay.commit);
         let (environment, from) = (&self.environment, words::moment(self.stay.from));
         match self.stay.to {
@@ -143,7 +143,7 @@ impl Promotion {
             let (before, after) = (version(&replaced.before), version(&replaced.after));
             let _ = write!(text, "\n{}\n  from {before}\n  to   {after}\n", harmless(&replaced.after.repository));
             if let Some(origin) = &replaced.origin {
-                let _ = writeln!(text, "  {}", origin.told());
+                let _ = writeln!(text, "  {}", origin.sentence());
             }
         }
         text
@@ -154,7 +154,7 @@ impl Promotion {
     pub fn body(&self, report: &Report) -> String {
         let mut text = "| image | from | to | proof |\n|---|---|---|---|\n".to_owned();
         for replaced in self.different() {
-            let origin = replaced.origin.as_ref().map_or_else(|| "given by hand".to_owned(), Origin::told);
+            let origin = replaced.origin.as_ref().map_or_else(|| "given by hand".to_owned(), Origin::sentence);
             let [before, after] = [&replaced.before, &replaced.after].map(version);
             let repository = harmless(&replaced.after.repository);
             let _ = writeln!(text, "| `{repository}` | `{before}` | `{after}` | {origin} |");
@@ -186,7 +186,7 @@ pub fn human(promotion: &Promotion, report: &Report, out: &mut dyn Write) -> io:
         let [before, after] = [&replaced.before, &replaced.after].map(|image| printable(&short(image)));
         writeln!(out, "{path}:{line}: {} {before} -> {after}", printable(&replaced.after.repository))?;
         if let Some(origin) = &replaced.origin {
-            writeln!(out, "  {}", origin.told())?;
+            writeln!(out, "  {}", origin.sentence())?;
         }
     }
     for path in promotion.following() {

@@ -81,7 +81,7 @@ impl<'a> AppliedRow<'a> {
         }
     }
 
-    fn told(&self) -> String {
+    fn sentence(&self) -> String {
         let revision = words::short_commit(self.revision);
         let what = match (self.as_declared, self.why_unknown) {
             (Some(true), _) => "runs this".to_owned(),
@@ -175,7 +175,7 @@ impl<'a> Status<'a> {
                 writeln!(out, "  {environment:<12} {age:>12}  {commit}  {image}  ({author})")?;
             }
             for row in place.reported {
-                writeln!(out, "  {:<25}  {}", "", printable(&row.told()))?;
+                writeln!(out, "  {:<25}  {}", "", printable(&row.sentence()))?;
             }
         }
         for gap in self.gaps() {
@@ -200,8 +200,8 @@ impl<'a> Status<'a> {
             reported.extend(place.reported);
         }
         for row in reported {
-            let told = escaped(&row.told());
-            writeln!(out, "\n{} in {}: {told}", escaped(row.app), escaped(row.environment))?;
+            let sentence = escaped(&row.sentence());
+            writeln!(out, "\n{} in {}: {sentence}", escaped(row.app), escaped(row.environment))?;
         }
         for gap in self.gaps() {
             writeln!(out, "\n{}", escaped(&not_known(gap)))?;

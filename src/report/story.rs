@@ -23,6 +23,15 @@ const WINDOW: usize = 40;
 /// Lines longer than this are cut off in excerpts.
 const LONGEST_LINE: usize = 400;
 
+/// How text is marked up for a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Not at all.
+    Plain,
+    /// With colours.
+    Coloured,
+}
+
 /// Something to tell with places: a finding, or an error that stopped the run.
 pub struct Story<'a> {
     /// `error` or `warning`.
@@ -48,11 +57,12 @@ type Shown<'a> = (&'a Label, bool);
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(story: &Story<'_>, files: &Files, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let kind = if story.is_error { "error" } else { "warning" };
     let code = story.code.as_ref().map(|code| format!("[{code}]")).unwrap_or_default();
-    let paint =
-        |text: &str, style: &str| if colours { format!("\u{1b}[{style}m{text}\u{1b}[0m") } else { text.to_owned() };
+    let paint = |text: &str, code: &str| {
+        if style == Style::Coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    };
     let colour = if story.is_error { "1;31" } else { "1;33" };
     writeln!(out, "{}: {}", paint(&format!("{kind}{code}"), colour), printable(story.message))?;
     // miette shows one source a diagnostic: labels are told file by file, the primary's first.
@@ -71,7 +81,7 @@ pub fn write(story: &Story<'_>, files: &Files, colours: bool, out: &mut dyn Writ
         let mut text = String::new();
         let theme = GraphicalTheme {
             characters: ThemeCharacters::unicode(),
-            styles: if colours { ThemeStyles::ansi() } else { ThemeStyles::none() },
+            styles: if style == Style::Coloured { ThemeStyles::ansi() } else { ThemeStyles::none() },
         };
         let handler =
             GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice as _;
 use parking_lot::Mutex;
 
-use super::worktree::too_large;
-use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
+use super::{Content, ContentId, Entry, LARGEST_FILE, ReadError, RepoPath, Tree, TreeError};
 
 /// One Git object database, shared by all trees that are read from it.
 pub(super) struct Store {
@@ -31,7 +30,13 @@ type LookedUp = Vec<(String, Option<Child>)>;
 /// What stands at a name: an id alone does not tell a file from a link with the same text.
 type Child = (gix::objs::tree::EntryKind, gix::ObjectId);
 
-type Folder = Vec<(String, gix::objs::tree::EntryKind, gix::ObjectId)>;
+/// The entries of a folder by name.
+type Folder = Vec<FolderEntry>;
+
+struct FolderEntry {
+    name: String,
+    child: Child,
+}
 
 /// How many decoded trees are kept; past it the cache starts again.
 const KEPT_FOLDERS: usize = 20_000;
@@ -73,21 +78,21 @@ impl Store {
         result
     }
 
-    fn folder(&self, id: gix::ObjectId) -> Result<Arc<Folder>, String> {
+    fn folder(&self, id: gix::ObjectId) -> Result<Arc<Folder>, ReadError> {
         if let Some(known) = self.folders.lock().get(&id) {
             return Ok(Arc::clone(known));
         }
         let folder = self.reading(|repository| {
-            let tree = repository.find_tree(id).map_err(|error| error.to_string())?;
+            let tree = repository.find_tree(id).map_err(ReadError::damaged)?;
             let mut folder = Folder::new();
             for entry in tree.iter() {
-                let entry = entry.map_err(|error| error.to_string())?;
+                let entry = entry.map_err(ReadError::damaged)?;
                 // A name that is not UTF-8 is told with replacements; nothing can refer to it by name anyway.
                 let name = entry.filename().to_str_lossy().into_owned();
-                folder.push((name, entry.kind(), entry.object_id()));
+                folder.push(FolderEntry { name, child: (entry.kind(), entry.object_id()) });
             }
-            folder.sort_by(|one, other| one.0.cmp(&other.0));
-            Ok::<_, String>(Arc::new(folder))
+            folder.sort_by(|one, other| one.name.cmp(&other.name));
+            Ok::<_, ReadError>(Arc::new(folder))
         })?;
         let mut folders = self.folders.lock();
         if folders.len() >= KEPT_FOLDERS {
@@ -97,13 +102,13 @@ impl Store {
         Ok(folder)
     }
 
-    fn blob(&self, id: gix::ObjectId) -> Result<Arc<[u8]>, String> {
+    fn blob(&self, id: gix::ObjectId) -> Result<Arc<[u8]>, ReadError> {
         self.reading(|repository| {
-            let size = repository.find_header(id).map_err(|error| error.to_string())?.size();
+            let size = repository.find_header(id).map_err(ReadError::damaged)?.size();
             if size > LARGEST_FILE {
-                return Err(too_large(size));
+                return Err(ReadError::TooLarge(size));
             }
-            let mut blob = repository.find_blob(id).map_err(|error| error.to_string())?;
+            let mut blob = repository.find_blob(id).map_err(ReadError::damaged)?;
             Ok(Arc::from(blob.take_data()))
         })
     }
@@ -112,7 +117,7 @@ impl Store {
         &self,
         kind: gix::objs::tree::EntryKind,
         id: gix::ObjectId,
-    ) -> Result<Option<Entry>, String> {
+    ) -> Result<Option<Entry>, ReadError> {
         use gix::objs::tree::EntryKind;
         Ok(match kind {
             EntryKind::Tree => Some(Entry::Folder(Some(ContentId(id)))),
@@ -122,7 +127,7 @@ impl Store {
         })
     }
 
-    pub(super) fn read(&self, id: ContentId) -> Result<Arc<[u8]>, String> {
+    pub(super) fn read(&self, id: ContentId) -> Result<Arc<[u8]>, ReadError> {
         self.blob(id.0)
     }
 }
@@ -140,13 +145,8 @@ impl CommitTree {
         Self { store, root, name: Arc::from(name) }
     }
 
-    fn error(&self, path: &RepoPath, why: String) -> TreeError {
-        TreeError {
-            is_too_large: why.contains(super::worktree::TOO_LARGE),
-            path: path.clone(),
-            tree: self.name.to_string(),
-            why,
-        }
+    fn error(&self, path: &RepoPath, why: ReadError) -> TreeError {
+        TreeError { path: path.clone(), tree: self.name.to_string(), why }
     }
 
     fn find(&self, path: &RepoPath) -> Result<Option<(gix::objs::tree::EntryKind, gix::ObjectId)>, TreeError> {
@@ -156,8 +156,8 @@ impl CommitTree {
                 return Ok(None);
             }
             let folder = self.store.folder(found.1).map_err(|why| self.error(path, why))?;
-            let Ok(at) = folder.binary_search_by(|entry| entry.0.as_str().cmp(segment)) else { return Ok(None) };
-            found = (folder[at].1, folder[at].2);
+            let Ok(at) = folder.binary_search_by(|entry| entry.name.as_str().cmp(segment)) else { return Ok(None) };
+            found = folder[at].child;
         }
         Ok(Some(found))
     }
@@ -188,7 +188,7 @@ impl Tree for CommitTree {
         let Some((gix::objs::tree::EntryKind::Tree, id)) = self.find(folder)? else { return Ok(Vec::new()) };
         let entries = self.store.folder(id).map_err(|why| self.error(folder, why))?;
         let mut children = Vec::with_capacity(entries.len());
-        for (name, kind, id) in entries.iter() {
+        for FolderEntry { name, child: (kind, id) } in entries.iter() {
             if let Some(entry) = self.store.describe(*kind, *id).map_err(|why| self.error(folder, why))? {
                 children.push((name.clone(), entry));
             }
@@ -266,7 +266,7 @@ impl CommitTree {
 }
 
 impl Store {
-    fn snapshots(&self, ids: &[Option<Child>], wanted: &Wanted) -> Result<Vec<Snapshot>, String> {
+    fn snapshots(&self, ids: &[Option<Child>], wanted: &Wanted) -> Result<Vec<Snapshot>, ReadError> {
         let mut distinct: Vec<Option<Child>> = ids.to_vec();
         distinct.dedup();
         let mut snapshots: Vec<_> = distinct.iter().map(|id| Snapshot { id: *id, children: Vec::new() }).collect();
@@ -302,7 +302,11 @@ impl Store {
     /// For each folder, the ids of the wanted children, in their order.
     ///
     /// See [`Store::stands_on_its_own`] for the order in which they are read.
-    fn find_in_folders(&self, folders: &[Option<Child>], wanted: &Wanted) -> Result<Vec<Vec<Option<Child>>>, String> {
+    fn find_in_folders(
+        &self,
+        folders: &[Option<Child>],
+        wanted: &Wanted,
+    ) -> Result<Vec<Vec<Option<Child>>>, ReadError> {
         let is_tree = |(kind, id): &Child| Some(*id).filter(|_| *kind == gix::objs::tree::EntryKind::Tree);
         let folders: Vec<Option<gix::ObjectId>> =
             folders.iter().map(|folder| folder.as_ref().and_then(is_tree)).collect();
@@ -329,7 +333,7 @@ impl Store {
             for at in order {
                 let Some(folder) = folders[at] else { continue };
                 let Ok(object) = repository.find_object(folder) else {
-                    return Err(format!("object {folder} is missing"));
+                    return Err(ReadError::Damaged(format!("object {folder} is missing")));
                 };
                 if object.kind == gix::objs::Kind::Tree {
                     children_of(&object.data, folder.kind(), wanted, &mut found[at])?;
@@ -347,11 +351,16 @@ impl Store {
 }
 
 /// Looks the wanted children up in the bytes of a folder.
-fn children_of(data: &[u8], hash: gix::hash::Kind, wanted: &Wanted, found: &mut [Option<Child>]) -> Result<(), String> {
+fn children_of(
+    data: &[u8],
+    hash: gix::hash::Kind,
+    wanted: &Wanted,
+    found: &mut [Option<Child>],
+) -> Result<(), ReadError> {
     use gix::objs::tree::EntryKind;
     let mut left = wanted.children.len();
     for entry in gix::objs::TreeRefIter::from_bytes(data, hash) {
-        let entry = entry.map_err(|error| error.to_string())?;
+        let entry = entry.map_err(ReadError::damaged)?;
         let name: &[u8] = entry.filename;
         if let Ok(at) = wanted.children.binary_search_by(|(wanted, _)| wanted.as_bytes().cmp(name)) {
             let kind = match entry.mode.kind() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice as _;
 
 use super::commit::Store;
-use super::{Content, Entry, RepoPath, Tree, TreeError};
+use super::{Content, Entry, ReadError, RepoPath, Tree, TreeError};
 
 /// What is staged: the tree that the next commit would have.
 pub struct IndexTree {
@@ -28,13 +28,8 @@ impl IndexTree {
         Ok(Self { store, files })
     }
 
-    fn error(&self, path: &RepoPath, why: String) -> TreeError {
-        TreeError {
-            is_too_large: why.contains(super::worktree::TOO_LARGE),
-            path: path.clone(),
-            tree: self.name().to_owned(),
-            why,
-        }
+    fn error(&self, path: &RepoPath, why: ReadError) -> TreeError {
+        TreeError { path: path.clone(), tree: self.name().to_owned(), why }
     }
 }
 
@@ -52,7 +47,7 @@ fn below<'a>(
 }
 
 /// What stands at a path among such files.
-fn entry_below(files: &Flat, store: &Store, path: &RepoPath) -> Result<Option<Entry>, String> {
+fn entry_below(files: &Flat, store: &Store, path: &RepoPath) -> Result<Option<Entry>, ReadError> {
     if let Some((kind, id)) = files.get(path) {
         return store.describe(*kind, *id);
     }
@@ -65,7 +60,7 @@ pub(super) fn names_below<'a>(
     files: impl Iterator<Item = (&'a RepoPath, &'a (gix::objs::tree::EntryKind, gix::ObjectId))>,
     store: &Store,
     folder: &RepoPath,
-) -> Result<Vec<(String, Entry)>, String> {
+) -> Result<Vec<(String, Entry)>, ReadError> {
     let depth = folder.segments().count();
     let mut children = BTreeMap::new();
     for (path, (kind, id)) in files {

@@ -110,25 +110,45 @@ pub enum Entry {
 /// A tree could not be read.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("cannot read `{path}` in {tree}: {why}")]
-#[diagnostic(help("{}", self.help()))]
+#[diagnostic(help("{}", self.why.help()))]
 pub struct TreeError {
-    /// Whether the file is only over [`LARGEST_FILE`].
-    pub is_too_large: bool,
     /// The path that was asked for.
     pub path: RepoPath,
     /// The snapshot's name.
     pub tree: String,
-    /// What the layer below said.
-    pub why: String,
+    /// What is wrong.
+    pub why: ReadError,
+}
+
+/// Why a path cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The file is over [`LARGEST_FILE`]. Whoever wrote it can mend that.
+    #[error("files over {LARGEST_FILE} bytes are not read, and this one has {0}")]
+    TooLarge(u64),
+    /// What the layer below said: the repository or the disk is at fault.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+impl ReadError {
+    fn damaged(error: impl std::fmt::Display) -> Self {
+        Self::Damaged(error.to_string())
+    }
+
+    fn help(&self) -> &'static str {
+        match self {
+            Self::TooLarge(_) => "split the file, or keep it out of what is deployed",
+            Self::Damaged(_) => "the repository or the disk is damaged, or access is denied; `git fsck` says more",
+        }
+    }
 }
 
 impl TreeError {
-    fn help(&self) -> &'static str {
-        if self.is_too_large {
-            "split the file, or keep it out of what is deployed"
-        } else {
-            "the repository or the disk is damaged, or access is denied; `git fsck` says more"
-        }
+    /// Whether the file is only over [`LARGEST_FILE`].
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.why, ReadError::TooLarge(_))
     }
 }
 
@@ -237,7 +257,7 @@ pub fn list_below(tree: &dyn Tree, folders: &[RepoPath]) -> Result<Listing, Tree
 fn identified(tree: &dyn Tree, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
     match tree.read(path) {
         Ok(content) => Ok(content.map(|(id, _)| Entry::File(Some(id)))),
-        Err(error) if error.is_too_large => Ok(Some(Entry::File(None))),
+        Err(error) if error.is_too_large() => Ok(Some(Entry::File(None))),
         Err(error) => Err(error),
     }
 }

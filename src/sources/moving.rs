@@ -8,7 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 
 use super::commit::Store;
-use super::{Commit, Content, Entry, RepoPath, Tree, TreeError};
+use super::{Commit, Content, Entry, ReadError, RepoPath, Tree, TreeError};
 
 /// A snapshot that goes from commit to commit. A step reads what differs and nothing else.
 pub struct MovingTree {
@@ -142,9 +142,8 @@ impl MovingTree {
         Ok(moved.into_values().collect())
     }
 
-    fn error(&self, path: &RepoPath, why: String) -> TreeError {
-        let is_too_large = why.contains(super::worktree::TOO_LARGE);
-        TreeError { is_too_large, path: path.clone(), tree: self.name().to_owned(), why }
+    fn error(&self, path: &RepoPath, why: ReadError) -> TreeError {
+        TreeError { path: path.clone(), tree: self.name().to_owned(), why }
     }
 }
 
@@ -183,11 +182,15 @@ impl Tree for MovingTree {
     }
 }
 
-/// An entry of a folder: its name, kind and id.
-type Named = (Vec<u8>, EntryKind, gix::ObjectId);
+/// An entry of a folder.
+struct Named {
+    name: Vec<u8>,
+    kind: EntryKind,
+    id: gix::ObjectId,
+}
 
 impl Store {
-    fn steps(&self, old: Option<gix::ObjectId>, new: gix::ObjectId) -> Result<Vec<Step>, String> {
+    fn steps(&self, old: Option<gix::ObjectId>, new: gix::ObjectId) -> Result<Vec<Step>, ReadError> {
         let mut steps = Vec::new();
         self.collect_steps(old, Some(new), &RepoPath::root(), &mut steps)?;
         Ok(steps)
@@ -195,7 +198,7 @@ impl Store {
 
     /// The steps between pairs of neighbouring trees, in their order. See [`Store::stands_on_its_own`] for the order in
     /// which they are read.
-    fn steps_between(&self, pairs: &[[gix::ObjectId; 2]]) -> Result<Vec<Vec<Step>>, String> {
+    fn steps_between(&self, pairs: &[[gix::ObjectId; 2]]) -> Result<Vec<Vec<Step>>, ReadError> {
         let steps = |pair: &[gix::ObjectId; 2]| self.steps(Some(pair[0]), pair[1]);
         let (Some([first, _]), Some([_, last])) = (pairs.first(), pairs.last()) else { return Ok(Vec::new()) };
         if self.stands_on_its_own(*last, *first) {
@@ -213,24 +216,24 @@ impl Store {
         new: Option<gix::ObjectId>,
         folder: &RepoPath,
         steps: &mut Vec<Step>,
-    ) -> Result<(), String> {
+    ) -> Result<(), ReadError> {
         if old == new {
             return Ok(());
         }
         let (removed, added) = self.differences(old, new)?;
         let path = |name: &[u8]| folder.child(&name.to_str_lossy());
         let folder_in = |entries: &[Named], name: &[u8]| {
-            let found = entries.iter().find(|(known, kind, _)| known == name && *kind == EntryKind::Tree);
-            found.map(|(.., id)| *id)
+            let found = entries.iter().find(|entry| entry.name == name && entry.kind == EntryKind::Tree);
+            found.map(|entry| entry.id)
         };
-        for (name, kind, id) in &removed {
+        for Named { name, kind, id } in &removed {
             if *kind == EntryKind::Tree {
                 self.collect_steps(Some(*id), folder_in(&added, name), &path(name), steps)?;
             } else {
                 steps.push((path(name), None));
             }
         }
-        for (name, kind, id) in &added {
+        for Named { name, kind, id } in &added {
             if *kind != EntryKind::Tree {
                 steps.push((path(name), Some((*kind, *id))));
             } else if folder_in(&removed, name).is_none() {
@@ -245,23 +248,25 @@ impl Store {
         &self,
         old: Option<gix::ObjectId>,
         new: Option<gix::ObjectId>,
-    ) -> Result<(Vec<Named>, Vec<Named>), String> {
+    ) -> Result<(Vec<Named>, Vec<Named>), ReadError> {
         self.reading(|repository| {
             let data = |id: Option<gix::ObjectId>| match id {
                 None => Ok(None),
-                Some(id) => {
-                    repository.find_tree(id).map(|tree| Some(tree.detach().data)).map_err(|error| error.to_string())
-                }
+                Some(id) => repository.find_tree(id).map(|tree| Some(tree.detach().data)).map_err(ReadError::damaged),
             };
             let (old_data, new_data) = (data(old)?.unwrap_or_default(), data(new)?.unwrap_or_default());
             let hash = repository.object_hash();
             let mut old_entries = gix::objs::TreeRefIter::from_bytes(&old_data, hash).peekable();
             let mut new_entries = gix::objs::TreeRefIter::from_bytes(&new_data, hash).peekable();
             let (mut removed, mut added) = (Vec::new(), Vec::new());
-            let named = |entry: &EntryRef<'_>| (entry.filename.to_vec(), entry.mode.kind(), entry.oid.to_owned());
+            let named = |entry: &EntryRef<'_>| Named {
+                name: entry.filename.to_vec(),
+                kind: entry.mode.kind(),
+                id: entry.oid.to_owned(),
+            };
             loop {
                 let (old, new) = match (old_entries.peek(), new_entries.peek()) {
-                    (Some(Err(error)), _) | (_, Some(Err(error))) => return Err(error.to_string()),
+                    (Some(Err(error)), _) | (_, Some(Err(error))) => return Err(ReadError::damaged(error)),
                     (None, None) => return Ok((removed, added)),
                     (Some(Ok(old)), None) => (Some(old), None),
                     (None, Some(Ok(new))) => (None, Some(new)),

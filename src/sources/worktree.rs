@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::{Content, ContentId, Entry, LARGEST_FILE, RepoPath, Tree, TreeError};
+use super::{Content, ContentId, Entry, LARGEST_FILE, ReadError, RepoPath, Tree, TreeError};
 
 /// The files of a folder on disk, `.git` left out. What was seen once stays so for the run.
 #[derive(Debug)]
@@ -40,10 +40,12 @@ impl WorkingTree {
         path.segments().fold(self.root.clone(), |folder, segment| folder.join(segment))
     }
 
-    fn error(&self, path: &RepoPath, why: impl std::fmt::Display) -> TreeError {
-        let why = why.to_string();
-        let is_too_large = why.starts_with(TOO_LARGE);
-        TreeError { is_too_large, path: path.clone(), tree: self.name().to_owned(), why }
+    fn error(&self, path: &RepoPath, why: ReadError) -> TreeError {
+        TreeError { path: path.clone(), tree: self.name().to_owned(), why }
+    }
+
+    fn damaged(&self, path: &RepoPath, error: impl std::fmt::Display) -> TreeError {
+        self.error(path, ReadError::damaged(error))
     }
 
     /// What a folder holds; `None` where no folder stands, or only behind a symbolic link.
@@ -61,11 +63,11 @@ impl WorkingTree {
         let entries = match fs::read_dir(self.on_disk(path)) {
             Ok(entries) => entries,
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(self.error(path, error)),
+            Err(error) => return Err(self.damaged(path, error)),
         };
         let mut folder = Folder::default();
         for entry in entries {
-            let entry = entry.map_err(|error| self.error(path, error))?;
+            let entry = entry.map_err(|error| self.damaged(path, error))?;
             let name = match entry.file_name().into_string() {
                 Ok(name) => name,
                 Err(name) => {
@@ -73,9 +75,9 @@ impl WorkingTree {
                     continue;
                 }
             };
-            let kind = entry.file_type().map_err(|error| self.error(path, error))?;
+            let kind = entry.file_type().map_err(|error| self.damaged(path, error))?;
             let found = if kind.is_symlink() {
-                let target = fs::read_link(entry.path()).map_err(|error| self.error(&path.child(&name), error))?;
+                let target = fs::read_link(entry.path()).map_err(|error| self.damaged(&path.child(&name), error))?;
                 Entry::Link(Arc::from(target.to_string_lossy().as_ref()))
             } else if kind.is_dir() {
                 Entry::Folder(None)
@@ -116,12 +118,12 @@ impl Tree for WorkingTree {
         let on_disk = self.on_disk(path);
         match fs::symlink_metadata(&on_disk) {
             Ok(meta) if !meta.is_file() => return Ok(None),
-            Ok(meta) if meta.len() > LARGEST_FILE => return Err(self.error(path, too_large(meta.len()))),
+            Ok(meta) if meta.len() > LARGEST_FILE => return Err(self.error(path, ReadError::TooLarge(meta.len()))),
             Ok(_) => {}
             Err(error) if is_absent(&error) => return Ok(None),
-            Err(error) => return Err(self.error(path, error)),
+            Err(error) => return Err(self.damaged(path, error)),
         }
-        let content = fs::read(&on_disk).map_err(|error| self.error(path, error))?;
+        let content = fs::read(&on_disk).map_err(|error| self.damaged(path, error))?;
         let content: Content = (ContentId::of_kind(self.hash, &content), Arc::from(content));
         self.contents.lock().insert(path.clone(), content.clone());
         Ok(Some(content))
@@ -130,16 +132,8 @@ impl Tree for WorkingTree {
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
         let Some(found) = self.folder(folder)? else { return Ok(Vec::new()) };
         if let Some(name) = &found.unreadable_name {
-            return Err(self.error(folder, format!("the name `{name}` is not UTF-8")));
+            return Err(self.damaged(folder, format!("the name `{name}` is not UTF-8")));
         }
         Ok(found.entries.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect())
     }
-}
-
-/// How the reason begins where a file is over the limit.
-pub(super) const TOO_LARGE: &str = "files over ";
-
-/// Says that a file is over the limit.
-pub(super) fn too_large(bytes: u64) -> String {
-    format!("{TOO_LARGE}{LARGEST_FILE} bytes are not read, and this one has {bytes}")
 }

@@ -30,10 +30,31 @@ pub fn to_json(node: &Node) -> Json {
     }
 }
 
+/// How JSON is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonLayout {
+    /// On one line.
+    Compact,
+    /// With two blanks a level.
+    Indented,
+}
+
+/// What becomes of integers past 2^53 on the way through JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeIntegers {
+    /// They stay.
+    Kept,
+    /// They pass through a float, and lose digits.
+    Rounded,
+}
+
 /// JSON as Go's `encoding/json` writes it: keys sorted, and what could end a script escaped.
 #[must_use]
-pub fn go_json(json: &Json, is_indented: bool) -> String {
-    let text = if is_indented { format!("{json:#}") } else { json.to_string() };
+pub fn go_json(json: &Json, layout: JsonLayout) -> String {
+    let text = match layout {
+        JsonLayout::Indented => format!("{json:#}"),
+        JsonLayout::Compact => json.to_string(),
+    };
     // serde_json keeps keys sorted, as Go does, and escapes like Go but for these five characters.
     let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     text.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
@@ -75,20 +96,20 @@ fn float_text(value: f64) -> String {
 }
 
 /// Passes a value through JSON, as kustomize does around JSON 6902 patches and list items: texts become canonical,
-/// timestamps become strings, integers past 2^53 are rounded where `rounds` is set. Origins stay.
-pub fn through_json(node: &mut Node, rounds: bool) {
+/// timestamps become strings. Origins stay.
+pub fn through_json(node: &mut Node, large: LargeIntegers) {
     node.origin.shared = 0;
     match &mut node.value {
-        Value::Scalar(scalar) => *scalar = canonical(scalar, rounds),
-        Value::Sequence(items) => Arc::make_mut(items).iter_mut().for_each(|item| through_json(item, rounds)),
+        Value::Scalar(scalar) => *scalar = canonical(scalar, large),
+        Value::Sequence(items) => Arc::make_mut(items).iter_mut().for_each(|item| through_json(item, large)),
         Value::Mapping(mapping) => {
-            Arc::make_mut(mapping).iter_mut().for_each(|(_, node)| through_json(node, rounds));
+            Arc::make_mut(mapping).iter_mut().for_each(|(_, node)| through_json(node, large));
         }
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "kustomize loses the same digits")]
-fn canonical(scalar: &Scalar, rounds: bool) -> Scalar {
+fn canonical(scalar: &Scalar, large: LargeIntegers) -> Scalar {
     let number = |kind: Kind| Scalar { text: Arc::from(number_text(kind).unwrap_or_default()), kind, plain: true };
     match scalar.kind {
         Kind::String => Scalar { plain: false, ..scalar.clone() },
@@ -98,8 +119,10 @@ fn canonical(scalar: &Scalar, rounds: bool) -> Scalar {
             Scalar { text: Arc::from(if value { "true" } else { "false" }), kind: scalar.kind, plain: true }
         }
         Kind::Timestamp => Scalar::string(&timestamp(&scalar.text).unwrap_or_default()),
-        Kind::Int(value) if rounds && value.unsigned_abs() > 1 << 53 => number(Kind::Float(value as f64)),
-        Kind::Uint(value) if rounds => number(Kind::Float(value as f64)),
+        Kind::Int(value) if large == LargeIntegers::Rounded && value.unsigned_abs() > 1 << 53 => {
+            number(Kind::Float(value as f64))
+        }
+        Kind::Uint(value) if large == LargeIntegers::Rounded => number(Kind::Float(value as f64)),
         Kind::Float(value) if !value.is_finite() => scalar.clone(),
         kind => number(kind),
     }

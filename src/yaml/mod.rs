@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use crate::span::Span;
 
 pub use emit::{Writer, emit_document, emit_noting, key_order};
-pub use json::{go_json, number_text, through_json, to_json};
+pub use json::{JsonLayout, LargeIntegers, go_json, number_text, through_json, to_json};
 pub use parse::{Dialect, Source, YamlError, parse};
 pub use resolve::{Kind, resolve, resolve_yaml11};
 
@@ -400,7 +400,7 @@ impl Node {
 const LONGEST_CHAIN: usize = 16;
 
 /// How deep collections may nest, in files and after patches.
-pub const DEEPEST: usize = 200;
+pub const DEEPEST_NESTING: usize = 200;
 /// How many nodes one text may have once its aliases are expanded, or one object after patches.
 pub const MOST_NODES: usize = 2_000_000;
 
@@ -411,7 +411,7 @@ pub fn is_within_limits(node: &Node) -> bool {
     let mut pending = vec![(node, 1)];
     while let Some((node, depth)) = pending.pop() {
         nodes += 1;
-        if depth > DEEPEST || nodes > MOST_NODES {
+        if depth > DEEPEST_NESTING || nodes > MOST_NODES {
             return false;
         }
         match &node.value {

@@ -8,7 +8,7 @@ use granit_parser::{Event, Parser, ScalarStyle, StructureStyle, Tag};
 
 use super::emit::is_printable;
 use super::resolve::{Kind, resolve, resolve_yaml11};
-use super::{DEEPEST, Key, MOST_NODES, Mapping, Node, Origin, Scalar, Step, Value};
+use super::{DEEPEST_NESTING, Key, MOST_NODES, Mapping, Node, Origin, Scalar, Step, Value};
 use crate::span::{FileId, SourceFile, Span, offset};
 
 /// How many documents one text may hold.
@@ -288,8 +288,8 @@ impl Builder<'_> {
         (anchor, style): (usize, StructureStyle),
         content: Content,
     ) -> Result<(), YamlError> {
-        if self.open.len() >= DEEPEST {
-            return Err(self.error(range, format!("nested more than {DEEPEST} levels deep")));
+        if self.open.len() >= DEEPEST_NESTING {
+            return Err(self.error(range, format!("nested more than {DEEPEST_NESTING} levels deep")));
         }
         let is_flow = style == StructureStyle::Flow;
         self.open.push(Open { start: range.start, anchor, is_flow, nodes_before: self.nodes, content });

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tollgate::gate::{NamedText, Request, judge, show_facts};
 use tollgate::kustomize::ParsedFiles;
 use tollgate::report::check::human;
+use tollgate::report::story::Style;
 use tollgate::sources::{CiVariables, RepoPath, Scope};
 
 use crate::support::{Repository, files_in, root};
@@ -95,7 +96,7 @@ fn run(folder: &Path, rule: &str) -> String {
     let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     report.findings.retain(|finding| finding.rule == rule);
     let mut told = Vec::new();
-    human::write(&report, &parsed.files, false, &mut told).unwrap();
+    human::write(&report, &parsed.files, Style::Plain, &mut told).unwrap();
     let told = String::from_utf8(told).unwrap();
     // The summary counts what other rules had to say; only this rule's findings belong to the case.
     let findings = told.split("\nallowed: ").next().unwrap().split("\nrefused: ").next().unwrap();

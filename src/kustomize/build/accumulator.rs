@@ -67,7 +67,7 @@ impl Accumulator {
     ///
     /// # Errors
     /// When specs that overlap contradict each other.
-    pub(crate) fn start_again(&mut self) -> Result<(), RenderError> {
+    pub(crate) fn reset_config(&mut self) -> Result<(), RenderError> {
         match self.config.take() {
             Some(config) => self.merge_config(&config),
             None => Ok(()),

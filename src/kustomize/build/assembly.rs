@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::accumulator::Accumulator;
 use super::closure::Closure;
 use super::crds;
-use super::generators::{Product, generate};
+use super::generators::generate;
 use super::loader::{Listed, Loader};
 use super::objects::objects;
 use super::plugins::{self, Plugin};
@@ -16,7 +16,7 @@ use super::store::{Built, BuiltKey, SchemaSource};
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Text;
-use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
+use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization, Product};
 use crate::kustomize::finish::build_metadata::{self, Configured, Trail};
 use crate::kustomize::known::kinds;
 use crate::kustomize::known::schema::{Custom, Schemas};
@@ -312,7 +312,7 @@ impl Renderer<'_> {
         let origin = origin.map(|origin| origin.to(&entry.value));
         self.accumulate(&folder, component, accumulator, visit, origin.as_ref())
             .map_err(|error| error.through(span, "listed here"))?;
-        accumulator.start_again().map_err(|error| error.through(span, "listed here"))
+        accumulator.reset_config().map_err(|error| error.through(span, "listed here"))
     }
 
     /// Finds the kustomization of a listed folder, and refuses cycles.

@@ -10,18 +10,9 @@ use super::loader::{Content, Loader};
 use super::resource::{Behavior, Resource};
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::{Pair, Text};
-use crate::kustomize::file::kustomization::{Generator, GeneratorOptions};
+use crate::kustomize::file::kustomization::{Generator, GeneratorOptions, Product};
 use crate::span::{Span, offset};
 use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
-
-/// What is generated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Product {
-    /// A `ConfigMap`.
-    ConfigMap,
-    /// A `Secret`.
-    Secret,
-}
 
 /// A key, its content, and where the content is written.
 struct Datum {

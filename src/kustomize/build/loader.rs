@@ -124,8 +124,8 @@ impl Loader<'_> {
             Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
             None => return Err(self.missing(relative, &named, span)?),
         };
-        let is_outside = !path.is_within(&self.root) || self.is_for_plugin && !named.is_within(&self.root);
-        if self.restrictor == LoadRestrictor::RootOnly && is_outside {
+        let is_beyond_root = !path.is_within(&self.root) || self.is_for_plugin && !named.is_within(&self.root);
+        if self.restrictor == LoadRestrictor::RootOnly && is_beyond_root {
             let message = format!("`{relative}` is outside of `{}`, the folder of this kustomization", self.root);
             return Err(RenderError::at(span, message).help(
                 "move the file below this folder, or make its folder a kustomization and list that; \

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::resource::Resource;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::known::schema::Schemas;
-use crate::yaml::{Mapping, Node, Value, through_json};
+use crate::yaml::{LargeIntegers, Mapping, Node, Value, through_json};
 
 /// The objects of a file's documents: empty documents dropped, lists split into their items.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn objects(documents: Vec<Node>, schemas: &Schemas) -> Result<Vec<Res
             Some((Value::Sequence(items), _)) => {
                 for item in items.iter() {
                     let mut item = item.clone();
-                    through_json(&mut item, false);
+                    through_json(&mut item, LargeIntegers::Kept);
                     queue.push_back(item);
                 }
             }

@@ -2,12 +2,12 @@
 //! (`api/internal/plugins/loader`). Plugins that would run a program are refused.
 
 use super::accumulator::Accumulator;
-use super::generators::{Product, generate};
+use super::generators::generate;
 use super::loader::Loader;
 use super::resource::Resource;
 use crate::kustomize::error::{RenderError, nearest};
 use crate::kustomize::file::fields::{Fields, Reading, Text, as_configuration};
-use crate::kustomize::file::kustomization::{Generator, GeneratorOptions, Image, Patch, Replica};
+use crate::kustomize::file::kustomization::{Generator, GeneratorOptions, Image, Patch, Product, Replica};
 use crate::kustomize::finish::build_metadata::{Configured, Trail, was_generated, were_transformed};
 use crate::kustomize::finish::hash;
 use crate::kustomize::transform::fieldspec::FieldSpec;
@@ -89,9 +89,8 @@ pub(crate) fn run_generator(
     let configuration = as_configuration(&plugin.resource.node);
     let mut generated = match kind {
         "ConfigMapGenerator" | "SecretGenerator" => {
-            let is_secret = kind == "SecretGenerator";
-            let generator = Generator::read(&configuration, is_secret, Reading::Plugin)?;
-            let product = if is_secret { Product::Secret } else { Product::ConfigMap };
+            let product = if kind == "SecretGenerator" { Product::Secret } else { Product::ConfigMap };
+            let generator = Generator::read(&configuration, product, Reading::Plugin)?;
             generate(&generator, &GeneratorOptions::default(), product, loader)?
         }
         "IAMPolicyGenerator" => service_account(&configuration, loader)?,
@@ -122,7 +121,7 @@ pub(crate) fn run_transformer(
         were_transformed(resources, &configured);
     }
     resources.retain(|resource| !resource.is_deleted());
-    resources.iter_mut().for_each(Resource::settle_shared);
+    resources.iter_mut().for_each(Resource::propagate_shared);
     Ok(())
 }
 

@@ -155,7 +155,7 @@ impl<'a> Renderer<'a> {
     fn finish(&self, mut resources: Vec<Resource>, finish: &Finish) -> Result<Vec<Node>, RenderError> {
         hash::add(&mut resources)?;
         nameref::fix(&mut resources, &finish.config.name_references)?;
-        resources.iter_mut().for_each(Resource::settle_shared);
+        resources.iter_mut().for_each(Resource::propagate_shared);
         vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
         for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
             let kept = "a patch or a transformer takes it away: an object keeps its kind and its name";

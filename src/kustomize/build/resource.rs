@@ -27,7 +27,7 @@ pub struct Resource {
     /// The present values of what stands in several places, by [`Origin::shared`] less one.
     shared: Vec<Node>,
     /// Whether a schema of the user says that its kind stands outside of namespaces.
-    is_outside_by_schema: bool,
+    is_cluster_scoped_by_schema: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,11 +140,11 @@ impl Resource {
     /// An object as a file or a generator has it.
     #[must_use]
     pub(crate) fn new(node: Node, schemas: &Schemas) -> Self {
-        let is_outside_by_schema = schemas.is_cluster_scoped(&Gvk::of(&node));
+        let is_cluster_scoped_by_schema = schemas.is_cluster_scoped(&Gvk::of(&node));
         let mut resource = Self {
             vars: Vec::new(),
             shared: Vec::new(),
-            is_outside_by_schema,
+            is_cluster_scoped_by_schema,
             node,
             previous: Vec::new(),
             prefixes: Vec::new(),
@@ -195,8 +195,8 @@ impl Resource {
         self.node.get("kind").and_then(Node::as_scalar).map_or("", |scalar| &scalar.text)
     }
 
-    fn is_outside(&self, gvk: &Gvk) -> bool {
-        self.is_outside_by_schema || gvk.is_cluster_scoped()
+    fn has_no_namespace(&self, gvk: &Gvk) -> bool {
+        self.is_cluster_scoped_by_schema || gvk.is_cluster_scoped()
     }
 
     fn metadata(&self, field: &str) -> &str {
@@ -219,7 +219,7 @@ impl Resource {
     #[must_use]
     pub fn id(&self) -> ResourceId {
         let gvk = self.gvk();
-        let is_cluster_scoped = self.is_outside(&gvk);
+        let is_cluster_scoped = self.has_no_namespace(&gvk);
         let (name, namespace) = (self.name().to_owned(), self.namespace().to_owned());
         ResourceId { gvk, name, namespace, is_cluster_scoped }
     }
@@ -229,7 +229,7 @@ impl Resource {
         let gvk = self.gvk();
         self.previous.iter().map(move |previous| {
             let gvk = Gvk { kind: previous.kind.clone(), ..gvk.clone() };
-            let is_cluster_scoped = self.is_outside(&gvk);
+            let is_cluster_scoped = self.has_no_namespace(&gvk);
             let (name, namespace) = (previous.name.clone(), previous.namespace.clone());
             ResourceId { gvk, name, namespace, is_cluster_scoped }
         })
@@ -293,7 +293,7 @@ impl Resource {
     }
 
     /// Carries a change of one value to all that change together with it.
-    pub fn settle_shared(&mut self) {
+    pub fn propagate_shared(&mut self) {
         if self.shared.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@
 use crate::kustomize::error::{RenderError, nearest};
 use crate::kustomize::limits::MOST_ENTRIES;
 use crate::span::Span;
-use crate::yaml::{Key, Kind, Mapping, Node, number_text, through_json};
+use crate::yaml::{Key, Kind, LargeIntegers, Mapping, Node, number_text, through_json};
 
 /// A string and where it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,6 +236,6 @@ pub(crate) fn is_empty(node: &Node) -> bool {
 /// An object of a resource file as kustomize hands it to a plugin: written out and read again.
 pub(crate) fn as_configuration(object: &Node) -> Node {
     let mut node = object.clone();
-    through_json(&mut node, false);
+    through_json(&mut node, LargeIntegers::Kept);
     node
 }

@@ -124,6 +124,15 @@ pub struct GeneratorOptions {
     pub immutable: Option<Span>,
 }
 
+/// What a generator makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// A `ConfigMap`.
+    ConfigMap,
+    /// A `Secret`.
+    Secret,
+}
+
 /// An entry of `configMapGenerator` or `secretGenerator`.
 #[derive(Clone, Debug)]
 pub struct Generator {
@@ -290,8 +299,9 @@ impl Kustomization {
             images,
             replicas: fields.list("replicas", Replica::read)?,
             config_maps: fields
-                .list("configMapGenerator", |node| Generator::read(node, false, Reading::Kustomization))?,
-            secrets: fields.list("secretGenerator", |node| Generator::read(node, true, Reading::Kustomization))?,
+                .list("configMapGenerator", |node| Generator::read(node, Product::ConfigMap, Reading::Kustomization))?,
+            secrets: fields
+                .list("secretGenerator", |node| Generator::read(node, Product::Secret, Reading::Kustomization))?,
             generator_options: GeneratorOptions::read(&fields, "generatorOptions")?,
             order: read_order(&fields)?,
             configurations: fields.texts("configurations")?,
@@ -493,9 +503,9 @@ impl Generator {
     ///
     /// # Errors
     /// When a field has another shape, or there is no name.
-    pub(crate) fn read(node: &Node, is_secret: bool, reading: Reading) -> Result<Self, RenderError> {
+    pub(crate) fn read(node: &Node, product: Product, reading: Reading) -> Result<Self, RenderError> {
         let mut known = vec!["name", "namespace", "behavior", "literals", "files", "envs", "env", "options"];
-        if is_secret {
+        if product == Product::Secret {
             known.push("type");
         }
         if reading == Reading::Plugin {

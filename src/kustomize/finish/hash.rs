@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::kustomize::build::resource::Resource;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::transform::names::set_name;
-use crate::yaml::{Node, Step, Value, go_json, to_json};
+use crate::yaml::{JsonLayout, Node, Step, Value, go_json, to_json};
 
 /// Adds the hash to every name that wants one.
 ///
@@ -46,7 +46,7 @@ fn hash(resource: &Resource) -> String {
     if let Some(value @ Json::Object(_)) = node.get(optional).map(to_json) {
         add(optional, value);
     }
-    let text = go_json(&Json::Object(content), false);
+    let text = go_json(&Json::Object(content), JsonLayout::Compact);
     let digest = Sha256::digest(text.as_bytes());
     let hex = digest.iter().take(5).fold(String::new(), |mut hex, byte| {
         let written = write!(hex, "{byte:02x}");

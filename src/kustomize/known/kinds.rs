@@ -54,7 +54,7 @@ const KINDS: &[(&str, &str)] = &[
 struct Known {
     group: &'static str,
     version: &'static str,
-    is_outside: bool,
+    is_cluster_scoped: bool,
 }
 
 static BY_KIND: LazyLock<HashMap<&'static str, Vec<Known>>> = LazyLock::new(|| {
@@ -62,8 +62,8 @@ static BY_KIND: LazyLock<HashMap<&'static str, Vec<Known>>> = LazyLock::new(|| {
     for (api, kinds) in KINDS {
         let (group, version) = api.split_once('/').unwrap_or(("", api));
         for kind in kinds.split(' ') {
-            let (kind, is_outside) = kind.strip_suffix('*').map_or((kind, false), |kind| (kind, true));
-            known.entry(kind).or_default().push(Known { group, version, is_outside });
+            let (kind, is_cluster_scoped) = kind.strip_suffix('*').map_or((kind, false), |kind| (kind, true));
+            known.entry(kind).or_default().push(Known { group, version, is_cluster_scoped });
         }
     }
     known
@@ -71,7 +71,7 @@ static BY_KIND: LazyLock<HashMap<&'static str, Vec<Known>>> = LazyLock::new(|| {
 
 fn find(group: &str, version: &str, kind: &str) -> Option<bool> {
     let of_kind = BY_KIND.get(kind)?;
-    of_kind.iter().find(|known| known.group == group && known.version == version).map(|known| known.is_outside)
+    of_kind.iter().find(|known| known.group == group && known.version == version).map(|known| known.is_cluster_scoped)
 }
 
 /// Whether a kind is known.

@@ -259,7 +259,7 @@ impl<'a> Scanner<'a> {
                     }
                     Err(_) => text.is_odd = true,
                 },
-                Err(error) if error.is_too_large => text.is_odd = true,
+                Err(error) if error.is_too_large() => text.is_odd = true,
                 Err(error) => return Err(RenderError::tree(&error)),
             }
         }
@@ -287,7 +287,7 @@ impl<'a> Scanner<'a> {
             has_merged: false,
         };
         let read = loader.enter().and_then(|()| loader.kustomization(None));
-        match told(read)? {
+        match readable(read)? {
             // Such a folder is rendered as the manifests that it holds.
             Some(None) => {
                 let root = loader.root.clone();
@@ -409,7 +409,7 @@ pub fn outline(parsed: &ParsedFiles, tree: &dyn Tree, file: &RepoPath) -> Result
 }
 
 /// Whatever is wrong with a file is the rendering's to tell, as long as the snapshot can be read.
-fn told<T>(result: Result<T, RenderError>) -> Result<Option<T>, RenderError> {
+fn readable<T>(result: Result<T, RenderError>) -> Result<Option<T>, RenderError> {
     match result {
         Err(error) if error.is_unreadable => Err(error),
         other => Ok(other.ok()),
@@ -422,12 +422,12 @@ fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<
     let plugins = [&kustomization.generators, &kustomization.transformers, &kustomization.validators];
     let listed = [&kustomization.resources, &kustomization.components];
     for entry in listed.into_iter().chain(plugins).flatten() {
-        if let Some(Listed::Folder(folder)) = told(loader.entry_of(entry))? {
+        if let Some(Listed::Folder(folder)) = readable(loader.entry_of(entry))? {
             folders.push(folder);
         }
     }
     for path in kustomization.files() {
-        told(loader.entry(&path.value, path.span))?;
+        readable(loader.entry(&path.value, path.span))?;
     }
     if plugins.into_iter().any(|entries| !entries.is_empty()) {
         // What configures a plugin may name files in turn, all of them in this folder.
@@ -450,7 +450,7 @@ fn watch(loader: &mut Loader<'_>) -> Result<(), RenderError> {
             match entry {
                 Entry::Folder(_) => folders.push(path),
                 Entry::Link(_) => {
-                    if let Some(Some((found, Entry::Folder(_)))) = told(loader.resolve(&path, None))? {
+                    if let Some(Some((found, Entry::Folder(_)))) = readable(loader.resolve(&path, None))? {
                         folders.push(found);
                     }
                 }

@@ -10,7 +10,7 @@ use super::go_regex;
 use crate::kustomize::error::{RenderError, nearest};
 use crate::kustomize::file::fields::Text;
 use crate::span::Span;
-use crate::yaml::{DEEPEST, Dialect, Kind, Mapping, Node, Origin, Scalar, Source, Step, Value, parse};
+use crate::yaml::{DEEPEST_NESTING, Dialect, Kind, Mapping, Node, Origin, Scalar, Source, Step, Value, parse};
 
 /// A path in parts, and where it is written.
 #[derive(Clone, Debug)]
@@ -151,8 +151,8 @@ impl FieldPath {
     }
 
     fn of(parts: Vec<String>, path: &Text) -> Result<Self, RenderError> {
-        if parts.len() > DEEPEST {
-            return Err(RenderError::at(path.span, format!("this path has more than {DEEPEST} parts")));
+        if parts.len() > DEEPEST_NESTING {
+            return Err(RenderError::at(path.span, format!("this path has more than {DEEPEST_NESTING} parts")));
         }
         let patterns = vec![OnceLock::new(); parts.len()];
         Ok(Self { parts, patterns, text: path.value.clone(), span: path.span })

@@ -7,7 +7,7 @@ use crate::kustomize::build::id::Gvk;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::{Fields, Reading};
 use crate::span::Span;
-use crate::yaml::{DEEPEST, Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
+use crate::yaml::{DEEPEST_NESTING, Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
 
 /// One field of one kind of object.
 #[derive(Clone, Debug)]
@@ -91,8 +91,8 @@ impl FieldSpec {
         })?;
         let at = Some(path.span);
         let parts = split_path(&path.value);
-        if parts.len() > DEEPEST {
-            return Err(RenderError::at(path.span, format!("this path has more than {DEEPEST} parts")));
+        if parts.len() > DEEPEST_NESTING {
+            return Err(RenderError::at(path.span, format!("this path has more than {DEEPEST_NESTING} parts")));
         }
         Ok(Self { kind: KindPattern::read(&fields)?, path: parts, create: fields.flag("create")?.is_some(), at })
     }

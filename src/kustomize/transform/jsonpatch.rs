@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::kustomize::error::{RenderError, nearest};
 use crate::span::Span;
-use crate::yaml::{Key, Kind, Mapping, Node, Scalar, Step, Value, is_within_limits, same, through_json};
+use crate::yaml::{Key, Kind, LargeIntegers, Mapping, Node, Scalar, Step, Value, is_within_limits, same, through_json};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Operation {
         }
         let mut value = node.get("value").cloned();
         if let Some(value) = &mut value {
-            through_json(value, true);
+            through_json(value, LargeIntegers::Rounded);
             mark(value);
         }
         if matches!(kind, OperationKind::Add | OperationKind::Replace) && value.is_none() {
@@ -173,7 +173,7 @@ fn child_mut<'a>(node: &'a mut Node, token: &str) -> Option<&'a mut Node> {
 /// # Errors
 /// When a path does not exist, or a test fails.
 pub(crate) fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), RenderError> {
-    through_json(root, true);
+    through_json(root, LargeIntegers::Rounded);
     for operation in operations {
         let place = root.origin.span;
         run(root, operation).map_err(|error| error.related(place, "the object that the patch is for"))?;

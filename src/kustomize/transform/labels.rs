@@ -30,7 +30,7 @@ pub(crate) fn set(
                 resource.share(Node::string(&pair.value, pair.span, step));
             }
         }
-        resource.settle_shared();
+        resource.propagate_shared();
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::kustomize::file::fields::Text;
 use crate::kustomize::file::kustomization::{Kustomization, Labels};
 use crate::kustomize::finish::build_metadata::{Configured, Trail, were_transformed};
 use crate::kustomize::known::specs;
-use crate::kustomize::limits::{MOST_MARKS, MOST_MEETINGS};
+use crate::kustomize::limits::{MOST_LABELS, MOST_MEETINGS};
 use crate::span::Span;
 use crate::yaml::Step;
 use fieldspec::FieldSpec;
@@ -51,7 +51,7 @@ pub(crate) fn run(
             were_transformed(resources, &configured);
         }
         resources.retain(|resource| !resource.is_deleted());
-        resources.iter_mut().for_each(Resource::settle_shared);
+        resources.iter_mut().for_each(Resource::propagate_shared);
     };
     if !kustomization.patches_strategic_merge.is_empty() {
         patches::strategic_merge(resources, &kustomization.patches_strategic_merge, None, loader)?;
@@ -108,7 +108,7 @@ pub(crate) fn run(
 fn refuse_excess(objects: usize, kustomization: &Kustomization) -> Result<(), RenderError> {
     let pairs = kustomization.labels.iter().map(|entry| entry.pairs.len()).sum::<usize>();
     let pairs = pairs + kustomization.common_labels.len() + kustomization.common_annotations.len();
-    if pairs * objects > MOST_MARKS {
+    if pairs * objects > MOST_LABELS {
         let message = format!("{pairs} labels and annotations for {objects} objects are too many");
         return Err(RenderError::at(Span::start_of(kustomization.file), message).help("split the kustomization"));
     }

@@ -87,7 +87,7 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
             }
             resources.retain(|resource| !resource.is_deleted());
         }
-        Content::Json(operations) => json(resources, patch, &operations, true)?,
+        Content::Json(operations) => json(resources, patch, &operations, EarlierNames::Remembered)?,
     }
     Ok(())
 }
@@ -113,22 +113,29 @@ pub(crate) fn apply_json6902(
     if patch.target.is_none() {
         return Err(without_target(patch));
     }
-    json(resources, patch, &operations, false)
+    json(resources, patch, &operations, EarlierNames::Forgotten)
 }
 
 fn without_target(patch: &Patch) -> RenderError {
     RenderError::at(patch.span, "a JSON 6902 patch needs a `target`").help("say which objects: `target: {kind, name}`")
 }
 
+/// Whether an object is still found by the name that it had before a patch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EarlierNames {
+    Remembered,
+    Forgotten,
+}
+
 fn json(
     resources: &mut [Resource],
     patch: &Patch,
     operations: &[Operation],
-    remembers: bool,
+    names: EarlierNames,
 ) -> Result<(), RenderError> {
     let target = patch.target.as_ref().ok_or_else(|| without_target(patch))?;
     for resource in resources.iter_mut().filter(|resource| target.selects(resource)) {
-        if remembers {
+        if names == EarlierNames::Remembered {
             resource.remember_id();
         }
         let span = operations.first().map_or(patch.span, Operation::span);
@@ -284,7 +291,7 @@ fn merge_keeping_identity(
     if takes_annotations_away(&patch.node) {
         resource.forget_past();
     }
-    resource.settle_shared();
+    resource.propagate_shared();
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use crate::kustomize::file::fields::{Fields, Reading, Text};
 use crate::kustomize::limits::{MOST_MEETINGS, MOST_REPLACED_TEXT};
 use crate::span::Span;
 use crate::yaml::{
-    Dialect, Kind, Mapping, Node, Scalar, Source, Step, Value, go_json, is_within_limits, parse, resolve, to_json,
+    Dialect, JsonLayout, Kind, Mapping, Node, Scalar, Source, Step, Value, go_json, is_within_limits, parse, resolve,
+    to_json,
 };
 
 /// An entry of `replacements`.
@@ -154,10 +155,10 @@ impl Target {
     /// Any identity, past or present, may be selected or rejected.
     fn takes(&self, resource: &Resource) -> bool {
         let is_rejected = |reject: &Selector| {
-            reject.asks_for_marks() && reject.fits_marks(&resource.node)
+            reject.names_labels_or_annotations() && reject.fits_labels_and_annotations(&resource.node)
                 || reject.names_something() && resource.any_id(|id| reject.fits_id(id))
         };
-        self.select.fits_marks(&resource.node)
+        self.select.fits_labels_and_annotations(&resource.node)
             && !self.reject.iter().any(is_rejected)
             && resource.any_id(|id| self.select.fits_id(id))
     }
@@ -208,7 +209,7 @@ pub(crate) fn apply(
                 for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && target.takes(resource))
                 {
                     target.put(&mut resource.node, &value, &mut text_left)?;
-                    resource.settle_shared();
+                    resource.propagate_shared();
                 }
             }
             if text_left == 0 {
@@ -347,7 +348,9 @@ impl Target {
             return Err(RenderError::at(path.span, "this replacement reaches into a text of YAML")
                 .help("replacing inside of texts is rendered for JSON only; keep the text in a file of each overlay"));
         }
-        let text = go_json(&to_json(&document), text.contains('\n') && text.contains("  "));
+        let is_indented = text.contains('\n') && text.contains("  ");
+        let layout = if is_indented { JsonLayout::Indented } else { JsonLayout::Compact };
+        let text = go_json(&to_json(&document), layout);
         path.change_text(&inner, object, &mut |node| {
             let Some(scalar) = node.as_scalar().cloned() else { return Ok(()) };
             let scalar = Scalar { text: Arc::from(text.as_str()), ..scalar };

@@ -112,13 +112,13 @@ impl Selector {
 
     /// Whether it asks for labels or annotations.
     #[must_use]
-    pub(crate) fn asks_for_marks(&self) -> bool {
+    pub(crate) fn names_labels_or_annotations(&self) -> bool {
         !self.labels.is_empty() || !self.annotations.is_empty()
     }
 
     /// Whether the labels and annotations of an object are what is asked for.
     #[must_use]
-    pub(crate) fn fits_marks(&self, object: &Node) -> bool {
+    pub(crate) fn fits_labels_and_annotations(&self, object: &Node) -> bool {
         let holds = |wanted: &[Requirement], field| {
             let found = object.find(&["metadata", field]);
             wanted.iter().all(|wanted| wanted.holds(found))
@@ -146,7 +146,7 @@ impl Selector {
         let either = |pattern: &Pattern, one: &str, other: &str| pattern.matches(one) || pattern.matches(other);
         either(&self.namespace, original.effective_namespace(), id.effective_namespace())
             && either(&self.name, &original.name, &id.name)
-            && self.fits_marks(&resource.node)
+            && self.fits_labels_and_annotations(&resource.node)
     }
 }
 

@@ -135,7 +135,7 @@ pub(crate) fn resolve(resources: &mut [Resource], vars: &Vars, specs: &[FieldSpe
             let how = Visit { create: None, span: resource.node.origin.span, step: Step::Var };
             visit(&mut resource.node, &spec.path, how, &mut |node| replace_at(node, &values, &mut text_left))?;
         }
-        resource.settle_shared();
+        resource.propagate_shared();
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{AffectedOverlay, Report};
 use crate::finding::{Finding, Severity};
 use crate::report::escape::printable;
-use crate::report::story::{self, Story};
+use crate::report::story::{self, Story, Style};
 use crate::span::Files;
 use crate::words::count;
 
@@ -14,9 +14,9 @@ use crate::words::count;
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write(report: &Report, files: &Files, colours: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(report: &Report, files: &Files, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for finding in &report.findings {
-        story::write(&story_of(finding), files, colours, out)?;
+        story::write(&story_of(finding), files, style, out)?;
     }
     summary(report, out)
 }
