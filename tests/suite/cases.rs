@@ -1,9 +1,11 @@
-//! Folder cases of rules: `testdata/GROUP/NAME/CASE/`.
+//! Cases of rules, one file each: `testdata/GROUP/NAME/CASE.txt`.
 //!
-//! `base/` is the first commit of `main`; `base-2/`, `base-3/` … are later ones, with only the files that change; `head/`
-//! is the change, again only what differs. `case.yaml` says why the case exists, when the commits were made and when
-//! it is judged. `expected.txt` is the exit code by this rule alone and what a person sees of it.
+//! A case begins with YAML (see [`Case`]), then come sections, each a line `//- NAME` and its content. `base/PATH` is a file of
+//! the first commit of `main`, `base-2/PATH`, `base-3/PATH` … of later ones, with only the files that change; `head/PATH` is one
+//! of the change, again only what differs. The first commit also has the files of `testdata/shared`, as far as the case does
+//! not have them itself. `expected` is the exit code by this rule alone and what a person sees of it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use tollgate::report::check::human;
 use tollgate::report::story::Style;
 use tollgate::sources::{CiVariables, RepoPath, Scope};
 
-use crate::support::{Repository, files_in, root};
+use crate::support::{Files, Repository, root};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +38,16 @@ struct Case {
     removed: Vec<String>,
     /// Review facts; `HEAD` stands for the head commit's id.
     review: Option<String>,
+    /// Which files of `testdata/shared` it begins with.
+    #[serde(default = "api")]
+    shared: Vec<String>,
+    /// Files of these that it does not have.
+    #[serde(default)]
+    without: Vec<String>,
+}
+
+fn api() -> Vec<String> {
+    vec!["api".to_owned()]
 }
 
 fn ana() -> String {
@@ -46,36 +58,82 @@ fn time(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap_or_else(|_| panic!("{text} is no time")).with_timezone(&Utc)
 }
 
-/// Case folders: those that hold a `case.yaml`.
-fn cases() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
+/// The files of all cases, with their rules.
+fn cases() -> Vec<(String, PathBuf)> {
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
     for rule in crate::house::rules() {
         let entries =
             fs::read_dir(root().join("testdata").join(&rule)).unwrap_or_else(|_| panic!("no case for {rule}"));
-        found.extend(entries.flatten().map(|entry| entry.path()));
+        found.extend(entries.flatten().map(|entry| (rule.clone(), entry.path())));
     }
     found.sort();
     found
 }
 
+/// What stands before the first section, and the sections by their names.
+fn sections(text: &str) -> (String, BTreeMap<String, String>) {
+    let (mut before, mut sections) = (String::new(), BTreeMap::new());
+    let mut here = None;
+    for line in text.split_inclusive('\n') {
+        if let Some(name) = line.strip_prefix("//- ") {
+            let name = name.trim_end().to_owned();
+            assert!(sections.insert(name.clone(), String::new()).is_none(), "two sections `{name}`");
+            here = Some(name);
+        } else {
+            here.as_ref().and_then(|name| sections.get_mut(name)).unwrap_or(&mut before).push_str(line);
+        }
+    }
+    (before, sections)
+}
+
+/// The sections whose names begin with a folder, as files in it.
+fn files_below(sections: &BTreeMap<String, String>, folder: &str) -> Files {
+    let prefix = format!("{folder}/");
+    let below = sections.iter().filter_map(|(name, text)| Some((name.strip_prefix(&prefix)?, text)));
+    below.map(|(path, text)| (RepoPath::new(path).unwrap(), text.clone())).collect()
+}
+
+/// The files of the first commit.
+fn first_files(case: &Case, sections: &BTreeMap<String, String>) -> Files {
+    let mut files = Files::new();
+    for shared in &case.shared {
+        let text = fs::read_to_string(root().join(format!("testdata/shared/{shared}.txt"))).unwrap();
+        let (_, shared) = self::sections(&text);
+        files.extend(shared.into_iter().map(|(path, text)| (RepoPath::new(&path).unwrap(), text)));
+    }
+    for path in &case.without {
+        assert!(files.remove(&RepoPath::new(path).unwrap()).is_some(), "{path} is not shared");
+    }
+    files.extend(files_below(sections, "base"));
+    files
+}
+
 /// What the rule says of the case, and whether base against base is quiet.
-fn run(folder: &Path, rule: &str) -> String {
-    let text = fs::read_to_string(folder.join("case.yaml")).unwrap();
-    let case: Case = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    assert!(!case.why.is_empty(), "{}: a case says why it exists", folder.display());
+fn run(path: &Path, text: &str, rule: &str) -> String {
+    let place = path.display();
+    let (header, sections) = sections(text);
+    let case: Case = serde_yaml::from_str(&header).unwrap_or_else(|error| panic!("{place}: {error}"));
+    assert!(!case.why.is_empty(), "{place}: a case says why it exists");
+    for name in sections.keys() {
+        let folder = name.split('/').next().unwrap_or_default();
+        let number = folder.strip_prefix("base-").and_then(|number| number.parse().ok());
+        let is_known = matches!(folder, "base" | "head" | "expected")
+            || number.is_some_and(|number: usize| (2..=case.base.len()).contains(&number));
+        assert!(is_known, "{place}: no commit has the section `{name}`");
+    }
     let repository = Repository::new();
-    let mut files = files_in(&folder.join("base"));
+    let mut files = first_files(&case, &sections);
     let mut tip = None;
     for (at, date) in case.base.iter().enumerate() {
         if at > 0 {
-            files.extend(files_in(&folder.join(format!("base-{}", at + 1))));
+            files.extend(files_below(&sections, &format!("base-{}", at + 1)));
         }
         let parents: Vec<_> = tip.into_iter().collect();
         tip = Some(repository.commit("main", &files, "Ben <ben@example.com>", time(date).timestamp(), &parents));
     }
-    files.extend(files_in(&folder.join("head")));
+    files.extend(files_below(&sections, "head"));
     for path in &case.removed {
-        assert!(files.remove(&RepoPath::new(path).unwrap()).is_some(), "{}: {path} is not there", folder.display());
+        assert!(files.remove(&RepoPath::new(path).unwrap()).is_some(), "{place}: {path} is not there");
     }
     let parents: Vec<_> = tip.into_iter().collect();
     let head = repository.commit("change", &files, &case.author, time(&case.now).timestamp() - 60, &parents);
@@ -88,12 +146,12 @@ fn run(folder: &Path, rule: &str) -> String {
     };
     let (unchanged, changed) = (against("main"), against("change"));
     let now = time(&case.now);
-    check_documents(&Request::new(&opened, &changed, now), &parsed, folder);
+    check_documents(&Request::new(&opened, &changed, now), &parsed, path);
     let quiet = judge(&Request::new(&opened, &unchanged, now), &parsed).unwrap();
-    assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{}: base against base", folder.display());
+    assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{}: base against base", place);
     let review = review.as_deref().map(|text| NamedText { name: "review.json", text });
     let report = judge(&Request { review, ..Request::new(&opened, &changed, now) }, &parsed);
-    let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", place));
     report.findings.retain(|finding| finding.rule == rule);
     let mut told = Vec::new();
     human::write(&report, &parsed.files, Style::Plain, &mut told).unwrap();
@@ -105,7 +163,8 @@ fn run(folder: &Path, rule: &str) -> String {
 }
 
 /// Holds every document that the rules see against its published schema.
-fn check_documents(request: &Request<'_>, files: &ParsedFiles, folder: &Path) {
+fn check_documents(request: &Request<'_>, files: &ParsedFiles, path: &Path) {
+    let place = path.display();
     static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let text = fs::read_to_string(root().join("policies/input.schema.json")).unwrap();
         jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
@@ -115,11 +174,11 @@ fn check_documents(request: &Request<'_>, files: &ParsedFiles, folder: &Path) {
         let document = serde_json::to_value(input).unwrap();
         let errors: Vec<String> =
             SCHEMA.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(errors.is_empty(), "{}: {errors:?}", folder.display());
+        assert!(errors.is_empty(), "{}: {errors:?}", place);
         documents += 1;
     })
     .unwrap();
-    assert!(documents > 0, "{}: no document was checked", folder.display());
+    assert!(documents > 0, "{}: no document was checked", place);
 }
 
 #[test]
@@ -128,16 +187,16 @@ fn every_case_says_what_it_said_before() {
     let mut differences = String::new();
     let cases = cases();
     assert!(cases.len() >= crate::house::rules().len());
-    for folder in cases {
-        let rule = folder.parent().unwrap().strip_prefix(root().join("testdata")).unwrap();
-        let said = run(&folder, rule.to_str().unwrap());
-        let file = folder.join("expected.txt");
+    for (rule, path) in cases {
+        let text = fs::read_to_string(&path).unwrap();
+        let said = run(&path, &text, &rule);
+        let mark = "//- expected\n";
+        let (case, expected) =
+            text.split_once(mark).unwrap_or_else(|| panic!("{}: nothing is expected", path.display()));
         if update {
-            fs::write(&file, &said).unwrap();
-        }
-        let expected = fs::read_to_string(&file).unwrap_or_default();
-        if expected != said {
-            write!(differences, "\n{}:\n--- expected\n{expected}\n--- said\n{said}", folder.display()).unwrap();
+            fs::write(&path, format!("{case}{mark}{said}")).unwrap();
+        } else if expected != said {
+            write!(differences, "\n{}:\n--- expected\n{expected}\n--- said\n{said}", path.display()).unwrap();
         }
     }
     assert!(differences.is_empty(), "{differences}\n`UPDATE=1 cargo test` writes what is said now");

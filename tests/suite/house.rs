@@ -25,6 +25,8 @@ fn every_rule_is_in_the_catalog_tested_and_told() {
     for rule in files {
         assert!(root().join("policies").join(format!("{rule}_test.rego")).is_file(), "{rule} has no test beside it");
         assert!(root().join("testdata").join(&rule).is_dir(), "{rule} has no case");
+        let text = fs::read_to_string(root().join("policies").join(format!("{rule}.rego"))).unwrap();
+        assert!(!text.contains("TODO"), "{rule} is not finished");
         assert!(changelog.contains(&format!("`{rule}`")), "the changelog does not tell of {rule}");
     }
 }
