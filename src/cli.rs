@@ -25,26 +25,26 @@ pub enum Command {
     Render(RenderArguments),
     /// Show what a change does to what is deployed, or how two environments differ
     Diff(DiffArguments),
-    /// Say which image each environment runs, since when, and by which commit
+    /// Show which image each environment runs, since when, and by which commit
     Status(StatusArguments),
-    /// Say which image was live in which environment, from when to when, and by which commit
+    /// Show which image was live in which environment, from when to when, and by which commit
     History(HistoryArguments),
-    /// Write what is live in the environment below into an app's overlay, if the gate would allow it
+    /// Promote an app: write what is live in the environment below into its overlay, if the gate would allow it
     Promote(PromoteArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
     Facts(JudgeArguments),
     /// List the rules
     Rules,
-    /// Say what a rule wants and why
+    /// Explain a rule: what it requires, why, and its parameters
     Explain(ExplainArguments),
-    /// Write a small config repository with a history and a bad change, and judge it
+    /// Create a small config repository with a history and a bad change, and judge the change
     Demo(DemoArguments),
 }
 
 /// `tollgate demo`.
 #[derive(Debug, Args)]
 pub struct DemoArguments {
-    /// Where to write it; must be empty or not there yet [default: a new folder for temporary files]
+    /// Where to create it: an empty folder, or one that does not exist yet [default: a new temporary folder]
     #[arg(value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
 }
@@ -55,10 +55,10 @@ pub struct CheckArguments {
     /// What to judge.
     #[command(flatten)]
     pub judge: JudgeArguments,
-    /// The form of the report on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: Format,
-    /// Write a report of the form NAME to FILE too; repeatable
+    /// Also write the report to FILE, in the format NAME; repeatable
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_output)]
     pub output: Vec<(Format, PathBuf)>,
 }
@@ -69,16 +69,16 @@ pub struct ChangeArguments {
     /// A folder in the repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
-    /// What the change would be merged into [default: found from the CI's environment, else the default branch]
+    /// What the change would be merged into [default: taken from the CI job's environment, else the default branch]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
-    /// The change [default: found from the CI's environment, else HEAD]
+    /// The change [default: taken from the CI job's environment, else HEAD]
     #[arg(long, value_name = "REV")]
     pub head: Option<String>,
-    /// Take what is staged against HEAD
+    /// Judge the index against HEAD
     #[arg(long, conflicts_with_all = ["base", "head", "worktree"])]
     pub staged: bool,
-    /// Take the working tree against HEAD
+    /// Judge the working tree against HEAD
     #[arg(long, conflicts_with_all = ["base", "head"])]
     pub worktree: bool,
 }
@@ -92,13 +92,13 @@ pub struct JudgeArguments {
     /// Judge every overlay, not only those that the change affects
     #[arg(long)]
     pub all: bool,
-    /// The time of the judgement [default: now]
+    /// Judge as of this time [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     pub now: Option<DateTime<Utc>>,
-    /// Whose configuration, CODEOWNERS and freezes count
+    /// Whose configuration, CODEOWNERS and freezes apply
     #[arg(long, value_enum, value_name = "SIDE", default_value = "base")]
     pub trust: TrustArgument,
-    /// Who has approved, as JSON
+    /// A JSON file that says who approved the change
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
     /// What controllers report as applied.
@@ -110,7 +110,7 @@ pub struct JudgeArguments {
     /// Judge only this app
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
-    /// Ask only this rule
+    /// Run only this rule
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
 }
@@ -135,13 +135,13 @@ pub struct HistoryArguments {
     /// A folder in the repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
-    /// The branch whose history counts [default: the default branch]
+    /// The branch whose history is read [default: the default branch]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
     /// Only this environment
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
-    /// The form of the output
+    /// Output format
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: TableFormat,
 }
@@ -155,7 +155,7 @@ pub struct DiffArguments {
     /// Only this app
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
-    /// Only this environment; given twice, how the second differs from the first, in the working tree or in `--head`
+    /// Only this environment; given twice: how the second differs from the first, in the working tree or in `--head`
     #[arg(long, value_name = "NAME", num_args = 1, action = clap::ArgAction::Append)]
     pub env: Vec<String>,
 }
@@ -166,30 +166,30 @@ pub struct PromoteArguments {
     /// The app
     #[arg(value_name = "APP")]
     pub app: String,
-    /// The environment that it is to enter
+    /// The environment to promote to
     #[arg(long, value_name = "ENV")]
     pub to: String,
-    /// Only this image: its repository; with a tag or a digest also what it is to run
+    /// Promote only this image: its repository, or with a tag or digest the version to write
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
-    /// What it is to run [default: what is live in the environment below]
+    /// The digest to write [default: what is live in the environment below]
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
     /// A folder in the repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
-    /// The branch that the change is for [default: the default branch]
+    /// The branch that the change will be merged into [default: the default branch]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
     /// What controllers report as applied.
     #[command(flatten)]
     pub reports: ReportArguments,
-    /// The form of what is told
+    /// Output format
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: PromoteFormat,
 }
 
-/// Forms of what a promotion tells.
+/// Output formats of a promotion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PromoteFormat {
     /// For a person.
@@ -201,21 +201,21 @@ pub enum PromoteFormat {
 /// `tollgate status`.
 #[derive(Debug, Args)]
 pub struct StatusArguments {
-    /// What to tell.
+    /// Which history.
     #[command(flatten)]
     pub history: HistoryArguments,
-    /// What they ran at that time [default: now]
+    /// Show what ran at this time [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     pub at: Option<DateTime<Utc>>,
-    /// What runs, beside what is declared.
+    /// What controllers report as applied.
     #[command(flatten)]
     pub reports: ReportArguments,
-    /// Write which versions the working tree, or `--base`, declares to a file that can be committed
+    /// Write the versions that the working tree (or `--base`) declares to a file that can be committed
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "app", "env", "format", "argocd", "flux"])]
     pub write: Option<PathBuf>,
 }
 
-/// Forms of tables.
+/// Output formats of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     /// For a person.
@@ -229,12 +229,12 @@ pub enum TableFormat {
 /// `tollgate explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
-    /// The rule's id, such as `image/unpinned`
+    /// The rule's id, for example `image/unpinned`
     #[arg(value_name = "RULE")]
     pub rule: String,
 }
 
-/// Forms of the report.
+/// Output formats of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For a person.
@@ -248,24 +248,24 @@ pub enum Format {
 /// Sides of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TrustArgument {
-    /// What the change would be merged into: it cannot loosen what judges it.
+    /// Those of the base, so that a change cannot loosen the rules that judge it.
     Base,
-    /// The change itself, to try a configuration out.
+    /// Those of the change, to try out a configuration.
     Head,
 }
 
 fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text);
     time.map(|time| time.with_timezone(&Utc))
-        .map_err(|_| "not a valid time; write RFC 3339, such as `2026-11-23T05:00:00Z`".to_owned())
+        .map_err(|_| "not a valid time; write RFC 3339, for example `2026-11-23T05:00:00Z`".to_owned())
 }
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
-    let (name, file) = text.split_once('=').ok_or("write NAME=FILE, such as json=report.json")?;
+    let (name, file) = text.split_once('=').ok_or("write NAME=FILE, for example json=report.json")?;
     let format = Format::from_str(name, false)
-        .map_err(|_| format!("`{name}` is no form of a report; there are human, json and github"))?;
+        .map_err(|_| format!("unknown format `{name}`; expected human, json or github"))?;
     if file.is_empty() {
-        return Err("the file is missing behind `=`".to_owned());
+        return Err("the file name after `=` is missing".to_owned());
     }
     Ok((format, PathBuf::from(file)))
 }
@@ -276,19 +276,19 @@ pub struct RenderArguments {
     /// The folder of the kustomization
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
-    /// Which files a kustomization may read: those below its folder, or (as Flux renders) any in the repository
+    /// Which files a kustomization may read: those in its folder and below, or (as Flux does) any in the repository
     #[arg(long, value_enum, value_name = "NAME", default_value = "LoadRestrictionsRootOnly")]
     pub load_restrictor: Restrictor,
-    /// The order of objects where the kustomization asks for none
+    /// The order of objects, unless the kustomization sets one
     #[arg(long, value_enum, value_name = "NAME", default_value = "legacy")]
     pub reorder: Reorder,
-    /// Say before each line which line of which file wrote it, by which step, and what it replaced
+    /// Show before each line which source line wrote it, by which step, and what it replaced
     #[arg(long)]
     pub origins: bool,
-    /// The form of `--origins`: a column before each line, or a line of JSON for each value
+    /// Output format of `--origins`: a column before each line, or a line of JSON for each value
     #[arg(long, value_enum, value_name = "NAME", default_value = "text", requires = "origins")]
     pub format: OriginsFormat,
-    /// Render every overlay in or below DIR, each into a file of its own below `--output`
+    /// Render every overlay in or below DIR, each into its own file below `--output`
     #[arg(long, requires = "output", conflicts_with = "origins")]
     pub all: bool,
     /// Where `--all` writes: `FOLDER/apps/api/overlays/production.yaml`
@@ -299,7 +299,7 @@ pub struct RenderArguments {
     pub managed_by_label: bool,
 }
 
-/// Forms of origins.
+/// Output formats of origins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OriginsFormat {
     /// A column before each line.

@@ -1,9 +1,9 @@
 # METADATA
 # title: ConfigMap that nothing provides
 # description: >-
-#   A ConfigMap, or a key of it, that a workload refers to and that nothing rendered with the overlay provides. Optional
-#   references pass, ConfigMaps that Kubernetes itself puts into every namespace, and names that `allow` lists (`*` stands
-#   for any text).
+#   A workload refers to a ConfigMap, or to a key of it, that nothing rendered with the overlay provides. Optional
+#   references pass, and so do ConfigMaps that Kubernetes itself puts into every namespace, and names that `allow` lists
+#   (`*` matches any text).
 # custom:
 #   severity: {default: error}
 #   parameters:

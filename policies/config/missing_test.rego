@@ -26,7 +26,7 @@ test_what_nothing_provides_is_found if {
 	found := missing.deny with input as document([reference("absent", "k", false)], [])
 	some finding in found
 	finding.at == 1
-	contains(finding.message, "nothing here provides the ConfigMap `absent` (key `k`)")
+	contains(finding.message, "nothing in this overlay provides the ConfigMap `absent` (key `k`)")
 }
 
 test_a_missing_key_is_found_on_its_own_line if {

@@ -1,9 +1,9 @@
 # METADATA
 # title: Environment is frozen
-# description: A change to an environment's rendered output inside a freeze window of that environment.
+# description: A change alters the rendered output of an environment during one of its freeze windows.
 # custom:
 #   severity: {default: error}
-#   help: merge it when the freeze is over
+#   help: merge it after the freeze
 package tollgate.freeze.active
 
 import rego.v1
@@ -16,6 +16,6 @@ deny contains finding if {
 		"message": sprintf("%s is frozen until %s (%s)", [input.environment.name, freeze.until, freeze.name]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
 		"related": [{"at": freeze.at, "message": sprintf("the freeze `%s`", [freeze.name])}],
-		"help": sprintf("merge it after %s; until then only changes that leave %s as it is", [freeze.until, input.environment.name]),
+		"help": sprintf("merge it after %s; until then only changes that do not affect %s", [freeze.until, input.environment.name]),
 	}
 }

@@ -3,7 +3,7 @@
 # description: >-
 #   An image without a valid `@sha256:` or `@sha512:` digest, in any container, init or ephemeral container or image
 #   volume of anything that holds a pod template. A tag can be moved to other content at any time; a digest cannot, so
-#   that what was tested is what runs.
+#   what was tested is what runs.
 # custom:
 #   severity: {default: error, lowest: "off"}
 #   help: "pin the digest that was tested: `images: [{name: …, digest: \"sha256:…\"}]` in the overlay's kustomization"
@@ -18,6 +18,6 @@ deny contains finding if {
 		"at": image.at,
 		"subject": sprintf("%s %s %s", [image.role, image.user, image.repository]),
 		"message": sprintf("`%s` is not pinned by digest", [image.reference]),
-		"label": sprintf("%s `%s` would run whatever this tag names that day", [image.role, image.user]),
+		"label": sprintf("%s `%s` would run whatever this tag points to at the time", [image.role, image.user]),
 	}
 }

@@ -1,4 +1,4 @@
-# What rules say of apps that would run together.
+# What rules say about apps that would run together.
 package tollgate.lib.combinations
 
 import rego.v1

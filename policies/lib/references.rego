@@ -26,7 +26,7 @@ is_allowed(name, allowed) if {
 problem(kind, reference, providers) := {
 	"at": reference.at,
 	"subject": subject(reference),
-	"message": sprintf("nothing here provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
+	"message": sprintf("nothing in this overlay provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": other_namespaces(kind, reference),
 } if {
@@ -60,5 +60,5 @@ other_namespaces(kind, reference) := [note |
 	provided.kind == kind
 	provided.name == reference.name
 	provided.namespace != reference.namespace
-	note := sprintf("one of that name is in namespace `%s`; it is needed in `%s`", [provided.namespace, reference.namespace])
+	note := sprintf("there is one in namespace `%s`, but it is needed in `%s`", [provided.namespace, reference.namespace])
 ]

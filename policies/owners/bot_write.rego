@@ -1,10 +1,10 @@
 # METADATA
 # title: Bot changes an environment that is closed to bots
 # description: >-
-#   A change authored by a bot that affects an environment with `bots: deny`, whatever path it takes to get there.
+#   A bot authored a change that affects an environment with `bots: deny`, whichever files the change edits.
 # custom:
 #   severity: {default: error}
-#   help: have a person open this change, or keep what the bot writes out of this environment
+#   help: let a person open this change, or keep it out of this environment
 package tollgate.owners.bot_write
 
 import rego.v1

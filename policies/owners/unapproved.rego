@@ -1,9 +1,9 @@
 # METADATA
 # title: Owners have not approved
 # description: >-
-#   A protected environment whose rendered output changes, or a changed file, whose owners have not approved this very
-#   head. An approval counts on the exact head commit, from someone other than the author; of an owner line any of the
-#   owners will do, each line separately. An environment asks for as many of them as its `approvals` says.
+#   The rendered output of a protected environment changes, or a file changes, and its owners have not approved exactly
+#   this head commit. The author's own approval does not count. One owner of each CODEOWNERS line is enough; an environment
+#   needs as many as its `approvals` says.
 # custom:
 #   severity: {default: error}
 #   needs: [owners, review]
@@ -22,7 +22,7 @@ deny contains finding if {
 	count(owned.approvedBy) < input.environment.approvals
 	finding := {
 		"at": input.change.at,
-		"message": sprintf("%s changes and needs %d of its owners to approve this head; %d did", [
+		"message": sprintf("%s changes and needs approval of this head by %d of its owners; it has %d", [
 			input.environment.name,
 			input.environment.approvals,
 			count(owned.approvedBy),
@@ -41,12 +41,12 @@ deny contains finding if {
 	count(input.facts.owners.overlay.owners) == 0
 	finding := {
 		"at": input.change.at,
-		"message": sprintf("%s changes and needs %d of its owners to approve, but nobody owns it", [
+		"message": sprintf("%s changes and needs approval by %d of its owners, but nobody owns it", [
 			input.environment.name,
 			input.environment.approvals,
 		]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
-		"help": "add a line to CODEOWNERS that names who answers for this folder; it counts once it has landed",
+		"help": "add a line to CODEOWNERS that names the owners of this folder; it counts once it has landed",
 	}
 }
 
@@ -66,12 +66,14 @@ deny contains finding if {
 
 described(paths) := sprintf("`%s`", [paths[0]]) if count(paths) == 1
 
-described(paths) := sprintf("`%s` and %d more files", [paths[0], count(paths) - 1]) if count(paths) > 1
+described(paths) := sprintf("`%s` and 1 more file", [paths[0]]) if count(paths) == 2
+
+described(paths) := sprintf("`%s` and %d more files", [paths[0], count(paths) - 1]) if count(paths) > 2
 
 notes(owned) := array.concat(
 	[sprintf("approved by %s", [concat(", ", owned.approvedBy)]) | count(owned.approvedBy) > 0],
 	array.concat(
 		[sprintf("%s approved an older commit", [concat(", ", owned.outdated)]) | count(owned.outdated) > 0],
-		[sprintf("the review facts do not tell who is in %s", [concat(", ", owned.unknownTeams)]) | count(owned.unknownTeams) > 0],
+		[sprintf("the review facts do not say who is in %s", [concat(", ", owned.unknownTeams)]) | count(owned.unknownTeams) > 0],
 	),
 )

@@ -22,7 +22,7 @@ change_document(approved, paths) := {
 test_too_few_approvals_are_found if {
 	found := unapproved.deny with input as overlay_document(["ben"], true)
 	some finding in found
-	contains(finding.message, "needs 2 of its owners to approve this head; 1 did")
+	contains(finding.message, "needs approval of this head by 2 of its owners; it has 1")
 	count(finding.notes) == 3
 }
 
@@ -38,7 +38,7 @@ test_a_changed_file_needs_one_of_its_owners if {
 	found := unapproved.deny with input as change_document([], ["a", "b"])
 	some finding in found
 	finding.at == 4
-	contains(finding.message, "`a` and 1 more files")
+	contains(finding.message, "`a` and 1 more file")
 	one := unapproved.deny with input as change_document([], ["a"])
 	some other in one
 	contains(other.message, "no owner of `a` has")

@@ -1,12 +1,12 @@
 # METADATA
 # title: Protected overlay without an owner
 # description: >-
-#   A protected overlay that no line of CODEOWNERS owns, or only one that owns everything. By GitHub's rules the last
-#   matching line decides, and a line without owners means nobody.
+#   No line of CODEOWNERS matches a protected overlay, or only the catch-all does. By GitHub's rules the last matching line
+#   decides, and a line without owners means that nobody owns the file.
 # custom:
 #   severity: {default: "off", protected: error}
 #   needs: [owners]
-#   help: "add a line to CODEOWNERS that names who answers for this folder"
+#   help: "add a line to CODEOWNERS that names the owners of this folder; it counts once it has landed"
 package tollgate.owners.unowned
 
 import rego.v1
@@ -16,7 +16,7 @@ deny contains finding if {
 	owned.file == null
 	finding := {
 		"at": input.overlay.at,
-		"message": "this repository has no CODEOWNERS: nobody answers for this overlay",
+		"message": "this repository has no CODEOWNERS file, so nobody owns this overlay",
 		"label": sprintf("`%s` is protected", [input.environment.name]),
 	}
 }
@@ -29,7 +29,7 @@ deny contains finding if {
 		"at": input.overlay.at,
 		"message": sprintf("nobody owns `%s`", [input.overlay.path]),
 		"label": sprintf("`%s` is protected", [input.environment.name]),
-		"related": [{"at": at, "message": "this line decides, and names nobody"} | at := owned.at; at != null],
+		"related": [{"at": at, "message": "this line decides, and names no owner"} | at := owned.at; at != null],
 	}
 }
 
@@ -40,7 +40,7 @@ deny contains finding if {
 	owned.catchAll
 	finding := {
 		"at": input.overlay.at,
-		"message": sprintf("`%s` is owned only by who owns everything (%s)", [input.overlay.path, concat(", ", owned.owners)]),
+		"message": sprintf("only the catch-all rule owns `%s` (%s)", [input.overlay.path, concat(", ", owned.owners)]),
 		"label": sprintf("`%s` is protected", [input.environment.name]),
 		"related": [{"at": owned.at, "message": "this line matches every file"}],
 	}

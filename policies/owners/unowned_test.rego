@@ -31,7 +31,7 @@ test_a_line_that_names_nobody_means_no_owner if {
 test_owning_everything_is_not_enough if {
 	found := unowned.deny with input as document({"file": 5, "at": 6, "owners": ["@all"], "catchAll": true})
 	some finding in found
-	contains(finding.message, "only by who owns everything")
+	contains(finding.message, "only the catch-all rule owns")
 }
 
 test_an_owner_of_its_own_passes if {

@@ -1,12 +1,12 @@
 # METADATA
 # title: Not live below for long enough
 # description: >-
-#   The longest uninterrupted stay of an image's content in the environment below is shorter than the environment's
-#   `soak`. Leaving and coming back does not add up.
+#   The longest uninterrupted stay of an image's content in the environment below is shorter than the `soak` of this
+#   environment. Several shorter stays do not add up.
 # custom:
 #   severity: {default: error}
 #   needs: [history]
-#   help: wait until it has been live below for as long as `soak` asks
+#   help: wait until it has been live below for as long as `soak` requires
 package tollgate.promotion.short_soak
 
 import rego.v1
@@ -26,7 +26,7 @@ deny contains finding if {
 	best := [candidate | some candidate in stays; candidate.stay.seconds == longest][0]
 	finding := {
 		"at": entry.at,
-		"message": sprintf("`%s` was live in %s for %s; %s asks for %s", [
+		"message": sprintf("`%s` was live in %s for %s; %s requires %s", [
 			entry.short,
 			best.environment,
 			best.stay.lasted,
@@ -34,20 +34,20 @@ deny contains finding if {
 			input.environment.soak.text,
 		]),
 		"label": sprintf("%s would run this", [input.environment.name]),
-		"notes": [sprintf("live in %s from %s %s (commit %s)", [best.environment, best.stay.from, until(best.stay), best.stay.commit])],
+		"notes": [sprintf("live in %s %s (commit %s)", [best.environment, period(best.stay), best.stay.commit])],
 		"help": advice(best.stay),
 	}
 }
 
-# What is not healthy where it was is for `promotion/unproven` to tell.
+# `promotion/unproven` reports what is not healthy where it was.
 is_healthy(below) if below.evidence == null
 
 is_healthy(below) if below.evidence.healthy
 
-until(stay) := "on" if stay.to == null
+period(stay) := sprintf("since %s", [stay.from]) if stay.to == null
 
-until(stay) := sprintf("until %s", [stay.to]) if stay.to != null
+period(stay) := sprintf("from %s to %s", [stay.from, stay.to]) if stay.to != null
 
-advice(stay) := sprintf("wait: it may enter %s from %s on", [input.environment.name, stay.ripe]) if stay.to == null
+advice(stay) := sprintf("wait until %s; then it may enter %s", [stay.ripe, input.environment.name]) if stay.to == null
 
-advice(stay) := "it is no longer live there: promote it again and let it stay" if stay.to != null
+advice(stay) := "it is no longer live there; promote it there again, and let it stay" if stay.to != null

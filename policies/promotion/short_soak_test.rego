@@ -20,8 +20,8 @@ day := {"seconds": 86400, "text": "24 h"}
 test_a_short_stay_is_found if {
 	found := short_soak.deny with input as document([stay(60, null)], [], day)
 	some finding in found
-	contains(finding.message, "was live in staging for a while; production asks for 24 h")
-	contains(finding.help, "from soon on")
+	contains(finding.message, "was live in staging for a while; production requires 24 h")
+	contains(finding.help, "wait until soon")
 }
 
 test_short_stays_do_not_add_up if {

@@ -1,11 +1,11 @@
 # METADATA
 # title: Content never live in the environment below
 # description: >-
-#   An image enters an environment although the base branch's first-parent history never had its content live in the
-#   environment below, for the same app. The content is the digest or, where none is pinned, the exact tag. What this
-#   environment ran before is a rollback and passes. What stood only on a side branch, only in this change or only in a
-#   lower environment does not count. Where the environment below asks for `evidence`, its controller must report the
-#   content as healthy there.
+#   An image enters an environment, although its content was never live in the environment below by the first-parent
+#   history of the base branch. The content is the digest or, where none is pinned, the exact tag. A content that this
+#   environment ran before is a rollback and passes. A content that was only on a side branch, only in this change or only
+#   in a lower environment does not count. Where the environment below asks for `evidence`, its controller must also report
+#   the content as healthy there.
 # custom:
 #   severity: {default: error}
 #   needs: [history]
@@ -40,9 +40,9 @@ deny contains finding if {
 	input.parameters["promotion/unproven"].without_lower == "deny"
 	finding := {
 		"at": entry.at,
-		"message": sprintf("`%s` cannot be proven: %s has no overlay below %s", [entry.short, input.overlay.app, input.environment.name]),
+		"message": sprintf("`%s` cannot be proven: `%s` has no overlay below %s", [entry.short, input.overlay.app, input.environment.name]),
 		"label": sprintf("%s would run this", [input.environment.name]),
-		"help": sprintf("add an overlay for %s, say with `layout` in tollgate.yaml which folders belong together, or set `promotion/unproven: {without_lower: allow}` under `rules`", [concat(" or ", entry.wanted)]),
+		"help": sprintf("add an overlay for %s; or say with `layout` in tollgate.yaml which folders belong together; or set `rules: promotion/unproven: {without_lower: allow}` in tollgate.yaml", [concat(" or ", entry.wanted)]),
 	}
 }
 
@@ -72,7 +72,7 @@ deny contains finding if {
 		]),
 		"label": sprintf("%s would run this", [input.environment.name]),
 		"notes": [sprintf("%s: %s", [one.evidence.controller, report]) | some one in live; some report in one.evidence.reports],
-		"help": sprintf("let it become healthy in %s first, then judge again with a new report", [below.environment]),
+		"help": sprintf("wait until it is healthy in %s, then run the gate again with a new report", [below.environment]),
 	}
 }
 
@@ -92,13 +92,13 @@ live_lower(entry) := [note |
 	some lower in entry.lower
 	count(lower.stays) > 0
 	stay := lower.stays[0]
-	note := sprintf("it was live in %s from %s %s (commit %s)", [lower.environment, stay.from, until(stay), stay.commit])
+	note := sprintf("it was live in %s %s (commit %s)", [lower.environment, period(stay), stay.commit])
 ]
 
-until(stay) := "on" if stay.to == null
+period(stay) := sprintf("since %s", [stay.from]) if stay.to == null
 
-until(stay) := sprintf("until %s", [stay.to]) if stay.to != null
+period(stay) := sprintf("from %s to %s", [stay.from, stay.to]) if stay.to != null
 
 proves_less(entry) := [] if entry.pinned
 
-proves_less(entry) := ["no digest is pinned: a tag proves less, since it can be moved to other content"] if not entry.pinned
+proves_less(entry) := ["no digest is pinned; a tag proves less, because it can be moved to other content"] if not entry.pinned

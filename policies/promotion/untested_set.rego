@@ -3,7 +3,7 @@
 # description: >-
 #   The apps of a group (`groups` in tollgate.yaml) would run a combination of contents that was never live together in
 #   the environment below. Each of them may have been there, but not at the same time. A combination that this
-#   environment ran before passes. Images that an app does not run below are not part of it.
+#   environment ran before passes. Images that an app does not run below are left out.
 # custom:
 #   severity: {default: error}
 #   needs: [history]
@@ -20,7 +20,7 @@ deny contains finding if {
 	below := concat(" or ", combination.environments)
 	finding := {
 		"at": combination.at,
-		"message": sprintf("%s would run in %s as they never ran together in %s", [
+		"message": sprintf("%s would run in %s in a combination that never ran together in %s", [
 			combinations.apps(combination),
 			input.environment.name,
 			below,

@@ -28,7 +28,7 @@ test_apps_that_never_ran_together_are_found if {
 	found := untested_set.deny with input as document(combination(null, null))
 	some finding in found
 	finding.at == 3
-	contains(finding.message, "`api` and `web` would run in production as they never ran together in staging")
+	contains(finding.message, "`api` and `web` would run in production in a combination that never ran together in staging")
 	count(finding.notes) == 2
 }
 

@@ -3,7 +3,7 @@
 # description: >-
 #   An app depends on another one (`dependencies` in tollgate.yaml, or `dependsOn` of Flux in the folders named by
 #   `controllers`), yet its new content was only ever live below with a content of the other one that this environment
-#   does not run. Also: a circle of `dependsOn`, and a sync wave of Argo CD that starts an app before what it depends on.
+#   does not run. Also a cycle of `dependsOn`, and an Argo CD sync wave that starts an app before what it depends on.
 # custom:
 #   severity: {default: error}
 #   needs: [history]
@@ -21,14 +21,14 @@ deny contains finding if {
 	below := concat(" or ", combination.environments)
 	finding := {
 		"at": combination.at,
-		"message": sprintf("`%s` was live in %s only with another `%s` than %s runs", [
-			input.overlay.app,
+		"message": sprintf("in %s `%s` only ran with a different `%s` than the one in %s", [
 			below,
+			input.overlay.app,
 			combination.name,
 			input.environment.name,
 		]),
 		"label": sprintf("%s would run this", [input.environment.name]),
-		"related": [{"at": combination.declaredAt, "message": sprintf("`%s` must be there first", [combination.name])}],
+		"related": [{"at": combination.declaredAt, "message": sprintf("`%s` must be deployed first", [combination.name])}],
 		"notes": combinations.told(combination),
 		"help": sprintf("promote it first: `tollgate promote %s --to %s`", [combination.name, input.environment.name]),
 		"subject": combination.name,
@@ -40,8 +40,8 @@ deny contains finding if {
 	fault.kind == "cycle"
 	finding := {
 		"at": fault.at,
-		"message": sprintf("nothing of this would ever be deployed: %s wait for each other", [concat(", ", [sprintf("`%s`", [name]) | some name in fault.names])]),
-		"label": "this closes the circle",
+		"message": sprintf("dependency cycle: none of these would ever be deployed: %s", [concat(", ", [sprintf("`%s`", [name]) | some name in fault.names])]),
+		"label": "this closes the cycle",
 		"help": "remove one of the dependencies",
 		"subject": concat(" ", fault.names),
 	}
@@ -52,9 +52,9 @@ deny contains finding if {
 	fault.kind == "wave"
 	finding := {
 		"at": fault.at,
-		"message": sprintf("the sync wave of `%s` deploys %s before %s, which it depends on", [fault.deployer, fault.app, fault.needs]),
-		"label": "lower waves come first",
-		"help": sprintf("give it a wave that is not below that of %s", [fault.needs]),
+		"message": sprintf("the sync wave of `%s` deploys `%s` before `%s`, which it depends on", [fault.deployer, fault.app, fault.needs]),
+		"label": "lower waves are deployed first",
+		"help": sprintf("use a wave that is not lower than that of `%s`", [fault.needs]),
 		"subject": concat(" ", [fault.app, fault.needs, fault.deployer]),
 	}
 }

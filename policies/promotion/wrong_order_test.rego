@@ -27,7 +27,7 @@ moment := {"time": "then", "commit": "abc"}
 test_an_app_before_what_it_needs_is_found if {
 	found := wrong_order.deny with input as document(null, null)
 	some finding in found
-	finding.message == "`web` was live in staging only with another `api` than production runs"
+	finding.message == "in staging `web` only ran with a different `api` than the one in production"
 	contains(finding.help, "`tollgate promote api --to production`")
 }
 
@@ -40,11 +40,11 @@ test_a_circle_is_found if {
 	found := wrong_order.deny with input as fault({"kind": "cycle", "names": ["a", "b"]})
 	some finding in found
 	finding.at == 7
-	contains(finding.message, "`a`, `b` wait for each other")
+	contains(finding.message, "ever be deployed: `a`, `b`")
 }
 
 test_a_wave_too_early_is_found if {
 	found := wrong_order.deny with input as fault({"kind": "wave", "app": "web", "needs": "api", "deployer": "web-production"})
 	some finding in found
-	contains(finding.message, "the sync wave of `web-production` deploys web before api")
+	contains(finding.message, "the sync wave of `web-production` deploys `web` before `api`")
 }

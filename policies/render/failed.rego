@@ -1,11 +1,11 @@
 # METADATA
 # title: Overlay does not render
 # description: >-
-#   An overlay that cannot be rendered: broken YAML, a missing file, a patch that matches nothing, a cycle, a remote base, a
+#   An overlay cannot be rendered: invalid YAML, a missing file, a patch that matches nothing, a cycle, a remote base, a
 #   plugin, or a file outside of the repository. What does not render cannot be judged.
 # custom:
 #   severity: {default: error}
-#   help: mend it so that it renders
+#   help: correct it so that it renders
 package tollgate.render.failed
 
 import rego.v1

@@ -1,8 +1,8 @@
 # METADATA
 # title: Container without required requests or limits
 # description: >-
-#   A container that lacks a request or limit which `require` lists. A `LimitRange` of the same namespace, rendered with
-#   the overlay, may supply it.
+#   A container lacks a request or limit that `require` lists. A `LimitRange` in the same namespace, rendered with the
+#   overlay, may supply it.
 # custom:
 #   severity: {default: "off", protected: error}
 #   parameters:

@@ -1,9 +1,9 @@
 # METADATA
 # title: Request or limit removed
-# description: A request or limit that a container has in the base and no longer has in the head.
+# description: A container has a request or limit in the base, and no longer has it in the head.
 # custom:
 #   severity: {default: error}
-#   help: put it back, or raise it instead of removing it
+#   help: restore it, or raise it instead of removing it
 package tollgate.resources.removed_limits
 
 import rego.v1

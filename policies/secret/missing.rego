@@ -1,9 +1,9 @@
 # METADATA
 # title: Secret that nothing provides
 # description: >-
-#   A Secret, or a key of it, that a workload, service account or ingress refers to and that nothing rendered with the
-#   overlay provides: Secret, ExternalSecret, SealedSecret, SecretProviderClass, Certificate, secretGenerator and the
-#   like. Optional references pass, and names that `allow` lists (`*` stands for any text).
+#   A workload, service account or ingress refers to a Secret, or to a key of it, that nothing rendered with the overlay
+#   provides: no Secret, ExternalSecret, SealedSecret, SecretProviderClass, Certificate, secretGenerator or the like.
+#   Optional references pass, and so do names that `allow` lists (`*` matches any text).
 # custom:
 #   severity: {default: error}
 #   parameters:

@@ -1,11 +1,11 @@
 # METADATA
 # title: Committed versions that disagree with what is rendered
 # description: >-
-#   The file that `versions` in tollgate.yaml names says which version each environment runs. For an overlay that the
-#   change affects it says something else than what is rendered.
+#   The file that `versions` in tollgate.yaml names lists the version that each environment runs. For an overlay that the
+#   change affects, it disagrees with what is rendered.
 # custom:
 #   severity: {default: warning}
-#   help: "write it again: `tollgate status --write` and the file's name"
+#   help: "update it with `tollgate status --write` and the file's name"
 package tollgate.status.stale
 
 import rego.v1
@@ -16,13 +16,13 @@ deny contains finding if {
 	finding := {
 		"at": row.at,
 		"message": message(row),
-		"label": sprintf("of %s in %s", [input.overlay.app, input.environment.name]),
-		"help": sprintf("write it again: `tollgate status --write %s`", [input.facts.versions.file]),
+		"label": sprintf("%s in %s", [input.overlay.app, input.environment.name]),
+		"help": sprintf("update it: `tollgate status --write %s`", [input.facts.versions.file]),
 		"subject": row.repository,
 	}
 }
 
-message(row) := sprintf("`%s` does not say that %s runs `%s` in version `%s`", [
+message(row) := sprintf("`%s` does not list that %s runs `%s` at version `%s`", [
 	input.facts.versions.file,
 	input.environment.name,
 	row.repository,
@@ -31,10 +31,10 @@ message(row) := sprintf("`%s` does not say that %s runs `%s` in version `%s`", [
 	row.written == null
 }
 
-message(row) := sprintf("`%s` says that %s runs `%s`, which nothing renders", [
+message(row) := sprintf("`%s` lists `%s` for %s, but nothing renders it", [
 	input.facts.versions.file,
-	input.environment.name,
 	row.repository,
+	input.environment.name,
 ]) if {
 	row.rendered == null
 }

@@ -24,11 +24,11 @@ test_another_version_is_found if {
 }
 
 test_what_is_not_written_is_found if {
-	contains(told(null, "v2")[0], "does not say that production runs")
+	contains(told(null, "v2")[0], "does not list that production runs")
 }
 
 test_what_is_not_rendered_is_found if {
-	contains(told("v1", null)[0], "which nothing renders")
+	contains(told("v1", null)[0], "but nothing renders it")
 }
 
 test_the_same_version_passes if {

@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &DemoArguments, invocation: &mut Invocation<'_>) ->
     let root = match written {
         Ok(root) => root,
         Err(error) => {
-            writeln!(invocation.err, "error: {error}\n  help: name a folder that is empty or not there yet")?;
+            writeln!(invocation.err, "error: {error}\n  help: name a folder that is empty or does not exist yet")?;
             return Ok(Exit::Undecided);
         }
     };
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &DemoArguments, invocation: &mut Invocation<'_>) ->
             return Ok(Exit::Undecided);
         }
     }
-    writeln!(invocation.out, "\nThe repository is in {0}. Go on from there:\n\n  cd {0}", root.display())?;
+    writeln!(invocation.out, "\nThe repository is in {0}. Next, try:\n\n  cd {0}", root.display())?;
     if let Some(program) = program_off_the_path(invocation.variables) {
         writeln!(invocation.out, "  alias tollgate='{}'", program.display())?;
     }
@@ -90,11 +90,11 @@ pub(super) fn run(arguments: &DemoArguments, invocation: &mut Invocation<'_>) ->
         invocation.out,
         "  git log --graph --format='%h %an %ar: %s' main {BRANCH}    # what happened so far\n  \
          git diff main {BRANCH}                                     # the change that was refused\n  \
-         tollgate check                                             # judge it again; mend something first\n  \
-         tollgate promote api --to staging                          # what the finding asks for, in one line\n  \
-         tollgate check --format json\n  \
+         tollgate check                                             # judge it again, after a correction\n  \
+         tollgate promote api --to staging                          # does what the finding's help says\n  \
+         tollgate check --format json                               # the report for programs\n  \
          tollgate render apps/api/overlays/production               # what kustomize build prints\n  \
-         tollgate explain promotion/unproven                        # what a rule wants and why"
+         tollgate explain promotion/unproven                        # what a rule requires, and why"
     )?;
     Ok(Exit::Allowed)
 }

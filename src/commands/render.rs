@@ -91,10 +91,10 @@ fn all(
     let overlays: Vec<&RepoPath> =
         overlays.all.iter().map(|overlay| &overlay.path).filter(|path| path.is_within(folder)).collect();
     if overlays.is_empty() {
-        writeln!(invocation.err, "error: there is no overlay in `{}`", printable(folder.as_str()))?;
+        writeln!(invocation.err, "error: no overlay was found in `{}`", printable(folder.as_str()))?;
         writeln!(
             invocation.err,
-            "  help: an overlay's path names an environment, or fits the `layout` of tollgate.yaml"
+            "  help: the path of an overlay names an environment, or matches `layout` in tollgate.yaml"
         )?;
         return Ok(Exit::Undecided);
     }

@@ -94,7 +94,7 @@ impl Recurring {
         let weekday = translate_weekdays(weekday)?;
         let parse = |day: &str, weekday: &str| {
             let text = format!("0 {minute} {hour} {day} {month} {weekday}");
-            cron::Schedule::from_str(&text).map_err(|_| format!("`{schedule}` is not a schedule"))
+            cron::Schedule::from_str(&text).map_err(|_| format!("`{schedule}` is not a valid schedule"))
         };
         let schedules =
             if either_day { vec![parse(day, "*")?, parse("*", &weekday)?] } else { vec![parse(day, &weekday)?] };
@@ -103,7 +103,7 @@ impl Recurring {
             return Err(format!("`{schedule}` never fires"));
         }
         let duration = Duration::try_seconds(seconds).filter(|duration| *duration <= LONGEST);
-        let duration = duration.ok_or_else(|| "a window lasts a year at most".to_owned())?;
+        let duration = duration.ok_or_else(|| "a window lasts at most a year".to_owned())?;
         Ok(Self { schedules, duration, zone })
     }
 
@@ -175,7 +175,11 @@ fn translate_weekdays(field: &str) -> Result<String, String> {
     if matches!(field, "*" | "?") {
         return Ok("*".to_owned());
     }
-    let wrong = || format!("`{field}` is no weekday; write 0 to 6 (0 is Sunday), SUN to SAT, ranges or lists of these");
+    let wrong = || {
+        format!(
+            "`{field}` is not a valid weekday; write 0 to 6 (0 is Sunday), SUN to SAT, or ranges and lists of these"
+        )
+    };
     let number = |text: &str| {
         let by_name = NAMES.iter().position(|name| name.eq_ignore_ascii_case(text));
         by_name.or_else(|| text.parse::<usize>().ok().filter(|day| *day <= 7)).ok_or_else(wrong)

@@ -42,20 +42,22 @@ impl Layout {
                 "{cluster}" => Part::Cluster,
                 ".." => return Err("a layout cannot leave the repository".to_owned()),
                 other if other.contains(['{', '}']) => {
-                    return Err(format!("`{other}` is no segment of a layout; there are `{{app}}`, `{{app...}}`, `{{env}}` and `{{cluster}}`"));
+                    return Err(format!(
+                        "`{other}` is not a valid placeholder; use `{{app}}`, `{{app...}}`, `{{env}}` or `{{cluster}}`"
+                    ));
                 }
                 literal => Part::Literal(literal.to_owned()),
             });
         }
         let count = |wanted: &[Part]| parts.iter().filter(|part| wanted.contains(part)).count();
         if count(&[Part::Environment]) != 1 {
-            return Err("a layout has exactly one `{env}`".to_owned());
+            return Err("a layout needs exactly one `{env}`".to_owned());
         }
         if count(&[Part::App, Part::AppPath]) != 1 {
-            return Err("a layout has exactly one `{app}` or `{app...}`".to_owned());
+            return Err("a layout needs exactly one `{app}` or `{app...}`".to_owned());
         }
         if count(&[Part::Cluster]) > 1 {
-            return Err("a layout has at most one `{cluster}`".to_owned());
+            return Err("a layout can have at most one `{cluster}`".to_owned());
         }
         Ok(Self { parts })
     }

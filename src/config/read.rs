@@ -35,7 +35,7 @@ pub fn read(file: FileId, text: &str) -> Result<Config, Vec<ConfigError>> {
     let config = match documents.first() {
         Some(node) if !node.is_null() => reader.config(node),
         _ => {
-            let help = "write `version: 1`, or remove the file: the usual layout is found without it";
+            let help = "write `version: 1`, or remove the file: the usual layouts are found without it";
             reader.problem(Span::start_of(file), "the configuration is empty", help);
             Config::default()
         }
@@ -75,7 +75,7 @@ impl Reader {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it has: {}", known.join(", ")),
             };
-            self.problem(key.span, format!("`{}` is no key of {what}", key.text), help);
+            self.problem(key.span, format!("{what} has no key `{}`", key.text), help);
         }
         found
     }
@@ -116,7 +116,7 @@ impl Reader {
         if let Some(Kind::Bool(value)) = node.as_scalar().map(|scalar| scalar.kind) {
             return value;
         }
-        self.problem(node.origin.span, format!("{what} is true or false"), "write `true` or `false`");
+        self.problem(node.origin.span, format!("{what} must be true or false"), "write `true` or `false`");
         false
     }
 
@@ -125,8 +125,8 @@ impl Reader {
         if seconds.is_none() {
             self.problem(
                 node.origin.span,
-                format!("{what} is a duration"),
-                "write such as `24h`, `90m`, `7d` or `1d12h`",
+                format!("{what} must be a duration"),
+                "write for example `24h`, `90m`, `7d` or `1d12h`",
             );
         }
         seconds
@@ -171,7 +171,9 @@ impl Reader {
                     for (text, span) in self.texts(value, "a layout") {
                         match Layout::parse(&text) {
                             Ok(layout) => config.layouts.push(layout),
-                            Err(message) => self.problem(span, message, "such as `apps/{app}/overlays/{env}`"),
+                            Err(message) => {
+                                self.problem(span, message, "write for example `apps/{app}/overlays/{env}`")
+                            }
                         }
                     }
                 }
@@ -185,8 +187,8 @@ impl Reader {
                     if let Some(text) = self.text(value, "a file's path") {
                         config.versions = RepoPath::new(&text).filter(|path| !path.is_root());
                         if config.versions.is_none() {
-                            let message = format!("`{text}` is no file of this repository");
-                            self.problem(value.origin.span, message, "write such as `versions.json`");
+                            let message = format!("`{text}` is not a path in this repository");
+                            self.problem(value.origin.span, message, "write for example `versions.json`");
                         }
                     }
                 }
@@ -196,8 +198,8 @@ impl Reader {
                             Some(folder) => config.controllers.push(folder),
                             None => self.problem(
                                 span,
-                                format!("`{text}` is no folder of this repository"),
-                                "write its path",
+                                format!("`{text}` is not a path in this repository"),
+                                "write the folder's path from the root",
                             ),
                         }
                     }
@@ -249,7 +251,7 @@ impl Reader {
                         Some("flux") => environment.evidence = Some(Controller::Flux),
                         _ => self.problem(
                             value.origin.span,
-                            "`evidence` takes `argocd` or `flux`",
+                            "`evidence` must be `argocd` or `flux`",
                             "write `evidence: argocd`",
                         ),
                     },
@@ -257,12 +259,16 @@ impl Reader {
                         Some(Kind::Int(count)) if count >= 0 => {
                             environment.approvals = usize::try_from(count).unwrap_or(usize::MAX);
                         }
-                        _ => self.problem(value.origin.span, "`approvals` is a whole number", "write such as `2`"),
+                        _ => self.problem(
+                            value.origin.span,
+                            "`approvals` must be a whole number",
+                            "write for example `2`",
+                        ),
                     },
                     "bots" => match value.as_text() {
                         Some("allow") => environment.bots = Bots::Allow,
                         Some("deny") => environment.bots = Bots::Deny,
-                        _ => self.problem(value.origin.span, "`bots` takes `allow` or `deny`", "write `bots: deny`"),
+                        _ => self.problem(value.origin.span, "`bots` must be `allow` or `deny`", "write `bots: deny`"),
                     },
                     // What is not known was refused above.
                     _ => {}
@@ -275,7 +281,7 @@ impl Reader {
             if environments.iter().any(|known| known.name == environment.name) {
                 self.problem(
                     item.origin.span,
-                    format!("the environment `{}` is there already", environment.name),
+                    format!("there are two environments `{}`", environment.name),
                     "keep one of the two",
                 );
                 continue;
@@ -316,7 +322,7 @@ impl Reader {
             let wrong = named.into_iter().find(|(name, _)| name.is_empty() || name.contains(['@', ' ']));
             if let Some((name, span)) = wrong {
                 let help = "write a registry or the beginning of a repository, such as `ghcr.io/example`";
-                self.problem(span, format!("`{name}` is no registry"), help);
+                self.problem(span, format!("`{name}` is not a registry"), help);
             } else {
                 prefixes.push((mirror, original));
             }
@@ -342,7 +348,7 @@ impl Reader {
             self.problem(
                 node.origin.span,
                 format!("`dependencies` is a mapping, but this is {}", node.shape()),
-                "write the app and what must be there before it: `web: [api]`",
+                "write each app and the apps that it needs: `web: [api]`",
             );
             return Vec::new();
         };
@@ -362,8 +368,12 @@ impl Reader {
             let mut pending = vec![dependency.needs.as_str()];
             while let Some(app) = pending.pop() {
                 if app == dependency.app {
-                    let message = format!("`{app}` depends on itself, directly or by way of others");
-                    self.problem(dependency.span, message, "one of them has to come first: remove one dependency");
+                    let message = format!("`{app}` depends on itself, directly or through others");
+                    self.problem(
+                        dependency.span,
+                        message,
+                        "remove one of the dependencies, so that one app comes first",
+                    );
                     return;
                 }
                 if !seen.contains(&app) {
@@ -380,9 +390,12 @@ impl Reader {
             let mut next: Vec<&String> = environment.promotes_from.iter().flatten().collect();
             while let Some(name) = next.pop() {
                 if *name == environment.name {
-                    let message =
-                        format!("the environment `{name}` promotes from itself, directly or by way of others");
-                    self.problem(span, message, "a digest moves up: list environments lowest first");
+                    let message = format!("the environment `{name}` promotes from itself, directly or through others");
+                    self.problem(
+                        span,
+                        message,
+                        "promotion goes upwards only: let each environment promote from a lower one",
+                    );
                     return;
                 }
                 if !seen.contains(&name) {
@@ -397,7 +410,7 @@ impl Reader {
     fn unknown_environment(&mut self, name: &str, span: Span, known: &[&str]) {
         let help = match nearest(name, known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", known.join(", ")),
+            None => format!("expected one of: {}", known.join(", ")),
         };
         self.problem(span, format!("there is no environment `{name}`"), help);
     }
@@ -414,7 +427,7 @@ impl Reader {
             if zone.is_none() {
                 self.problem(
                     value.origin.span,
-                    format!("`{text}` is no time zone"),
+                    format!("`{text}` is not a known time zone"),
                     "write an IANA name such as `Europe/Berlin`",
                 );
             }
@@ -444,15 +457,19 @@ impl Reader {
                     if time.is_none() {
                         self.problem(
                             value.origin.span,
-                            "this is no time",
-                            "write such as `2026-12-18T17:00`, local to `timeZone`",
+                            "this is not a valid time",
+                            "write for example `2026-12-18T17:00`; it is local to `timeZone`",
                         );
                     }
                     time
                 };
                 let window = Window { from: time(from)?, until: time(until)? };
                 if window.until <= window.from {
-                    self.problem(until.origin.span, "this freeze ends before it begins", "`until` comes after `from`");
+                    self.problem(
+                        until.origin.span,
+                        "this freeze ends before it begins",
+                        "`until` must come after `from`",
+                    );
                 }
                 Times::Once(window)
             }
@@ -462,13 +479,18 @@ impl Reader {
                 match Recurring::new(&text, seconds, zone) {
                     Ok(recurring) => Times::Recurring(recurring),
                     Err(message) => {
-                        self.problem(schedule.origin.span, message, "such as `0 17 * * FRI`, with `duration: 63h`");
+                        self.problem(
+                            schedule.origin.span,
+                            message,
+                            "write for example `0 17 * * FRI`, with `duration: 63h`",
+                        );
                         return None;
                     }
                 }
             }
             _ => {
-                let help = "give `from` and `until` for once, or `schedule` and `duration` for again and again";
+                let help =
+                    "give `from` and `until` for a single window, or `schedule` and `duration` for a recurring one";
                 self.problem(node.origin.span, "this freeze does not say when", help);
                 return None;
             }
@@ -517,7 +539,7 @@ impl Reader {
             .and_then(|scalar| Severity::parse(&scalar.text))
         {
             Some(severity) => setting.severities.push((environment, severity)),
-            None => reader.problem(node.origin.span, "this is no severity", "write `error`, `warning` or `off`"),
+            None => reader.problem(node.origin.span, "this is not a severity", "write `error`, `warning` or `off`"),
         };
         let Some(mapping) = node.as_mapping() else { return take(self, None, node) };
         let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();

@@ -92,10 +92,10 @@ impl Review {
         let wrong = |why: String| ReviewError { path: path.to_owned(), why };
         let document: ReviewFile = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let Some(head) = head else {
-            return Err(wrong("approvals are for a commit, and this change is not committed".to_owned()));
+            return Err(wrong("approvals belong to a commit, but this change is not committed".to_owned()));
         };
         if let Some(other) = document.head.as_deref().filter(|known| *known != head) {
-            return Err(wrong(format!("it is for head {other}, judged is {head}")));
+            return Err(wrong(format!("it is about commit {other}, but commit {head} is being judged")));
         }
         let author = document.pull_request.author;
         let mut latest: BTreeMap<String, &Said> = BTreeMap::new();

@@ -27,7 +27,7 @@ pub enum FactsError {
         controller: Controller,
     },
     /// An overlay without a single file of text: there is no line to point at.
-    #[error("the overlay `{0}` holds no text file")]
+    #[error("the overlay `{0}` contains no text file")]
     #[diagnostic(help("add its kustomization, or remove the folder"))]
     NoText(RepoPath),
 }

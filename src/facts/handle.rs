@@ -32,11 +32,11 @@ impl Target {
         while let Some(node) = before.filter(|_| history.len() < MOST_EARLIER) {
             if node.origin.span != origin.span && history.iter().all(|label: &Label| label.span != node.origin.span) {
                 let who = match node.origin.step {
-                    Step::File => "written here first",
-                    Step::Patch | Step::JsonPatch => "a patch set it before",
-                    Step::Image => "`images` set it before",
+                    Step::File => "first written here",
+                    Step::Patch | Step::JsonPatch => "previously set by this patch",
+                    Step::Image => "previously set by `images`",
                     Step::Generator => "generated from here",
-                    _ => "set before",
+                    _ => "previously set here",
                 };
                 // Contents of Secrets are never shown.
                 let value = node.as_text().filter(|_| object.kind != "Secret");

@@ -282,7 +282,7 @@ impl<'a> LookBack<'a> {
 
     fn cut_off(&self, what: &str) -> HistoryError {
         let oldest = self.line.last().map(|commit| commit.id.short()).unwrap_or_default();
-        RepositoryError::Shallow(format!("{what} before {oldest} is not known")).into()
+        RepositoryError::Shallow(format!("{what} before {oldest} is unknown")).into()
     }
 
     /// Adds the next older segment to what was found.

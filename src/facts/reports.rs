@@ -310,7 +310,7 @@ impl Applied {
     /// Why that is not known, behind the name of what deploys it.
     pub fn images(&self, repository: &Repository, parsed: &ParsedFiles) -> Result<Vec<Image>, String> {
         if let Some(field) = self.overridden {
-            return Err(format!("changes what this repository says by its own `{field}`"));
+            return Err(format!("overrides what this repository declares, with its own `{field}`"));
         }
         let short = words::short_commit(&self.revision);
         let is_id = self.revision.len() >= 40 && self.revision.bytes().all(|byte| byte.is_ascii_hexdigit());

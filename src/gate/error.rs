@@ -53,11 +53,11 @@ pub enum GateError {
     MisnamedConfig(&'static str),
     /// A link or a folder where a file decides.
     #[error("`{0}` must be a regular file")]
-    #[diagnostic(help("what judges a change is read from this very path; put the file there"))]
+    #[diagnostic(help("what judges a change is read from exactly this path; put the file there"))]
     NotRegular(String),
     /// A name on the command line that nothing has.
     #[error("there is no {noun} `{name}`")]
-    #[diagnostic(help("there are: {}", .known.join(", ")))]
+    #[diagnostic(help("expected one of: {}", .known.join(", ")))]
     UnknownName {
         /// What is named, such as `environment`.
         noun: &'static str,
@@ -80,7 +80,7 @@ pub enum GateError {
     NotLive(String),
     /// No folder fits the configured layout.
     #[error("no overlay was found, so nothing was judged")]
-    #[diagnostic(help("no folder fits `layout` and names an environment of tollgate.yaml; correct one of the two"))]
+    #[diagnostic(help("no folder matches `layout` with an environment from tollgate.yaml; correct one of the two"))]
     NothingInLayout,
     /// No folder names an environment, and there is no layout.
     #[error("no overlay was found, so nothing was judged")]
@@ -91,8 +91,8 @@ pub enum GateError {
     ))]
     NoOverlay(Vec<String>),
     /// A place that a rule named was not in its input.
-    #[error("the rule `{rule}` points at handle {handle}, which is not in its input")]
-    #[diagnostic(help("this is a mistake in the rule: `at` must be a handle of the input"))]
+    #[error("the rule `{rule}` returned `at: {handle}`, which is not a handle of its input")]
+    #[diagnostic(help("this is a mistake in the rule: `at` must be copied from the input"))]
     Handle {
         /// The rule.
         rule: String,

@@ -17,7 +17,7 @@ use crate::policy::{Engine, Rule, RuleInput};
 use crate::report::check::{AffectedOverlay, Report};
 use crate::sources::{self, Tree};
 use crate::span::Span;
-use crate::words::quoted;
+use crate::words::{count, quoted};
 
 use judgement::Judge;
 use reached::{Candidate, Reached, nothing_found};
@@ -200,21 +200,23 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
     if needs_review && trusted.review.is_none() {
         left_out.push("approvals (no review facts; give `--review FILE`)".to_owned());
     }
-    for (noun, wanted) in [("environment", request.environment), ("app", request.app), ("rule", request.rule)] {
+    for (option, noun, wanted) in
+        [("--env", "environment", request.environment), ("--app", "app", request.app), ("--rule", "rule", request.rule)]
+    {
         if let Some(wanted) = wanted {
-            left_out.push(format!("anything but {noun} `{wanted}` (as asked)"));
+            left_out.push(format!("everything but {noun} `{wanted}` ({option})"));
         }
     }
-    for (what, folders) in [
-        ("kustomization(s) that belong to no known environment", &unjudged.kustomizations),
-        ("folder(s) of manifests without a kustomization that name an environment", &unjudged.plain),
+    for (thing, why, folders) in [
+        ("kustomization", "outside every known environment", &unjudged.kustomizations),
+        ("folder", "of manifests without a kustomization, in a path that names an environment", &unjudged.plain),
     ] {
         if !folders.is_empty() {
             const SHOWN: usize = 3;
             let rest = folders.len().saturating_sub(SHOWN);
             let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
             let some = quoted(folders.iter().take(SHOWN).map(ToString::to_string));
-            left_out.push(format!("{} {what}: {some}{rest}", folders.len()));
+            left_out.push(format!("{} {why}: {some}{rest}", count(folders.len(), thing)));
         }
     }
     left_out

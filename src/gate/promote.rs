@@ -51,8 +51,8 @@ pub enum PromoteError {
         overlays: Vec<String>,
     },
     /// No environment could prove the promotion.
-    #[error("nothing is below {environment} for `{app}`, so nothing can be promoted")]
-    #[diagnostic(help("name what it is to run: `--image REPOSITORY --digest sha256:…`"))]
+    #[error("`{app}` has no environment below {environment}, so there is nothing to promote")]
+    #[diagnostic(help("say what it should run: `--image REPOSITORY --digest sha256:…`"))]
     NothingBelow {
         /// The app.
         app: String,
@@ -96,7 +96,7 @@ pub enum PromoteError {
     },
     /// The environment below runs several versions.
     #[error("several versions of `{repository}` are live below {environment}: {}", quoted(.references))]
-    #[diagnostic(help("name the one that is meant with `--image` and `--digest`"))]
+    #[diagnostic(help("say which one with `--image` and `--digest`"))]
     SeveralVersions {
         /// The repository.
         repository: String,
@@ -117,9 +117,7 @@ pub enum PromoteError {
         why: &'static str,
     },
     /// More than versions would change.
-    #[error(
-        "cannot give `{app}` in {environment} other content by changing lines alone: something else would change with them"
-    )]
+    #[error("cannot change what `{app}` runs in {environment} by editing lines: something else would change too")]
     #[diagnostic(help("write it by hand, then run `tollgate check --worktree`"))]
     Unwritable {
         /// The app.
@@ -452,12 +450,7 @@ impl<'a> Plan<'a> {
             let own = target.path.child(name);
             let Some((id, content)) = tree.read(&own)? else { continue };
             if self.is_shared(&own, targets)? {
-                return Err(by_hand(
-                    used,
-                    self.parsed,
-                    "other overlays are made from this one and would change with it",
-                )
-                .into());
+                return Err(by_hand(used, self.parsed, "other overlays use this one and would change too").into());
             }
             let Ok(text) = std::str::from_utf8(&content) else { continue };
             let file = files.add(&own, id, text);
@@ -465,12 +458,7 @@ impl<'a> Plan<'a> {
                 return Ok((file, edits));
             }
         }
-        Err(by_hand(
-            used,
-            self.parsed,
-            "the overlay's own `images` would have to decide, but no entry can be added there",
-        )
-        .into())
+        Err(by_hand(used, self.parsed, "no entry can be added to the overlay's own `images`").into())
     }
 
     /// Whether something else than the targets is made from a file.

@@ -63,7 +63,7 @@ pub enum PolicyError {
     /// A rule failed.
     #[error("the rule `{rule}` failed on `{overlay}`: {why}")]
     #[diagnostic(help(
-        "what it would have found is not known, so the gate does not pass; `tollgate facts` prints the rule's input"
+        "what it would have found is unknown, so the gate does not pass; `tollgate facts` prints the rule's input"
     ))]
     Evaluate {
         /// The rule.

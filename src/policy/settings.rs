@@ -74,15 +74,15 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
                     let names: Vec<&str> = known.keys().map(String::as_str).chain(["severity"]).collect();
                     let help = format!("it has: {}", names.join(", "));
                     problems.push(ConfigError {
-                        message: format!("`{name}` is no setting of `{}`", rule.id),
+                        message: format!("`{}` has no setting `{name}`", rule.id),
                         span,
                         help: Some(help),
                     });
                 }
                 Some(usual) if std::mem::discriminant(usual) != std::mem::discriminant(&value) => {
-                    let help = format!("its usual value is `{usual}`");
+                    let help = format!("its default is `{usual}`");
                     problems.push(ConfigError {
-                        message: format!("`{name}` of `{}` is of another kind", rule.id),
+                        message: format!("`{name}` of `{}` has the wrong type", rule.id),
                         span,
                         help: Some(help),
                     });

@@ -57,7 +57,7 @@ impl<'a> GapRow<'a> {
 pub(super) fn not_known(gap: &Gap) -> String {
     let (from, until) = (words::minute(gap.from), gap.to.map_or_else(|| "now".to_owned(), words::minute));
     let commit = words::short_commit(&gap.commit);
-    format!("not known: `{}` from {from} to {until}, it did not render since commit {commit}: {}", gap.overlay, gap.why)
+    format!("unknown: `{}` from {from} to {until}; it did not render since commit {commit}: {}", gap.overlay, gap.why)
 }
 
 /// Oldest first; of those that began together by repository.
@@ -110,8 +110,8 @@ pub fn human(timeline: &LiveHistory, config: &Config, now: i64, out: &mut dyn Wr
                 let doubt = match (row.begins_in_gap, row.ends_in_gap) {
                     (false, false) => "",
                     (true, false) => "  (did not render before)",
-                    (false, true) => "  (did not render after)",
-                    (true, true) => "  (did not render before and after)",
+                    (false, true) => "  (did not render afterwards)",
+                    (true, true) => "  (did not render before or afterwards)",
                 };
                 writeln!(out, "  {} to {until:<16}  {lasted:>12}  {commit}  {image}{doubt}", words::minute(row.from))?;
             }
@@ -122,7 +122,7 @@ pub fn human(timeline: &LiveHistory, config: &Config, now: i64, out: &mut dyn Wr
     }
     if timeline.distrusted > 0 {
         let commits = words::count(timeline.distrusted, "commit");
-        writeln!(out, "{commits} with a date that cannot be: they count from the next newer one that can")?;
+        writeln!(out, "{commits} with an implausible date; the next plausible one is used")?;
     }
     Ok(())
 }

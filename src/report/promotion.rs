@@ -154,7 +154,7 @@ impl Promotion {
     pub fn body(&self, report: &Report) -> String {
         let mut text = "| image | from | to | proof |\n|---|---|---|---|\n".to_owned();
         for replaced in self.different() {
-            let origin = replaced.origin.as_ref().map_or_else(|| "given by hand".to_owned(), Origin::sentence);
+            let origin = replaced.origin.as_ref().map_or_else(|| "chosen by hand".to_owned(), Origin::sentence);
             let [before, after] = [&replaced.before, &replaced.after].map(version);
             let repository = harmless(&replaced.after.repository);
             let _ = writeln!(text, "| `{repository}` | `{before}` | `{after}` | {origin} |");
@@ -165,7 +165,7 @@ impl Promotion {
                 writeln!(text, "- `{}`, line {}", printable(replaced.location.path.as_str()), replaced.location.line);
         }
         for path in self.following() {
-            let _ = writeln!(text, "- `{}`, which follows", printable(path.as_str()));
+            let _ = writeln!(text, "- `{}`, the list of versions", printable(path.as_str()));
         }
         let _ = write!(text, "\n`tollgate check` allows it at {}", words::moment(report.now.timestamp()));
         match report.valid_until {

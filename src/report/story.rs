@@ -86,7 +86,7 @@ pub fn write(story: &Story<'_>, files: &Files, style: Style, out: &mut dyn Write
         let handler =
             GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
         if handler.render_report(&mut text, &excerpt).is_err() {
-            return Err(io::Error::other("a report could not be laid out"));
+            return Err(io::Error::other("the report could not be formatted"));
         }
         // The first line is the excerpt's (empty) message.
         for line in text.lines().skip_while(|line| !line.contains('╭')) {

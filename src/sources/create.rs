@@ -43,7 +43,7 @@ impl NewRepository {
             return Err(read_error(format!("`{}` is not empty", folder.display())));
         }
         fs::create_dir_all(folder)
-            .map_err(|error| read_error(format!("cannot make `{}`: {error}", folder.display())))?;
+            .map_err(|error| read_error(format!("cannot create `{}`: {error}", folder.display())))?;
         let repository = gix::init(folder).map_err(read_error)?;
         let root = folder.canonicalize().map_err(read_error)?;
         Ok(Self { repository, root })

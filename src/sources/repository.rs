@@ -108,10 +108,10 @@ pub enum RepositoryError {
     Unmerged(String),
     /// There is no commit yet.
     #[error("the repository at `{0}` has no commit yet")]
-    #[diagnostic(help("commit something first: the gate compares a change with what stands in the base branch"))]
+    #[diagnostic(help("commit something first: the gate compares a change with the base branch"))]
     Empty(String),
     /// A revision that nothing has.
-    #[error("`{revision}` names no commit here: {why}")]
+    #[error("`{revision}` is not a commit in this clone: {why}")]
     #[diagnostic(help("`git rev-parse --verify {revision}` must print one; fetch it first (`git fetch origin`)"))]
     Revision {
         /// As it was given.
@@ -135,7 +135,7 @@ pub enum RepositoryError {
     NotFetched(String),
     /// The change does not merge.
     #[error("the change conflicts with the base in {}", .0.join(", "))]
-    #[diagnostic(help("what would land cannot be known; rebase the change or merge the base into it, then run again"))]
+    #[diagnostic(help("what would land is unknown; rebase the change or merge the base into it, then run again"))]
     Conflict(Vec<String>),
     /// The environment that a CI gave does not hold together.
     #[error("cannot read the event file `{path}`: {why}")]
@@ -245,9 +245,7 @@ impl Repository {
         });
         match id {
             Ok(id) => self.read_commit(id),
-            Err(_) if self.is_shallow()? => {
-                Err(RepositoryError::Shallow(format!("`{revision}` is not in what was fetched")))
-            }
+            Err(_) if self.is_shallow()? => Err(RepositoryError::Shallow(format!("`{revision}` was not fetched"))),
             Err(why) => Err(RepositoryError::Revision { revision: revision.to_owned(), why }),
         }
     }

@@ -385,7 +385,7 @@ impl Node {
         match &self.value {
             Value::Scalar(scalar) => match scalar.kind {
                 Kind::Null => "nothing",
-                Kind::Bool(_) => "a bool",
+                Kind::Bool(_) => "a boolean",
                 Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => "a number",
                 Kind::Timestamp => "a timestamp",
                 Kind::String => "a string",

@@ -168,8 +168,7 @@ fn refuse_hidden(source: &Source<'_>) -> Result<(), YamlError> {
     if let Some((at, character)) = text.char_indices().find(|(_, it)| matches!(it, '\u{85}' | '\u{2028}' | '\u{2029}'))
     {
         let code = u32::from(character);
-        let message =
-            format!("a character (U+{code:04X}) that kustomize reads as a line break and people do not see; remove it");
+        let message = format!("kustomize reads the invisible character U+{code:04X} as a line break; remove it");
         return Err(YamlError { message, span: source.locate(at..at + character.len_utf8()) });
     }
     let mut is_behind_end = false;
@@ -184,7 +183,7 @@ fn refuse_hidden(source: &Source<'_>) -> Result<(), YamlError> {
         } else if marks("...") {
             is_behind_end = true;
         } else if is_behind_end && !content.is_empty() && !content.starts_with(['#', '%']) {
-            let message = "behind `...` kustomize reads nothing; begin a document with `---`, or remove this";
+            let message = "kustomize ignores everything after `...`; begin a new document with `---`, or remove this";
             return Err(YamlError { message: message.to_owned(), span: source.locate(at..at + content.len()) });
         }
         at += line.len();
@@ -289,7 +288,7 @@ impl Builder<'_> {
         content: Content,
     ) -> Result<(), YamlError> {
         if self.open.len() >= DEEPEST_NESTING {
-            return Err(self.error(range, format!("nested more than {DEEPEST_NESTING} levels deep")));
+            return Err(self.error(range, format!("more than {DEEPEST_NESTING} levels of nesting")));
         }
         let is_flow = style == StructureStyle::Flow;
         self.open.push(Open { start: range.start, anchor, is_flow, nodes_before: self.nodes, content });
@@ -329,7 +328,7 @@ impl Builder<'_> {
                         | ("float", Kind::Float(_) | Kind::Int(_) | Kind::Uint(_))
                 );
                 if !fits {
-                    return Err(self.error(range.clone(), format!("`{text}` is not what its tag `!!{wanted}` says")));
+                    return Err(self.error(range.clone(), format!("`{text}` does not match its tag `!!{wanted}`")));
                 }
                 kind
             }
@@ -351,7 +350,7 @@ impl Builder<'_> {
     fn binary(&self, text: &str, range: &std::ops::Range<usize>) -> Result<String, YamlError> {
         let refuse = |what: &str| self.error(range.clone(), format!("the `!!binary` value {what}"));
         let bytes = STANDARD.decode(text.replace(['\r', '\n'], "")).map_err(|_| refuse("is not base64"))?;
-        String::from_utf8(bytes).map_err(|_| refuse("does not hold UTF-8 text"))
+        String::from_utf8(bytes).map_err(|_| refuse("is not UTF-8 text"))
     }
 
     /// Puts a finished node where it belongs. `counts` is what it adds to the node count: for an alias all that it
@@ -374,7 +373,7 @@ impl Builder<'_> {
         };
         let Some((found, is_merge)) = key.take() else {
             let Value::Scalar(scalar) = node.value else {
-                let message = "a mapping key that is a list or a mapping itself".to_owned();
+                let message = "this mapping key is a list or a mapping; keys must be strings".to_owned();
                 return Err(YamlError { message, span: node.origin.span });
             };
             let is_merge = scalar.plain && &*scalar.text == "<<";
@@ -389,7 +388,7 @@ impl Builder<'_> {
         match seen.insert(Arc::clone(&found.text), entries.len()) {
             None => {}
             Some(_) if self.dialect != Dialect::Kustomization => {
-                let message = format!("the key `{}` stands twice in one mapping", found.text);
+                let message = format!("the key `{}` occurs twice in this mapping", found.text);
                 return Err(YamlError { message, span: found.span });
             }
             Some(first) => {
@@ -445,7 +444,7 @@ fn folded_again(text: &str) -> String {
 /// What `<<` names: a mapping, or a list of them of which the earlier wins.
 fn collect_merge_sources(node: Node, merge: &mut Vec<Node>) -> Result<(), YamlError> {
     let span = node.origin.span;
-    let wrong = || YamlError { message: "`<<` takes a mapping or a list of mappings".to_owned(), span };
+    let wrong = || YamlError { message: "`<<` must be a mapping or a list of mappings".to_owned(), span };
     match &node.value {
         Value::Mapping(_) => merge.push(node),
         Value::Sequence(items) => {

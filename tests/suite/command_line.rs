@@ -306,7 +306,7 @@ fn what_runs_where_is_told_with_its_commit() {
     for command in ["history", "status"] {
         for format in ["human", "markdown"] {
             let ran = run(made.path(), &[command, "--format", format]);
-            assert!(ran.code == 0 && ran.out.contains("not known: "), "{}", ran.out);
+            assert!(ran.code == 0 && ran.out.contains("unknown: "), "{}", ran.out);
         }
     }
     assert_eq!(run(made.path(), &["status", "--at", "yesterday"]).code, 2);
@@ -441,14 +441,14 @@ fn what_cannot_be_decided_says_why_and_never_passes() {
         (breaks.path(), vec!["check"], "`freezes`", "tollgate.yaml:2"),
         (empty_folder.path(), vec!["check"], "is not in a Git repository", "--repo"),
         (unborn.path(), vec!["check"], "has no commit yet", "commit something"),
-        (good.path(), vec!["check", "--base", "nonsense"], "`nonsense` names no commit", "git fetch"),
+        (good.path(), vec!["check", "--base", "nonsense"], "`nonsense` is not a commit", "git fetch"),
         (good.path(), vec!["check", "--now", "soon"], "not a valid time", "RFC 3339"),
         (good.path(), vec!["check", "--env", "prd"], "there is no environment `prd`", "production"),
         (good.path(), vec!["check", "--app", "ap"], "no overlay matches app `ap`", "tollgate status"),
         (good.path(), vec!["check", "--rule", "x/y"], "there is no rule `x/y`", "image/unpinned"),
         (good.path(), vec!["check", "--review", "absent.json"], "cannot read `absent.json`", "JSON"),
         (no_overlay.path(), vec!["check"], "no overlay was found", "layout"),
-        (broken.path(), vec!["check"], "`environmets` is no key", "did you mean `environments`"),
+        (broken.path(), vec!["check"], "has no key `environmets`", "did you mean `environments`"),
         (broken.path(), vec!["check"], "exactly one `{env}`", "tollgate.yaml:3:9"),
     ] {
         let ran = run(folder, &arguments);

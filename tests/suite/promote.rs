@@ -138,7 +138,7 @@ fn nothing_else_changes() {
         (PRODUCTION, &overlay("")),
     ]));
     let ran = run(repository(&copied).path(), &["promote", "api", "--to", "production"]);
-    assert!(ran.code == 2 && ran.err.contains("would change with it"), "{}{}", ran.out, ran.err);
+    assert!(ran.code == 2 && ran.err.contains("would change too"), "{}{}", ran.out, ran.err);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn what_cannot_be_promoted_is_told() {
     says(&["web", "--to", "production"], "there is no app `web`");
     says(&["api", "--to", "prod"], "there is no environment `prod`");
     says(&["api", "--to", "test"], "has no overlay for test");
-    says(&["api", "--to", "dev"], "nothing is below dev");
+    says(&["api", "--to", "dev"], "no environment below dev");
     says(&["api", "--to", "dev", "--digest", "sha256:12"], "is not a digest");
     says(&["api", "--to", "dev", "--image", "example.com/other", "--digest", &digest('1')], "does not run");
     fs::write(made.path().join(PRODUCTION), images('f')).unwrap();

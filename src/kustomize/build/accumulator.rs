@@ -96,10 +96,10 @@ impl Accumulator {
         for resource in added {
             let place = resource.node.origin.span;
             if let Some(first) = self.ids.insert(id_key(&resource), place) {
-                return Err(RenderError::at(span, format!("{} is there already", resource.id()))
+                return Err(RenderError::at(span, format!("{} already exists", resource.id()))
                     .help("list it once, or rename one of the two")
-                    .related(first, "the first one")
-                    .related(place, "the second one"));
+                    .related(first, "the first one is here")
+                    .related(place, "the second one is here"));
             }
             self.resources.push(resource);
         }
@@ -121,15 +121,15 @@ impl Accumulator {
             self.resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|other| other.matches(&id)));
         let (first, second) = (found.next().map(|(at, _)| at), found.next());
         if second.is_some() {
-            return Err(RenderError::at(span, format!("several objects could take what is generated for {id}")));
+            return Err(RenderError::at(span, format!("several objects match what is generated for {id}")));
         }
         match (first, generated.behavior) {
             (None, Behavior::Create) => self.append(vec![generated], span),
-            (None, _) => Err(RenderError::at(span, format!("there is no {id} to merge into or to replace"))
-                .help("leave `behavior` out to create it, or correct the name")),
-            (Some(at), Behavior::Create) => Err(RenderError::at(span, format!("{id} is there already"))
-                .help("say `behavior: merge` or `behavior: replace`, or choose another name")
-                .related(self.resources[at].node.origin.span, "the first one")),
+            (None, _) => Err(RenderError::at(span, format!("there is no {id} to merge into or replace"))
+                .help("remove `behavior` to create it, or correct the name")),
+            (Some(at), Behavior::Create) => Err(RenderError::at(span, format!("{id} already exists"))
+                .help("write `behavior: merge` or `behavior: replace`, or choose another name")
+                .related(self.resources[at].node.origin.span, "the first one is here")),
             (Some(at), behavior) => {
                 let old = &self.resources[at];
                 combine(&mut generated, old, behavior);

@@ -94,7 +94,7 @@ impl Renderer<'_> {
         }
         visit.run.visits += 1;
         if visit.run.visits > MOST_VISITS {
-            let message = format!("more than {MOST_VISITS} kustomizations and components are put together here");
+            let message = format!("more than {MOST_VISITS} kustomizations and components are combined here");
             let span = Span::start_of(kustomization.file);
             return Err(RenderError::at(span, message).help("list each component once"));
         }
@@ -172,7 +172,7 @@ impl Renderer<'_> {
                     .related(version.span, "the version"));
             }
             if version.value != KUBERNETES {
-                let message = format!("kustomize does not describe Kubernetes `{}`", version.value);
+                let message = format!("kustomize has no schema for Kubernetes `{}`", version.value);
                 return Err(RenderError::at(version.span, message).help(format!("write `{KUBERNETES}`")));
             }
             if visit.run.schema == SchemaSource::Nothing {
@@ -301,13 +301,13 @@ impl Renderer<'_> {
     ) -> Result<(), RenderError> {
         let span = entry.span;
         let Listed::Folder(folder) = self.visitor(root, visit).entry_of(entry)? else {
-            return Err(RenderError::at(span, format!("`{}` is a file, a component is a folder", entry.value)));
+            return Err(RenderError::at(span, format!("`{}` is a file, but a component is a folder", entry.value)));
         };
         let component = self.open(&folder, span, visit)?;
         let component = (*component).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
         if !component.is_component {
-            let error = RenderError::at(span, format!("`{folder}` is no component"));
-            return Err(error.help("list it under `resources`, or write `kind: Component` in it"));
+            let error = RenderError::at(span, format!("`{folder}` is not a component"));
+            return Err(error.help("list it under `resources`, or add `kind: Component` to it"));
         }
         let origin = origin.map(|origin| origin.to(&entry.value));
         self.accumulate(&folder, component, accumulator, visit, origin.as_ref())

@@ -12,8 +12,8 @@ use crate::yaml::{Mapping, Node};
 /// When two of them contradict each other, or descriptions refer to each other in a circle.
 pub(crate) fn config(document: &Node) -> Result<TransformerConfig, RenderError> {
     let wrong = |node: &Node| {
-        RenderError::at(node.origin.span, "these are no descriptions of kinds as `crds` has them")
-            .help("`crds` takes OpenAPI definitions by name; a CustomResourceDefinition goes under `resources`")
+        RenderError::at(node.origin.span, "these are not definitions as `crds` expects them")
+            .help("`crds` expects OpenAPI definitions by name; list a CustomResourceDefinition under `resources`")
     };
     let Some(descriptions) = document.as_mapping() else { return Err(wrong(document)) };
     let mut config = TransformerConfig::default();
@@ -55,14 +55,14 @@ fn collect(
     for (name, property) in properties.iter() {
         *fields_left = fields_left.checked_sub(1).ok_or_else(|| {
             RenderError::at(name.span, format!("these kinds have more than {MOST_DEFINED_FIELDS} fields together"))
-                .help("leave references to kinds out that hold no names, labels or annotations")
+                .help("leave out references to kinds without names, labels or annotations")
         })?;
         if path.len() >= DEEPEST_DEFINITION {
             return Err(RenderError::at(
                 name.span,
                 format!("kinds that refer to each other more than {DEEPEST_DEFINITION} deep"),
             )
-            .help("a description that contains itself cannot be followed; leave the reference out"));
+            .help("a definition that contains itself cannot be followed; leave the reference out"));
         }
         path.push(name.text.to_string());
         let mark = |name: &str| property.get(name).and_then(Node::as_text);

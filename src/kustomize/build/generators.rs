@@ -130,8 +130,8 @@ fn data(generator: &Generator, loader: &mut Loader<'_>) -> Result<Vec<Datum>, Re
     let mut seen = HashMap::new();
     for datum in &data {
         if let Some(first) = seen.insert(datum.key.as_str(), datum.span) {
-            let message = format!("the key `{}` is given twice to `{}`", datum.key, generator.name.value);
-            return Err(RenderError::at(datum.span, message).related(first, "the first time"));
+            let message = format!("the key `{}` is set twice in `{}`", datum.key, generator.name.value);
+            return Err(RenderError::at(datum.span, message).related(first, "first set here"));
         }
     }
     data.sort_by(|one, other| one.key.cmp(&other.key));
@@ -148,7 +148,7 @@ fn file_source(source: &Text) -> Result<(String, String), RenderError> {
     match parts[..] {
         [path] => Ok((path.rsplit('/').next().unwrap_or(path).to_owned(), path.to_owned())),
         [key, path] if !key.is_empty() && !path.is_empty() => Ok((key.to_owned(), path.to_owned())),
-        _ => Err(RenderError::at(source.span, format!("`{}` is no file source", source.value))
+        _ => Err(RenderError::at(source.span, format!("`{}` is not a valid file source", source.value))
             .help("write `path` or `key=path`, without further `=`")),
     }
 }

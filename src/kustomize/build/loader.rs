@@ -92,7 +92,7 @@ impl Loader<'_> {
             }
             if found == Entry::Submodule {
                 let message = format!("`{next}` is a submodule, whose files are in another repository");
-                return Err(RenderError::placed(span, message).help("copy what is needed into this repository"));
+                return Err(RenderError::placed(span, message).help("copy the files into this repository"));
             }
             here = next;
             entry = found;
@@ -121,7 +121,9 @@ impl Loader<'_> {
         let named = self.locate(relative, span)?;
         let (path, id) = match self.resolve(&named, Some(span))? {
             Some((path, Entry::File(id))) => (path, id),
-            Some(_) => return Err(RenderError::at(span, format!("`{relative}` is a folder, a file belongs here"))),
+            Some(_) => {
+                return Err(RenderError::at(span, format!("`{relative}` is a folder, but a file is needed here")));
+            }
             None => return Err(self.missing(relative, &named, span)?),
         };
         let is_beyond_root = !path.is_within(&self.root) || self.is_for_plugin && !named.is_within(&self.root);
@@ -215,7 +217,7 @@ impl Loader<'_> {
                     let Some((real, Entry::File(id))) = self.resolve(&path, span)? else {
                         let message = format!("`{path}` is a symbolic link that leads to no file");
                         let error = RenderError::placed(span, message);
-                        return Err(error.help("correct the link, or replace it by the file"));
+                        return Err(error.help("correct the link, or replace it with the file"));
                     };
                     found.push((name, real, id));
                 }
@@ -251,7 +253,10 @@ impl Loader<'_> {
                 self.root = real;
                 Ok(())
             }
-            Some(_) => Err(RenderError::nowhere(format!("`{root}` is no folder")).help("an overlay is a folder")),
+            Some(_) => {
+                Err(RenderError::nowhere(format!("`{root}` is not a folder"))
+                    .help("name the folder of a kustomization"))
+            }
             None => {
                 Err(RenderError::nowhere(format!("`{root}` does not exist")).help("name a folder of the repository"))
             }
@@ -296,7 +301,7 @@ impl Loader<'_> {
     pub(crate) fn entry_of(&mut self, entry: &Text) -> Result<Listed, RenderError> {
         if entry.value.is_empty() {
             return Err(
-                RenderError::at(entry.span, "an empty entry").help("name a file or a folder, or remove the line")
+                RenderError::at(entry.span, "this entry is empty").help("name a file or a folder, or remove the line")
             );
         }
         let found = if entry.value.contains("://") { None } else { self.entry(&entry.value, entry.span)? };
@@ -324,6 +329,6 @@ fn is_remote(path: &str) -> bool {
 
 /// Says why something on another machine is refused.
 fn remote(path: &str, span: Span) -> RenderError {
-    RenderError::at(span, format!("`{path}` is on another machine"))
-        .help("a gate must not depend on the network: copy the base into this repository (vendor it) and list the copy")
+    RenderError::at(span, format!("`{path}` is not in this repository"))
+        .help("the network is never used: copy the base into this repository (vendor it), and list the copy")
 }

@@ -60,7 +60,7 @@ pub(crate) fn objects(documents: Vec<Node>, schemas: &Schemas) -> Result<Vec<Res
 pub(crate) fn check(node: &Node) -> Result<&str, RenderError> {
     let span = node.origin.span;
     if node.as_mapping().is_none() {
-        return Err(RenderError::at(span, format!("an object belongs here, but this is {}", node.shape()))
+        return Err(RenderError::at(span, format!("expected an object, but this is {}", node.shape()))
             .help("a Kubernetes object has `apiVersion`, `kind` and `metadata`"));
     }
     let Some(kind) = node.get("kind").and_then(Node::as_text).filter(|kind| !kind.is_empty()) else {

@@ -100,7 +100,7 @@ impl ParsedFiles {
             let documents = self.instructions(file, Dialect::Kustomization)?;
             let document = documents.first().filter(|document| document.as_mapping().is_some());
             let document = document.ok_or_else(|| {
-                RenderError::at(Span::start_of(file), "this is no description of kinds")
+                RenderError::at(Span::start_of(file), "this is not an OpenAPI document")
                     .help("an OpenAPI document is a mapping with `definitions`")
             })?;
             Ok(Arc::new(Definitions::read(document)))

@@ -60,18 +60,17 @@ impl Plugin {
         let kind = self.resource.kind();
         let place = self.resource.node.get("kind").unwrap_or(&self.resource.node).origin.span;
         if !gvk.group.is_empty() || gvk.version != "builtin" {
-            let message =
-                format!("the plugin `{kind}` of `{}` is a program outside of this repository", gvk.api_version());
+            let message = format!("the plugin `{kind}` of `{}` is an external program", gvk.api_version());
             return Err(RenderError::at(place, message)
-                .help("nothing of a change is executed; commit what the plugin makes, or use a field of kustomize"));
+                .help("a change is never executed: commit the plugin's output, or use a kustomize field instead"));
         }
         if known.contains(&kind) {
             return Ok(kind);
         }
-        let error = RenderError::at(place, format!("`{kind}` is none of the plugins that go under `{field}`"));
+        let error = RenderError::at(place, format!("`{kind}` is not a plugin for `{field}`"));
         Err(match nearest(kind, known) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error.help(format!("there are: {}", known.join(", "))),
+            None => error.help(format!("expected one of: {}", known.join(", "))),
         })
     }
 }
@@ -95,7 +94,7 @@ pub(crate) fn run_generator(
         }
         "IAMPolicyGenerator" => service_account(&configuration, loader)?,
         _ => {
-            return Err(RenderError::at(plugin.span(), "Helm charts are not rendered: that needs another program")
+            return Err(RenderError::at(plugin.span(), "Helm charts are not rendered: that needs Helm")
                 .help("render the chart ahead of time and commit the result"));
         }
     };
@@ -140,7 +139,7 @@ pub(crate) fn run_validator(
     if copies.len() == resources.len() && resources.iter().zip(&copies).all(is_same) {
         return Ok(());
     }
-    Err(RenderError::at(plugin.span(), "this validator writes into objects").help("list it under `transformers`"))
+    Err(RenderError::at(plugin.span(), "this validator changes objects").help("list it under `transformers`"))
 }
 
 /// Whether nothing was written: to kustomize the same value written again is a change.
@@ -244,7 +243,7 @@ fn set_namespace(fields: &Fields<'_>, specs: &[FieldSpec], resources: &mut [Reso
             "allServiceAccounts" => Subjects::ServiceAccounts,
             "none" => Subjects::Untouched,
             other => {
-                return Err(RenderError::at(mode.span, format!("`{other}` is no choice of subjects"))
+                return Err(RenderError::at(mode.span, format!("`{other}` is not a valid choice of subjects"))
                     .help("write `defaultOnly`, `allServiceAccounts` or `none`"));
             }
         },
@@ -264,9 +263,7 @@ fn service_account(configuration: &Node, loader: &Loader<'_>) -> Result<Resource
     let span = fields.span();
     let cloud = fields.text("cloud")?.unwrap_or(Text { value: String::new(), span });
     if cloud.value != "gke" {
-        return Err(
-            RenderError::at(cloud.span, format!("the cloud `{}` is not known", cloud.value)).help("write `gke`")
-        );
+        return Err(RenderError::at(cloud.span, format!("unknown cloud `{}`", cloud.value)).help("write `gke`"));
     }
     let text = |field: &str, name: &str| {
         let inner = fields.inner(field, &["name", "namespace", "projectId"])?;

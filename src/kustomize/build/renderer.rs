@@ -158,14 +158,14 @@ impl<'a> Renderer<'a> {
         resources.iter_mut().for_each(Resource::propagate_shared);
         vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
         for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
-            let kept = "a patch or a transformer takes it away: an object keeps its kind and its name";
+            let kept = "a patch or a transformer removed it; every object needs a kind and a name";
             objects::check(&resource.node).map_err(|error| error.help(kept))?;
         }
         resources.retain(|resource| !is_local(&resource.node));
         let mut seen = HashSet::new();
         for resource in &resources {
             if !seen.insert(id_key(resource)) {
-                let message = format!("after all changes, {} stands twice", resource.id());
+                let message = format!("after all changes, {} exists twice", resource.id());
                 let error = RenderError::at(resource.node.origin.span, message);
                 return Err(error.help("rename or remove one of the two"));
             }
@@ -278,7 +278,7 @@ fn refuse_excess(resources: &[Resource]) -> Result<(), RenderError> {
                 Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, node)| node)),
             }
             if values > MOST_VALUES || text > MOST_TEXT {
-                let message = format!("this overlay holds more than {MOST_VALUES} values or {MOST_TEXT} bytes");
+                let message = format!("this overlay has more than {MOST_VALUES} values or {MOST_TEXT} bytes");
                 return Err(RenderError::at(resource.node.origin.span, message).help("split the overlay"));
             }
         }

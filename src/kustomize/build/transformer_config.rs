@@ -137,11 +137,11 @@ pub(crate) fn merge_all(specs: &mut Vec<FieldSpec>, added: Vec<FieldSpec>) -> Re
             Some(known) if known.create == spec.create => {}
             Some(known) => {
                 let (path, create) = (spec.path.join("/"), known.create);
-                let message = format!("the field `{path}` is known already, with `create: {create}`");
+                let message = format!("the field `{path}` is already configured with `create: {create}`");
                 let error = RenderError::placed(spec.at.or(known.at), message);
                 let error = error.help(format!("write `create: {create}`, or remove the entry"));
                 return Err(match known.at.filter(|at| Some(*at) != spec.at) {
-                    Some(at) => error.related(at, "the first one"),
+                    Some(at) => error.related(at, "the first one is here"),
                     None => error,
                 });
             }

@@ -72,7 +72,7 @@ impl<'a> Fields<'a> {
                 }
                 None if reading == Reading::Plugin => {}
                 None => {
-                    let error = RenderError::at(key.span, format!("`{}` is no field of {what}", key.text));
+                    let error = RenderError::at(key.span, format!("{what} has no field `{}`", key.text));
                     return Err(match nearest(&key.text, known) {
                         Some(near) => error.help(format!("did you mean `{near}`?")),
                         None => error.help(format!("it has: {}", known.join(", "))),
@@ -136,7 +136,7 @@ impl<'a> Fields<'a> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
         match node.as_scalar().map(|scalar| scalar.kind) {
             Some(Kind::Bool(value)) => Ok(value.then_some(node.origin.span)),
-            _ => Err(RenderError::at(node.origin.span, format!("`{name}` is true or false, without quotes"))),
+            _ => Err(RenderError::at(node.origin.span, format!("`{name}` must be true or false, without quotes"))),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Fields<'a> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
         match node.as_scalar().map(|scalar| scalar.kind) {
             Some(Kind::Int(value)) => Ok(Some((value, node.origin.span))),
-            _ => Err(RenderError::at(node.origin.span, format!("`{name}` is a whole number, without quotes"))),
+            _ => Err(RenderError::at(node.origin.span, format!("`{name}` must be a whole number, without quotes"))),
         }
     }
 
@@ -221,7 +221,7 @@ fn text_of(node: &Node, name: &str, reading: Reading) -> Result<Option<Text>, Re
         kind if reading != Reading::Kustomization => {
             Ok(Some(Text { value: number_text(kind).unwrap_or_else(|| scalar.text.to_string()), span }))
         }
-        Kind::Bool(_) => Err(is_read_as("a bool")),
+        Kind::Bool(_) => Err(is_read_as("a boolean")),
         Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => Err(is_read_as("a number")),
     }
 }

@@ -265,7 +265,7 @@ impl Kustomization {
         let fields = Fields::read(node, &known, Reading::Kustomization, "a kustomization")?;
         let helm = HELM.iter().filter_map(|name| fields.entry(name));
         let refused = helm.filter(|(_, value)| !is_empty(value)).map(|(key, _)| {
-            RenderError::at(key, "Helm charts are not rendered: that needs another program, and mostly the network")
+            RenderError::at(key, "Helm charts are not rendered: that needs Helm, and usually the network")
                 .help("render the chart ahead of time and commit the result")
         });
         let refused = refused.min_by_key(|error| error.span);
@@ -326,7 +326,7 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, RenderError> {
             "" | "Kustomization" => false,
             "Component" => true,
             other => {
-                return Err(RenderError::at(kind.span, format!("`{other}` is no kind of kustomization"))
+                return Err(RenderError::at(kind.span, format!("`{other}` is not a kind of kustomization"))
                     .help("write `Kustomization` or `Component`"));
             }
         },
@@ -335,7 +335,7 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, RenderError> {
     match fields.text("apiVersion")? {
         Some(version) if !version.value.is_empty() && version.value != wanted => {
             let kind = if is_component { "Component" } else { "Kustomization" };
-            Err(RenderError::at(version.span, format!("`{}` is no version of {kind}", version.value))
+            Err(RenderError::at(version.span, format!("`{}` is not a version of {kind}", version.value))
                 .help(format!("write `{wanted}`")))
         }
         _ => Ok(is_component),
@@ -350,7 +350,7 @@ fn read_order(fields: &Fields<'_>) -> Result<Result<Option<Order>, RenderError>,
     Ok(match (order.as_ref().map(|order| order.value.as_str()), kinds) {
         (Some("fifo"), None) => Ok(Some(Order::Fifo)),
         (Some("fifo"), Some(kinds)) => {
-            Err(RenderError::at(kinds.span(), "`legacySortOptions` goes with `order: legacy` only")
+            Err(RenderError::at(kinds.span(), "`legacySortOptions` only applies to `order: legacy`")
                 .help("remove it, or write `order: legacy`"))
         }
         (Some("legacy"), None) => Ok(Some(Order::Legacy(KindOrder::default()))),
@@ -360,7 +360,7 @@ fn read_order(fields: &Fields<'_>) -> Result<Result<Option<Order>, RenderError>,
         }
         _ => {
             let span = order.map_or(options.span(), |order| order.span);
-            Err(RenderError::at(span, "`order` takes `legacy` or `fifo`"))
+            Err(RenderError::at(span, "`order` must be `legacy` or `fifo`"))
         }
     })
 }

@@ -47,7 +47,7 @@ fn refuse_blank_namespace(binding: &Node) -> Result<(), RenderError> {
     for namespace in subjects.iter().filter(is_account).filter_map(|subject| subject.get("namespace")) {
         if namespace.is_null() {
             return Err(RenderError::at(namespace.origin.span, "the namespace of this subject is blank")
-                .help("name the service account's namespace, or remove the line"));
+                .help("write the service account's namespace, or remove the line"));
         }
     }
     Ok(())

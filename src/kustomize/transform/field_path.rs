@@ -159,7 +159,7 @@ impl FieldPath {
     }
 
     fn wrong(&self, part: &str, found: &Node) -> RenderError {
-        let message = format!("`{}`: `{part}` is looked for in {}", self.text, found.shape());
+        let message = format!("`{}`: cannot look for `{part}` in {}", self.text, found.shape());
         RenderError::at(self.span, message).related(found.origin.span, "here")
     }
 
@@ -180,7 +180,7 @@ impl FieldPath {
         match unknown.and_then(|unknown| nearest(unknown, &known)) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
             None if known.is_empty() => error.help("correct the path"),
-            None => error.help(format!("what stands there: {}", known.join(", "))),
+            None => error.help(format!("it has: {}", known.join(", "))),
         }
     }
 
@@ -205,7 +205,9 @@ impl FieldPath {
             let has = |node: &Node, text: &str| node.as_scalar().is_some_and(|scalar| *scalar.text == *text);
             let turn = match read_part(part) {
                 Part::Index(index) => Some(Turn::Item(index)),
-                Part::Every => return Err(RenderError::at(self.span, "a `*` cannot stand here: one place is wanted")),
+                Part::Every => {
+                    return Err(RenderError::at(self.span, "`*` is not allowed here: the path must name one place"));
+                }
                 Part::Items { key: "", pattern } => items()?.iter().position(|item| has(item, pattern)).map(Turn::Item),
                 Part::Items { key, pattern } => {
                     let fits = |item: &Node| item.get(key).is_some_and(|value| has(value, pattern));
@@ -376,7 +378,7 @@ impl FieldPath {
             }),
             None => Err(RenderError::at(
                 self.span,
-                format!("`{}`: `{}` is looked for in a string", self.text, self.parts[at]),
+                format!("`{}`: cannot look for `{}` in a string", self.text, self.parts[at]),
             )),
         }
     }

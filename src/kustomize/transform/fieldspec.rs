@@ -171,10 +171,10 @@ pub(crate) fn visit(
     if node.as_mapping().is_some() && names_an_item(name) {
         return Err(RenderError::at(
             how.span,
-            format!("a field spec has `{name}` in its path, which names an item of a list"),
+            format!("the path of a field spec contains `{name}`, which names an item of a list"),
         )
-        .help("lists on the way are entered whole: leave it out")
-        .related(node.origin.span, "what is changed"));
+        .help("a field spec goes through whole lists: leave it out")
+        .related(node.origin.span, "this object"));
     }
     if node.as_mapping().is_none() {
         return Err(scalar_on_the_way(node, name));
@@ -219,8 +219,8 @@ pub(crate) fn refuse_scalars(node: &Node, path: &[String]) -> Result<(), RenderE
 }
 
 fn scalar_on_the_way(node: &Node, name: &str) -> RenderError {
-    let message = format!("`{name}` is looked for here, but this is {}", node.shape());
-    RenderError::at(node.origin.span, message).help("make it a mapping, as the API of this kind has it")
+    let message = format!("expected a mapping with `{name}`, but this is {}", node.shape());
+    RenderError::at(node.origin.span, message).help("make it a mapping, as the API of this kind expects")
 }
 
 /// Makes sure that a field is there; null counts as missing.

@@ -15,14 +15,14 @@ const MOST_REPEATED: usize = 1_000;
 /// When it is none, is too large, or means something else to Go than to us.
 pub(crate) fn compile(text: &str, around: [&str; 2], span: Span) -> Result<Regex, RenderError> {
     read(text, around).map_err(|reason| {
-        RenderError::at(span, format!("`{text}` is not a regular expression that is read here: {reason}"))
-            .help("write `\\` before special characters that stand for themselves")
+        RenderError::at(span, format!("cannot use `{text}` as a regular expression: {reason}"))
+            .help("write `\\` before special characters that are meant literally")
     })
 }
 
 fn read(text: &str, [before, behind]: [&str; 2]) -> Result<Regex, String> {
-    let text =
-        ascii_classes(text).map_err(|construct| format!("kustomize does not read `{construct}` as others do"))?;
+    let text = ascii_classes(text)
+        .map_err(|construct| format!("kustomize reads `{construct}` differently from other programs"))?;
     RegexBuilder::new(&format!("{before}{text}{behind}")).size_limit(LARGEST_EXPRESSION).build().map_err(|error| {
         let reason = error.to_string();
         reason.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()

@@ -134,7 +134,7 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), Rend
         return Ok(());
     }
     let Some(scalar) = node.as_scalar() else {
-        return Err(RenderError::at(node.origin.span, format!("an image belongs here, but this is {}", node.shape())));
+        return Err(RenderError::at(node.origin.span, format!("expected an image, but this is {}", node.shape())));
     };
     if !matcher.matches(&scalar.text) {
         return Ok(());

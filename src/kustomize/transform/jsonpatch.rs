@@ -42,7 +42,7 @@ pub(crate) fn read(patch: &Node) -> Result<Vec<Operation>, RenderError> {
     let Some(operations) = patch.as_sequence() else {
         return Err(RenderError::at(
             patch.origin.span,
-            format!("a list of operations belongs here, but this is {}", patch.shape()),
+            format!("expected a list of operations, but this is {}", patch.shape()),
         ));
     };
     operations.iter().map(Operation::read).collect()
@@ -63,7 +63,8 @@ impl Operation {
         let span = node.origin.span;
         let text = |key: &str| node.get(key).and_then(|value| Some((value.as_text()?.to_owned(), value.origin.span)));
         let missing = |key: &str| {
-            RenderError::at(span, format!("this operation has no `{key}`")).help("an operation is `{op, path, value}`")
+            RenderError::at(span, format!("this operation has no `{key}`"))
+                .help("write the operation as `{op, path, value}`")
         };
         let (name, name_span) = text("op").ok_or_else(|| missing("op"))?;
         let kind = match name.as_str() {
@@ -122,7 +123,7 @@ impl Pointer {
     /// The collection that holds the place, and the last token.
     fn parent<'a>(&self, root: &'a mut Node) -> Result<(&'a mut Node, &str), RenderError> {
         let Some((last, above)) = self.tokens.split_last() else {
-            return Err(RenderError::at(self.span, format!("`{}` names no place", self.text))
+            return Err(RenderError::at(self.span, format!("`{}` is not a path", self.text))
                 .help("a path begins with `/`, such as `/spec/replicas`"));
         };
         let mut node = root;
@@ -138,8 +139,8 @@ impl Pointer {
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         match nearest(token, &known) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
-            None if known.is_empty() => error.help("nothing stands there; add what is above it first"),
-            None => error.help(format!("what stands there: {}", known.join(", "))),
+            None if known.is_empty() => error.help("nothing is there yet; add the parent first"),
+            None => error.help(format!("it has: {}", known.join(", "))),
         }
     }
 }
@@ -176,11 +177,11 @@ pub(crate) fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), Ren
     through_json(root, LargeIntegers::Rounded);
     for operation in operations {
         let place = root.origin.span;
-        run(root, operation).map_err(|error| error.related(place, "the object that the patch is for"))?;
+        run(root, operation).map_err(|error| error.related(place, "the object that is patched"))?;
         // Only what is moved or copied grows faster than the patch's own text; what is added may nest deeper.
         if !matches!(operation.kind, OperationKind::Test | OperationKind::Remove) && !is_within_limits(root) {
             let message = "after this operation the object is too large or nested too deep";
-            return Err(RenderError::at(operation.span, message).help("write the object as a resource of its own"));
+            return Err(RenderError::at(operation.span, message).help("write the object as a separate resource"));
         }
     }
     Ok(())
@@ -214,7 +215,7 @@ fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
                 return Ok(());
             }
             let error = RenderError::at(operation.span, format!("the test of `{}` fails", path.text));
-            Err(error.help("what stands there is something else than this patch was written for"))
+            Err(error.help("the value differs from what this patch expects"))
         }
     }
 }
@@ -233,7 +234,7 @@ fn add(root: &mut Node, path: &Pointer, value: Node) -> Result<(), RenderError> 
         return Ok(());
     }
     let Some(mapping) = parent.as_mapping_mut() else {
-        return Err(RenderError::at(path.span, format!("`{}` is below {shape}, which holds nothing", path.text)));
+        return Err(RenderError::at(path.span, format!("`{}` is inside {shape}, which has no fields", path.text)));
     };
     put(mapping, last, value, path.span);
     Ok(())

@@ -42,8 +42,8 @@ fn write(node: &mut Node, pair: &Pair, step: Step, shared: u16, added: &mut usiz
         return Ok(());
     }
     let Some(mapping) = node.as_mapping_mut() else {
-        let message = format!("`{}` is to be set here, but this is {shape}", pair.key);
-        return Err(RenderError::at(span, message).help("labels, selectors and annotations are mappings"));
+        let message = format!("cannot set `{}` here: this is {shape}", pair.key);
+        return Err(RenderError::at(span, message).help("labels, selectors and annotations must be mappings"));
     };
     let mut value = Node::string(&pair.value, pair.span, step);
     if let Some(found) = mapping.get_mut(&pair.key) {

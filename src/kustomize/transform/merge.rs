@@ -44,7 +44,7 @@ fn directive(node: &Node) -> Result<Option<Directive>, RenderError> {
         Some("merge") => Ok(Some(Directive::Merge)),
         Some("replace") => Ok(Some(Directive::Replace)),
         Some("delete") => Ok(Some(Directive::Delete)),
-        _ => Err(RenderError::at(value.origin.span, "`$patch` takes `merge`, `replace` or `delete`")),
+        _ => Err(RenderError::at(value.origin.span, "`$patch` must be `merge`, `replace` or `delete`")),
     }
 }
 
@@ -83,7 +83,7 @@ impl<'a> Walk<'a> {
             && old_shape != new_shape
         {
             let message = format!("the patch has {} here, the object has {}", patch.shape(), object.shape());
-            return Err(RenderError::at(patch.origin.span, message).related(object.origin.span, "what it would change"));
+            return Err(RenderError::at(patch.origin.span, message).related(object.origin.span, "it would change this"));
         }
         match old.or(new) {
             None => Ok(keep_null(object, patch)),

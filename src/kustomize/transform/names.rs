@@ -55,7 +55,7 @@ pub(crate) fn add(resources: &mut [Resource], text: &Text, side: Side, specs: &[
 
 fn rename(node: &mut Node, how: Visit, change: impl Fn(&str) -> String) -> Result<(), RenderError> {
     let Some(scalar) = node.as_scalar().map(|scalar| scalar.rewritten(&change(&scalar.text))) else {
-        return Err(RenderError::at(node.origin.span, format!("a name belongs here, but this is {}", node.shape())));
+        return Err(RenderError::at(node.origin.span, format!("expected a name, but this is {}", node.shape())));
     };
     node.replace_scalar(scalar, how.span, how.step);
     Ok(())

@@ -78,7 +78,7 @@ impl Namespace<'_> {
 
     fn write(self, node: &mut Node) -> Result<(), RenderError> {
         let Some(scalar) = node.as_scalar() else {
-            let message = format!("the namespace belongs here, but this is {}", node.shape());
+            let message = format!("expected a namespace, but this is {}", node.shape());
             return Err(RenderError::at(node.origin.span, message));
         };
         let stays = self.only_unset && !node.is_null() && !scalar.text.is_empty();
@@ -115,10 +115,10 @@ fn refuse_conflicts(resources: &[Resource], span: Span) -> Result<(), RenderErro
         let id = resource.id();
         let key = (id.gvk.clone(), id.name.clone(), id.effective_namespace().to_owned());
         if let Some(first) = seen.insert(key, Arc::new(resource.node.origin.span)) {
-            return Err(RenderError::at(span, format!("with this namespace, {id} stands twice"))
-                .help("rename or remove one of the two, or keep them in overlays of their own")
-                .related(*first, "the first one")
-                .related(resource.node.origin.span, "the second one"));
+            return Err(RenderError::at(span, format!("with this namespace, {id} exists twice"))
+                .help("rename or remove one of the two, or move them to separate overlays")
+                .related(*first, "the first one is here")
+                .related(resource.node.origin.span, "the second one is here"));
         }
     }
     Ok(())

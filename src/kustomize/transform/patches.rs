@@ -49,7 +49,7 @@ pub(crate) fn strategic_merge(
     }
     if let (true, Some(first)) = (patches.is_empty(), entries.first().or(text)) {
         return Err(
-            RenderError::at(first.span, "there is nothing in these patches").help("write them, or remove the field")
+            RenderError::at(first.span, "these patches are empty").help("write the patches, or remove the field")
         );
     }
     loader.has_merged = true;
@@ -77,7 +77,7 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
                 return Ok(());
             };
             if patches.len() > 1 {
-                return Err(RenderError::at(patch.span, "a patch with a `target` holds one document")
+                return Err(RenderError::at(patch.span, "a patch with a `target` must be one document")
                     .help("write an entry of `patches` for each document"));
             }
             let Some(content) = patches.pop() else { return Ok(()) };
@@ -103,7 +103,7 @@ pub(crate) fn apply_json6902(
 ) -> Result<(), RenderError> {
     if patch.target.as_ref().is_some_and(|target| !target.names_a_name()) {
         return Err(RenderError::at(patch.span, "the `target` of this patch has no `name`")
-            .help("name the object, or move the patch to `patches`, where a kind is enough"));
+            .help("name the object, or move the patch to `patches`, where a kind is sufficient"));
     }
     let nodes = nodes(patch, loader, Dialect::Kustomization)?;
     let operations = jsonpatch::read(nodes.first().ok_or_else(|| RenderError::at(patch.span, "this patch is empty"))?)?;
@@ -143,8 +143,8 @@ fn json(
         if let Err(error) = objects::check(&resource.node) {
             let operation = operations.iter().rfind(|operation| operation.names_object()).map_or(span, Operation::span);
             return Err(RenderError::at(operation, format!("after this operation {}", error.message))
-                .related(resource.node.origin.span, "the object that the patch is for")
-                .help("an object keeps its kind and its name; to rename it, `replace` the name"));
+                .related(resource.node.origin.span, "the object that is patched")
+                .help("every object needs a kind and a name; to rename it, `replace` the name"));
         }
     }
     Ok(())
@@ -201,7 +201,7 @@ fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> 
     let patches = objects(found, &loader.schemas)?;
     if patches.is_empty() {
         return Err(RenderError::at(patch.path.as_ref().map_or(patch.span, |path| path.span), "this patch is empty")
-            .help("write it, or remove the entry: kustomize before 5.7 fails on it"));
+            .help("write the patch, or remove the entry"));
     }
     Ok(Content::Merge(patches))
 }
@@ -226,11 +226,11 @@ fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, Rende
             Err(match nearest(&wanted.name, &known) {
                 Some(near) if near != wanted.name => error.help(format!("did you mean `{near}`?")),
                 _ if known.is_empty() => error.help(format!(
-                    "nothing of kind `{}` in `{}` is built here",
+                    "nothing of kind `{}` (`{}`) is built here",
                     wanted.gvk.kind,
                     wanted.gvk.api_version()
                 )),
-                _ => error.help(format!("what is built here: {}", known.join(", "))),
+                _ => error.help(format!("this is built here: {}", known.join(", "))),
             })
         }
     }
@@ -271,7 +271,7 @@ fn merge_keeping_identity(
     let place = resource.node.origin.span;
     let old = resource.node.clone();
     let merged =
-        merge(old, &patch.node, schemas).map_err(|error| error.related(place, "the object that the patch is for"))?;
+        merge(old, &patch.node, schemas).map_err(|error| error.related(place, "the object that is patched"))?;
     let Some(merged) = merged else {
         resource.node.value = Value::Mapping(Arc::default());
         return Ok(());

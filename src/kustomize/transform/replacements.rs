@@ -77,7 +77,7 @@ impl ReplacementEntry {
         let fields = Fields::read(node, &known, reading, "an entry of `replacements`")?;
         match fields.filled("path")? {
             Some(path) if fields.get("source").is_some() || fields.get("targets").is_some() => {
-                Err(RenderError::at(path.span, "this replacement has a `path` and stands here as well")
+                Err(RenderError::at(path.span, "this replacement has a `path` and other fields")
                     .help("keep one of the two"))
             }
             Some(path) => Ok(Self::File(path)),
@@ -203,7 +203,8 @@ pub(crate) fn apply(
             for target in &replacement.targets {
                 meetings += resources.len();
                 if meetings > MOST_MEETINGS {
-                    let message = format!("the targets of replacements meet objects more than {MOST_MEETINGS} times");
+                    let message =
+                        format!("the replacements compare targets with objects more than {MOST_MEETINGS} times");
                     return Err(RenderError::at(replacement.span, message).help("split the overlay"));
                 }
                 for resource in resources.iter_mut().filter(|resource| !resource.is_deleted() && target.takes(resource))
@@ -213,7 +214,7 @@ pub(crate) fn apply(
                 }
             }
             if text_left == 0 {
-                let message = format!("replacements that put together more than {MOST_REPLACED_TEXT} bytes of text");
+                let message = format!("these replacements produce more than {MOST_REPLACED_TEXT} bytes of text");
                 return Err(RenderError::at(replacement.span, message).help("split the overlay"));
             }
         }
@@ -228,9 +229,10 @@ fn read_file(path: &Text, loader: &mut Loader<'_>) -> Result<Vec<Replacement>, R
     match documents.first() {
         Some(node) if node.as_mapping().is_some() => Ok(vec![read(node)?]),
         Some(node) if node.as_sequence().is_some() => node.as_sequence().unwrap_or_default().iter().map(read).collect(),
-        _ => {
-            Err(RenderError::at(path.span, format!("`{}` holds neither a replacement nor a list of them", path.value)))
-        }
+        _ => Err(RenderError::at(
+            path.span,
+            format!("`{}` contains neither a replacement nor a list of replacements", path.value),
+        )),
     }
 }
 
@@ -248,15 +250,15 @@ impl SourceValue {
         let mut found = resources.iter().filter(|resource| !resource.is_deleted() && source.selects(resource));
         let first = found.next().ok_or_else(|| {
             let names: Vec<&str> = resources.iter().map(Resource::name).collect();
-            let error = RenderError::at(source.span, "no object is the source of this replacement");
+            let error = RenderError::at(source.span, "no object matches the source of this replacement");
             match crate::kustomize::error::nearest(&source.name, &names).filter(|near| *near != source.name) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help("name an object that is built here, by its `kind` and `name`"),
             }
         })?;
         if let Some(second) = found.next() {
-            return Err(RenderError::at(source.span, "several objects could be the source of this replacement")
-                .help("add `kind`, `name` or `namespace` until one is left")
+            return Err(RenderError::at(source.span, "several objects match the source of this replacement")
+                .help("add `kind`, `name` or `namespace` until only one matches")
                 .related(first.node.origin.span, "one")
                 .related(second.node.origin.span, "another"));
         }
@@ -345,8 +347,9 @@ impl Target {
             return Ok(true);
         }
         if !text.trim_start().starts_with(['{', '[']) {
-            return Err(RenderError::at(path.span, "this replacement reaches into a text of YAML")
-                .help("replacing inside of texts is rendered for JSON only; keep the text in a file of each overlay"));
+            return Err(RenderError::at(path.span, "this replacement reaches into a string of YAML").help(
+                "replacements inside strings are only supported for JSON; keep the text in a file of each overlay",
+            ));
         }
         let is_indented = text.contains('\n') && text.contains("  ");
         let layout = if is_indented { JsonLayout::Indented } else { JsonLayout::Compact };
@@ -416,9 +419,9 @@ fn set(
         return Ok(());
     }
     let scalar = scalar.ok_or_else(|| {
-        RenderError::at(path.span, format!("the value is no {} as what stands here", node.shape()))
-            .help("a replacement keeps the type of the field; write the field as a string, or replace another one")
-            .related(node.origin.span, "what stands here")
+        RenderError::at(path.span, format!("the value is not {}, as the field is", node.shape()))
+            .help("a replacement keeps the field's type: write the field as a string, or choose another field")
+            .related(node.origin.span, "the field")
             .related(span, "the value")
     })?;
     node.replace_scalar(scalar, span, Step::Replacement);

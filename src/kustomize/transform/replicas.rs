@@ -25,7 +25,7 @@ pub(crate) fn set(resources: &mut [Resource], replica: &Replica, specs: &[FieldS
                 Visit { create: spec.create.then_some(Leaf::Scalar), span: replica.count_span, step: Step::Replica };
             visit(&mut resource.node, &spec.path, how, &mut |node| {
                 let Some(scalar) = node.as_scalar().map(|scalar| scalar.rewritten(&replica.count.to_string())) else {
-                    let message = format!("the replica count belongs here, but this is {}", node.shape());
+                    let message = format!("expected a replica count, but this is {}", node.shape());
                     return Err(RenderError::at(node.origin.span, message));
                 };
                 node.replace_scalar(scalar, replica.count_span, Step::Replica);

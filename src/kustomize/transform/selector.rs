@@ -33,9 +33,9 @@ impl Pattern {
         if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_/".contains(&byte)) {
             return Ok(Self::Literal(text.to_owned()));
         }
-        go_regex::compile(text, ["^(?:", ")$"], span)
-            .map(Self::Regex)
-            .map_err(|error| error.help("fields of a target are regular expressions that must match the whole name"))
+        go_regex::compile(text, ["^(?:", ")$"], span).map(Self::Regex).map_err(|error| {
+            error.help("the fields of a target are regular expressions that must match the whole name")
+        })
     }
 
     /// Whether the text matches.

@@ -75,10 +75,7 @@ impl Target {
 
     fn put(&self, node: &mut Node, value: &Text) -> Result<(), RenderError> {
         let Some(old) = node.as_scalar() else {
-            return Err(RenderError::at(
-                node.origin.span,
-                format!("a text belongs here, but this is {}", node.shape()),
-            ));
+            return Err(RenderError::at(node.origin.span, format!("expected a string, but this is {}", node.shape())));
         };
         let text = match self.position.checked_sub(1) {
             Some(position) => inserted(&old.text, position, &value.value),

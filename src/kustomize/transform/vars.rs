@@ -80,10 +80,13 @@ pub(crate) fn add(known: &mut Vars, added: &[Var], resources: &mut [Resource]) -
             [] => {}
             [at] => resources[at].vars.push(Arc::from(var.name.value.as_str())),
             [first, second, ..] => {
-                return Err(RenderError::at(var.span, format!("the var `{}` means several objects", var.name.value))
-                    .help("add the `namespace` to its `objref`")
-                    .related(resources[first].node.origin.span, "one")
-                    .related(resources[second].node.origin.span, "another"));
+                return Err(RenderError::at(
+                    var.span,
+                    format!("the variable `{}` refers to several objects", var.name.value),
+                )
+                .help("add the `namespace` to its `objref`")
+                .related(resources[first].node.origin.span, "one")
+                .related(resources[second].node.origin.span, "another"));
             }
         }
         insert(known, var.clone())?;
@@ -101,9 +104,9 @@ pub(crate) fn merge(known: &mut Vars, added: &Vars) -> Result<(), RenderError> {
 
 fn insert(known: &mut Vars, var: Var) -> Result<(), RenderError> {
     if let Some(first) = known.get(&var.name.value) {
-        return Err(RenderError::at(var.name.span, format!("the var `{}` is there already", var.name.value))
+        return Err(RenderError::at(var.name.span, format!("the variable `{}` is defined twice", var.name.value))
             .help("rename one of the two")
-            .related(first.name.span, "the first one"));
+            .related(first.name.span, "the first one is here"));
     }
     known.insert(var.name.value.clone(), var);
     Ok(())
@@ -144,7 +147,7 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Found, RenderError> {
     let name = var.name.value.as_str();
     let marked = resources.iter().find(|resource| resource.vars.iter().any(|known| **known == *name));
     let Some(resource) = marked else {
-        return Err(RenderError::at(var.span, format!("the var `{name}` means no object that is built here"))
+        return Err(RenderError::at(var.span, format!("the variable `{name}` refers to no object that is built here"))
             .help("its `objref` names an object by `apiVersion`, `kind` and its name before any prefix"));
     };
     let node = var.path.find(&resource.node)?.ok_or_else(|| var.path.missing(&resource.node))?;
@@ -152,7 +155,7 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Found, RenderError> {
         // What is no decimal number, such as `0x1F`, is no number to kustomize here.
         Kind::Int(_) | Kind::Uint(_) => {
             let number = scalar.text.parse::<i64>().map(|number| Scalar::plain(&number.to_string()));
-            number.map_err(|_| RenderError::at(node.origin.span, format!("`{}` is no decimal number", scalar.text)))
+            number.map_err(|_| RenderError::at(node.origin.span, format!("`{}` is not a decimal number", scalar.text)))
         }
         Kind::Bool(value) => Ok(Scalar::plain(if value { "true" } else { "false" })),
         Kind::Float(value) => {
@@ -171,8 +174,8 @@ fn replace_at(node: &mut Node, values: &BTreeMap<&str, Found>, text_left: &mut u
         Value::Scalar(_) => Ok(()),
         Value::Sequence(items) => match items.iter().find(|item| !is_text(item)) {
             Some(item) => {
-                Err(RenderError::at(item.origin.span, format!("a text belongs here, but this is {}", item.shape()))
-                    .help("vars are replaced in this list, whose items must all be texts: write it in quotes"))
+                Err(RenderError::at(item.origin.span, format!("expected a string, but this is {}", item.shape()))
+                    .help("variables are replaced in this list, so its items must all be strings: write it in quotes"))
             }
             None if items.iter().any(mentions) => {
                 let mut items = node.as_sequence_mut().into_iter().flatten();
@@ -182,9 +185,8 @@ fn replace_at(node: &mut Node, values: &BTreeMap<&str, Found>, text_left: &mut u
         },
         Value::Mapping(mapping) => {
             if let Some((key, _)) = mapping.iter().find(|(key, _)| !key.is_string) {
-                return Err(
-                    RenderError::at(key.span, format!("the key `{}` is no text", key.text)).help("write it in quotes")
-                );
+                return Err(RenderError::at(key.span, format!("the key `{}` is not a string", key.text))
+                    .help("write it in quotes"));
             }
             if !mapping.iter().any(|(_, node)| mentions(node)) {
                 return Ok(());
@@ -210,7 +212,7 @@ fn replace_in(node: &mut Node, values: &BTreeMap<&str, Found>, text_left: &mut u
     let replaced = expand(text, values);
     *text_left = text_left.saturating_sub(replaced.len());
     if *text_left == 0 {
-        let message = format!("vars that put together more than {MOST_REPLACED_TEXT} bytes of text");
+        let message = format!("these variables produce more than {MOST_REPLACED_TEXT} bytes of text");
         return Err(RenderError::at(node.origin.span, message).help("split the overlay"));
     }
     if replaced != text {

@@ -24,7 +24,7 @@ pub fn write(report: &Report, files: &Files, style: Style, out: &mut dyn Write) 
 fn story_of(finding: &Finding) -> Story<'_> {
     let mut notes = finding.notes.clone();
     if finding.existing {
-        notes.push("the base has this already, so it does not close the gate".to_owned());
+        notes.push("the base already has this, so it does not close the gate".to_owned());
     }
     Story {
         is_error: finding.closes(),
@@ -62,7 +62,11 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "not judged: {}", printable(left_out))?;
     }
     if let Some(time) = report.valid_until {
-        writeln!(out, "holds until {} unless something changes", time.format("%Y-%m-%d %H:%M UTC"))?;
+        writeln!(
+            out,
+            "this verdict is valid until {}, unless the repository changes",
+            time.format("%Y-%m-%d %H:%M UTC")
+        )?;
     }
     Ok(())
 }
