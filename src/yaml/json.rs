@@ -80,7 +80,7 @@ pub fn number_text(kind: Kind) -> Option<String> {
 fn float_text(value: f64) -> String {
     // JSON has no exponent below 1e21, and what is then an integer that fits is read back as one.
     if value.fract() == 0.0 && (-9.3e18..1.9e19).contains(&value) {
-        let digits = format!("{value:.0}");
+        let digits = format!("{value}");
         if digits.parse::<i64>().is_ok() || digits.parse::<u64>().is_ok() {
             return if digits == "-0" { "0".to_owned() } else { digits };
         }

@@ -19,7 +19,7 @@ use tollgate::report::check::human;
 use tollgate::report::story::Style;
 use tollgate::sources::{CiVariables, RepoPath, Scope};
 
-use crate::support::{Files, Repository, root};
+use crate::support::{self, Files, Repository, root};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -70,22 +70,6 @@ fn cases() -> Vec<(String, PathBuf)> {
     found
 }
 
-/// What stands before the first section, and the sections by their names.
-fn sections(text: &str) -> (String, BTreeMap<String, String>) {
-    let (mut before, mut sections) = (String::new(), BTreeMap::new());
-    let mut here = None;
-    for line in text.split_inclusive('\n') {
-        if let Some(name) = line.strip_prefix("//- ") {
-            let name = name.trim_end().to_owned();
-            assert!(sections.insert(name.clone(), String::new()).is_none(), "two sections `{name}`");
-            here = Some(name);
-        } else {
-            here.as_ref().and_then(|name| sections.get_mut(name)).unwrap_or(&mut before).push_str(line);
-        }
-    }
-    (before, sections)
-}
-
 /// The sections whose names begin with a folder, as files in it.
 fn files_below(sections: &BTreeMap<String, String>, folder: &str) -> Files {
     let prefix = format!("{folder}/");
@@ -98,7 +82,7 @@ fn first_files(case: &Case, sections: &BTreeMap<String, String>) -> Files {
     let mut files = Files::new();
     for shared in &case.shared {
         let text = fs::read_to_string(root().join(format!("testdata/shared/{shared}.txt"))).unwrap();
-        let (_, shared) = self::sections(&text);
+        let (_, shared) = support::sections(&text);
         files.extend(shared.into_iter().map(|(path, text)| (RepoPath::new(&path).unwrap(), text)));
     }
     for path in &case.without {
@@ -111,7 +95,7 @@ fn first_files(case: &Case, sections: &BTreeMap<String, String>) -> Files {
 /// What the rule says of the case, and whether base against base is quiet.
 fn run(path: &Path, text: &str, rule: &str) -> String {
     let place = path.display();
-    let (header, sections) = sections(text);
+    let (header, sections) = support::sections(text);
     let case: Case = serde_yaml::from_str(&header).unwrap_or_else(|error| panic!("{place}: {error}"));
     assert!(!case.why.is_empty(), "{place}: a case says why it exists");
     for name in sections.keys() {
@@ -148,10 +132,10 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     let now = time(&case.now);
     check_documents(&Request::new(&opened, &changed, now), &parsed, path);
     let quiet = judge(&Request::new(&opened, &unchanged, now), &parsed).unwrap();
-    assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{}: base against base", place);
+    assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{place}: base against base");
     let review = review.as_deref().map(|text| NamedText { name: "review.json", text });
     let report = judge(&Request { review, ..Request::new(&opened, &changed, now) }, &parsed);
-    let mut report = report.unwrap_or_else(|error| panic!("{}: {error}", place));
+    let mut report = report.unwrap_or_else(|error| panic!("{place}: {error}"));
     report.findings.retain(|finding| finding.rule == rule);
     let mut told = Vec::new();
     human::write(&report, &parsed.files, Style::Plain, &mut told).unwrap();
@@ -164,21 +148,21 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
 
 /// Holds every document that the rules see against its published schema.
 fn check_documents(request: &Request<'_>, files: &ParsedFiles, path: &Path) {
-    let place = path.display();
     static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
         let text = fs::read_to_string(root().join("policies/input.schema.json")).unwrap();
         jsonschema::validator_for(&serde_json::from_str(&text).unwrap()).unwrap()
     });
+    let place = path.display();
     let mut documents = 0;
     show_facts(request, files, &mut |input| {
         let document = serde_json::to_value(input).unwrap();
         let errors: Vec<String> =
             SCHEMA.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect();
-        assert!(errors.is_empty(), "{}: {errors:?}", place);
+        assert!(errors.is_empty(), "{place}: {errors:?}");
         documents += 1;
     })
     .unwrap();
-    assert!(documents > 0, "{}: no document was checked", place);
+    assert!(documents > 0, "{place}: no document was checked");
 }
 
 #[test]

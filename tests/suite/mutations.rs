@@ -1,15 +1,13 @@
 //! Inputs that nobody would write: every rendering ends soon, in an output or an error, and never in a panic; and what it
 //! looks for is known without rendering.
 
-use std::collections::BTreeMap;
-use std::fs;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use tollgate::kustomize::{Closure, FILE_NAMES, Options, ParsedFiles, Renderer, Scanner};
 use tollgate::sources::{MemoryTree, RepoPath, list};
 
-use crate::support::{Numbers, files_in, root};
+use crate::support::{Files, Numbers, kustomize_cases};
 
 const MUTATIONS: u64 = 10_000;
 /// What one rendering may take on a busy machine, unoptimised.
@@ -108,12 +106,7 @@ fn mutate(text: &str, other: &str, numbers: &mut Numbers) -> Vec<u8> {
 
 #[test]
 fn mutated_inputs_end_in_an_output_or_an_error() {
-    let mut cases: Vec<BTreeMap<RepoPath, String>> = Vec::new();
-    let mut folders: Vec<_> = fs::read_dir(root().join("testdata/kustomize")).unwrap().flatten().collect();
-    folders.sort_by_key(fs::DirEntry::path);
-    for folder in folders {
-        cases.push(files_in(&folder.path().join("input")));
-    }
+    let cases: Vec<Files> = kustomize_cases().into_iter().map(|case| case.files).collect();
     let overlay = RepoPath::new("overlay").unwrap();
     let seeds: Vec<u64> = (1..=MUTATIONS).collect();
     let ended = seeds.par_iter().map(|seed| {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tollgate::kustomize::{FILE_NAMES, LoadRestrictor, Options, ParsedFiles, Renderer};
-use tollgate::sources::{RepoPath, WorkingTree};
+use tollgate::sources::{RepoPath, Tree, WorkingTree};
 use tollgate::span::{Files, Span};
 use tollgate::yaml::{Dialect, Kind, Node, Source, Step, Value, number_text, parse};
 
-use crate::support::root;
+use crate::support::{kustomize_cases, memory, root};
 
 /// What was checked, and what no line explains.
 #[derive(Default)]
@@ -35,7 +35,11 @@ impl Checked {
                     // A key that was made on the way to a value comes from the instruction that made the value.
                     let is_generated = value.origin.step == Step::Generator && key.span == value.origin.span;
                     let is_explained = is_generated
-                        || lines(key.span, files).replace('\\', "").replace("~1", "/").contains(&*key.text)
+                        || lines(key.span, files)
+                            .replace('\\', "")
+                            .replace("~1", "/")
+                            .replace("~0", "~")
+                            .contains(&*key.text)
                         || below.contains(&key.span);
                     if !is_explained {
                         let told = lines(key.span, files);
@@ -138,11 +142,10 @@ fn is_explained(text: &str, kind: Kind, node: &Node, files: &Files) -> bool {
     }
 }
 
-fn check(tree: &Path, folder: &RepoPath, checked: &mut Checked) -> bool {
-    let tree = WorkingTree::new(tree);
+fn check(tree: &dyn Tree, folder: &RepoPath, checked: &mut Checked) -> bool {
     let parsed = ParsedFiles::default();
     let options = Options { restrictor: LoadRestrictor::None, ..Options::default() };
-    let Ok(rendering) = Renderer::new(&parsed, &tree, options).render(folder) else { return false };
+    let Ok(rendering) = Renderer::new(&parsed, tree, options).render(folder) else { return false };
     for object in &rendering.objects {
         checked.node(object, "", &parsed.files);
     }
@@ -158,11 +161,9 @@ fn report(checked: &Checked) {
 #[test]
 fn every_value_comes_from_a_line_that_explains_it() {
     let mut checked = Checked::default();
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir(root().join("testdata/kustomize")).unwrap().flatten().map(|entry| entry.path()).collect();
-    cases.sort();
-    for case in cases {
-        assert!(check(&case.join("input"), &RepoPath::new("overlay").unwrap(), &mut checked), "{}", case.display());
+    for case in kustomize_cases() {
+        let tree = memory(&case.files);
+        assert!(check(&tree, &RepoPath::new("overlay").unwrap(), &mut checked), "{}", case.path.display());
     }
     each_kustomization(&root().join("testdata/demo"), &mut checked);
     report(&checked);
@@ -194,7 +195,7 @@ fn each_kustomization(tree: &Path, checked: &mut Checked) -> usize {
         let entries: Vec<PathBuf> = fs::read_dir(&folder).unwrap().flatten().map(|entry| entry.path()).collect();
         if entries.iter().any(|path| FILE_NAMES.iter().any(|name| path.ends_with(name))) {
             let inside = folder.strip_prefix(tree).unwrap().to_str().unwrap();
-            rendered += usize::from(check(tree, &RepoPath::new(inside).unwrap(), checked));
+            rendered += usize::from(check(&WorkingTree::new(tree), &RepoPath::new(inside).unwrap(), checked));
         }
         folders
             .extend(entries.into_iter().filter(|path| path.is_dir() && !path.is_symlink() && !path.ends_with(".git")));

@@ -1,21 +1,15 @@
-//! Renderings against what the real kustomize printed (`testdata/kustomize/CASE/expected.yaml`, kustomize v5.5.0 or
-//! later), and what
-//! the gate knows of them.
+//! Renderings against what the real kustomize 5.8.1 printed (`testdata/kustomize`), and what the gate knows of them.
+//!
+//! With `KUSTOMIZE=PROGRAM` in the environment the cases are held against that program; with `UPDATE` too, its output becomes
+//! what is expected.
 
 use std::fs;
+use std::process::Command;
 
 use tollgate::kustomize::{Options, ParsedFiles, Renderer, Scanner};
 use tollgate::sources::{MemoryTree, RepoPath, WorkingTree};
 
-use crate::support::root;
-
-fn cases() -> Vec<std::path::PathBuf> {
-    let folders = fs::read_dir(root().join("testdata/kustomize")).unwrap();
-    let mut cases: Vec<_> = folders.flatten().map(|entry| entry.path()).collect();
-    cases.sort();
-    assert!(!cases.is_empty());
-    cases
-}
+use crate::support::{KustomizeCase, kustomize_cases, memory};
 
 fn overlay() -> RepoPath {
     RepoPath::new("overlay").unwrap()
@@ -23,25 +17,48 @@ fn overlay() -> RepoPath {
 
 #[test]
 fn the_output_is_kustomizes_to_the_byte() {
-    for case in cases() {
-        let tree = WorkingTree::new(&case.join("input"));
+    let cases = kustomize_cases();
+    assert!(cases.len() >= 30, "only {} cases", cases.len());
+    for mut case in cases {
+        hold_against_kustomize(&mut case);
+        let tree = memory(&case.files);
         let parsed = ParsedFiles::default();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay());
-        let rendering = rendering.unwrap_or_else(|failed| panic!("{}: {}", case.display(), failed.error));
-        let expected = fs::read_to_string(case.join("expected.yaml")).unwrap();
-        assert_eq!(rendering.to_yaml().unwrap(), expected, "{}", case.display());
+        let rendering = rendering.unwrap_or_else(|failed| panic!("{}: {}", case.path.display(), failed.error));
+        assert_eq!(rendering.to_yaml().unwrap(), case.expected, "{}", case.path.display());
     }
+}
+
+/// Runs the real kustomize on a case, where there is one.
+fn hold_against_kustomize(case: &mut KustomizeCase) {
+    let Ok(program) = std::env::var("KUSTOMIZE") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in &case.files {
+        let place = folder.path().join(path.as_str());
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+    let ran = Command::new(program).args(["build", "overlay"]).current_dir(folder.path()).output().unwrap();
+    assert!(ran.status.success(), "{}: {}", case.path.display(), String::from_utf8_lossy(&ran.stderr));
+    let printed = String::from_utf8(ran.stdout).unwrap();
+    if std::env::var("UPDATE").is_ok() {
+        let text = fs::read_to_string(&case.path).unwrap();
+        let input = text.split("//- expected\n").next().unwrap();
+        fs::write(&case.path, format!("{input}//- expected\n{printed}")).unwrap();
+        case.expected.clone_from(&printed);
+    }
+    assert_eq!(printed, case.expected, "{}", case.path.display());
 }
 
 #[test]
 fn a_scan_finds_all_that_a_rendering_looks_for() {
-    for case in cases() {
-        let tree = WorkingTree::new(&case.join("input"));
+    for case in kustomize_cases() {
+        let tree = memory(&case.files);
         let parsed = ParsedFiles::default();
         let rendering = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap();
         let reach = Scanner::new(&parsed, &tree).scan(&overlay()).unwrap();
         for path in rendering.closure.paths() {
-            assert!(reach.closure.holds(path), "{}: the scan misses {path}", case.display());
+            assert!(reach.closure.holds(path), "{}: the scan misses {path}", case.path.display());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tollgate::sources::{CommitId, NewCommit, NewRepository, RepoPath};
+use tollgate::sources::{CommitId, MemoryTree, NewCommit, NewRepository, RepoPath};
 
 /// Files by path.
 pub(crate) type Files = BTreeMap<RepoPath, String>;
@@ -32,6 +32,49 @@ pub(crate) fn files_in(folder: &Path) -> Files {
         }
     }
     files
+}
+
+/// What comes before the first section of a text, and the sections by their names. A section begins with `//- NAME`.
+pub(crate) fn sections(text: &str) -> (String, BTreeMap<String, String>) {
+    let (mut before, mut sections) = (String::new(), BTreeMap::new());
+    let mut here = None;
+    for line in text.split_inclusive('\n') {
+        if let Some(name) = line.strip_prefix("//- ") {
+            let name = name.trim_end().to_owned();
+            assert!(sections.insert(name.clone(), String::new()).is_none(), "two sections `{name}`");
+            here = Some(name);
+        } else {
+            here.as_ref().and_then(|name| sections.get_mut(name)).unwrap_or(&mut before).push_str(line);
+        }
+    }
+    (before, sections)
+}
+
+/// A kustomization and what the real kustomize makes of it: `testdata/kustomize/CASE.txt`. Each section is a file; `overlay`
+/// is built, and `expected` is what is printed.
+pub(crate) struct KustomizeCase {
+    pub(crate) path: PathBuf,
+    pub(crate) files: Files,
+    pub(crate) expected: String,
+}
+
+pub(crate) fn kustomize_cases() -> Vec<KustomizeCase> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(root().join("testdata/kustomize")).unwrap().flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let case = |path: PathBuf| {
+        let (before, mut sections) = sections(&fs::read_to_string(&path).unwrap());
+        assert_eq!(before, "", "{}: only sections", path.display());
+        let expected = sections.remove("expected").unwrap_or_default();
+        let files = sections.into_iter().map(|(path, text)| (RepoPath::new(&path).unwrap(), text)).collect();
+        KustomizeCase { path, files, expected }
+    };
+    paths.into_iter().map(case).collect()
+}
+
+/// Files as a tree.
+pub(crate) fn memory(files: &Files) -> MemoryTree {
+    MemoryTree::new(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
 }
 
 /// Files from pairs.
