@@ -172,7 +172,7 @@ impl Reader {
                         match Layout::parse(&text) {
                             Ok(layout) => config.layouts.push(layout),
                             Err(message) => {
-                                self.problem(span, message, "write for example `apps/{app}/overlays/{env}`")
+                                self.problem(span, message, "write for example `apps/{app}/overlays/{env}`");
                             }
                         }
                     }
