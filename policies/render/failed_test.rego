@@ -10,10 +10,10 @@ document(error) := {
 }
 
 test_an_error_is_found_with_its_advice if {
-	error := {"at": 4, "message": "broken", "help": "mend it", "related": [{"at": 5, "message": "listed here"}]}
+	error := {"at": 4, "message": "broken", "help": "correct it", "related": [{"at": 5, "message": "listed here"}]}
 	found := failed.deny with input as document(error)
 	some finding in found
-	[finding.at, finding.help] == [4, "mend it"]
+	[finding.at, finding.help] == [4, "correct it"]
 }
 
 test_an_error_without_advice_gets_the_rules_own if {

@@ -22,4 +22,6 @@ mod finish;
 mod known;
 mod limits;
 mod scan;
+#[cfg(test)]
+mod testing;
 mod transform;

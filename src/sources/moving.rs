@@ -64,7 +64,7 @@ pub struct MovedPath {
     pub path: RepoPath,
     /// What stood there.
     pub old: Option<LeafKind>,
-    /// What stands there now.
+    /// What is there now.
     pub new: Option<LeafKind>,
 }
 
@@ -91,7 +91,7 @@ impl LeafKind {
     }
 }
 
-/// A path, and what stands there after a step; `None` for nothing.
+/// A path, and what is there after a step; `None` for nothing.
 type Step = (RepoPath, Option<Blob>);
 
 impl MovingTree {

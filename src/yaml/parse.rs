@@ -17,11 +17,11 @@ const MOST_DOCUMENTS: usize = 20_000;
 /// In which way kustomize reads a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// Resources and patches: a key that stands twice is refused, and folded blocks pass through [`folded_again`].
+    /// Resources and patches: a key that occurs twice is refused, and folded blocks pass through [`folded_again`].
     Resource,
     /// Kustomization files: scalars mean what they mean in YAML 1.1, and the last one of equal keys counts.
     Kustomization,
-    /// Transformer configurations: as kustomization files, but a key that stands twice is refused.
+    /// Transformer configurations: as kustomization files, but a key that occurs twice is refused.
     Configuration,
 }
 

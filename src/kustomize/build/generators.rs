@@ -178,3 +178,154 @@ fn env_file(source: &Text, loader: &mut Loader<'_>, data: &mut Vec<Datum>) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            r#"configMapGenerator:
+- name: g
+  literals: [a=1, 'b="q"', c=]
+"#,
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: v1
+data:
+  a: "1"
+  b: q
+  c: ""
+kind: ConfigMap
+metadata:
+  name: g-64kh5ck49m
+"#,
+        ),
+        (
+            "configMapGenerator:
+- {name: g, files: [objects.yaml], options: {disableNameSuffixHash: true, labels: {l: v}}}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: v1
+data:
+  objects.yaml: |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: c}
+kind: ConfigMap
+metadata:
+  labels:
+    l: v
+  name: g
+",
+        ),
+        (
+            "configMapGenerator:
+- {name: g, files: [k=objects.yaml]}
+generatorOptions: {immutable: true, annotations: {a: b}}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: v1
+data:
+  k: |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: c}
+immutable: true
+kind: ConfigMap
+metadata:
+  annotations:
+    a: b
+  name: g-k86hbd2982
+",
+        ),
+        (
+            "secretGenerator:
+- {name: g, type: t, literals: [a=1]}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: v1
+data:
+  a: MQ==
+kind: Secret
+metadata:
+  name: g-5ff886hc44
+type: t
+",
+        ),
+        (
+            "configMapGenerator:
+- {name: c, behavior: merge, literals: [b=2]}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "1"
+  b: "2"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            "configMapGenerator:
+- {name: g, literals: [a]}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            "error: a literal is written `key=value`",
+        ),
+        (
+            "configMapGenerator:
+- {name: g, literals: [a=1, a=2]}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            "error: the key `a` is set twice in `g`",
+        ),
+    ];
+
+    #[test]
+    fn generators_make_what_they_are_told() {
+        hold(ROWS);
+    }
+}

@@ -58,7 +58,7 @@ impl Content {
 }
 
 impl Loader<'_> {
-    /// Follows links from `path` to what really stands there; `None` where nothing does.
+    /// Follows links from `path` to what is really there; `None` where nothing does.
     pub(crate) fn resolve(
         &mut self,
         path: &RepoPath,

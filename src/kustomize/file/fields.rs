@@ -115,7 +115,7 @@ impl<'a> Fields<'a> {
     /// A string.
     ///
     /// # Errors
-    /// When something else stands there.
+    /// When something else is there.
     pub(crate) fn text(&self, name: &str) -> Result<Option<Text>, RenderError> {
         self.get(name).map_or(Ok(None), |node| text_of(node, name, self.reading))
     }
@@ -123,7 +123,7 @@ impl<'a> Fields<'a> {
     /// A string that says something; empty ones count as missing.
     ///
     /// # Errors
-    /// When something else stands there.
+    /// When something else is there.
     pub(crate) fn filled(&self, name: &str) -> Result<Option<Text>, RenderError> {
         Ok(self.text(name)?.filter(|text| !text.value.is_empty()))
     }
@@ -131,7 +131,7 @@ impl<'a> Fields<'a> {
     /// The place of a flag that is set.
     ///
     /// # Errors
-    /// When something other than true or false stands there.
+    /// When something other than true or false is there.
     pub(crate) fn flag(&self, name: &str) -> Result<Option<Span>, RenderError> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
         match node.as_scalar().map(|scalar| scalar.kind) {
@@ -143,7 +143,7 @@ impl<'a> Fields<'a> {
     /// A whole number and its place.
     ///
     /// # Errors
-    /// When something else stands there.
+    /// When something else is there.
     pub(crate) fn number(&self, name: &str) -> Result<Option<(i64, Span)>, RenderError> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(None) };
         match node.as_scalar().map(|scalar| scalar.kind) {
@@ -155,7 +155,7 @@ impl<'a> Fields<'a> {
     /// The items of a list.
     ///
     /// # Errors
-    /// When something else stands there, or an item cannot be read.
+    /// When something else is there, or an item cannot be read.
     pub(crate) fn list<T>(
         &self,
         name: &str,
@@ -175,7 +175,7 @@ impl<'a> Fields<'a> {
     /// A list of strings; nulls in it are empty strings.
     ///
     /// # Errors
-    /// When something else stands there.
+    /// When something else is there.
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<Text>, RenderError> {
         let text = |node: &Node| {
             let empty = Text { value: String::new(), span: node.origin.span };
@@ -187,7 +187,7 @@ impl<'a> Fields<'a> {
     /// Strings by key.
     ///
     /// # Errors
-    /// When something else stands there.
+    /// When something else is there.
     pub(crate) fn pairs(&self, name: &str) -> Result<Vec<Pair>, RenderError> {
         let Some(node) = self.get(name).filter(|node| !node.is_null()) else { return Ok(Vec::new()) };
         let Some(mapping) = node.as_mapping() else {

@@ -48,7 +48,7 @@ const KNOWN: &[&str] = &[
     "vars",
 ];
 
-/// Fields that need a program outside of this one.
+/// Fields that need an external program.
 const HELM: &[&str] = &["helmChartInflationGenerator", "helmCharts", "helmGlobals"];
 
 /// An entry of `labels`.
@@ -194,7 +194,7 @@ pub struct Kustomization {
     pub file: FileId,
     /// Whether it is a component.
     pub is_component: bool,
-    /// Why it cannot be rendered: a field that needs a program outside of this one.
+    /// Why it cannot be rendered: a field that needs an external program.
     pub refused: Option<RenderError>,
     /// Files and folders, `bases` behind them.
     pub resources: Vec<Text>,

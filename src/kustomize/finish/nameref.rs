@@ -258,3 +258,151 @@ fn write(node: &mut Node, text: &str, span: Span) {
         node.replace_scalar(Scalar::string(text), span, Step::NameReference);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            "namePrefix: p-
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, envFrom: [{configMapRef: {name: c}}, {secretRef: {name: c}}]}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: p-c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: p-d
+spec:
+  template:
+    spec:
+      containers:
+      - envFrom:
+        - configMapRef:
+            name: p-c
+        - secretRef:
+            name: c
+        name: a
+",
+        ),
+        (
+            "nameSuffix: -s
+",
+            "apiVersion: v1
+kind: Service
+metadata: {name: s}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: i}
+spec: {rules: [{http: {paths: [{backend: {service: {name: s}}}]}}]}
+",
+            "apiVersion: v1
+kind: Service
+metadata:
+  name: s-s
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: i-s
+spec:
+  rules:
+  - http:
+      paths:
+      - backend:
+          service:
+            name: s-s
+",
+        ),
+        (
+            "configMapGenerator:
+- {name: g, literals: [a=b]}
+",
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, envFrom: [{configMapRef: {name: g}}]}
+",
+            "apiVersion: v1
+data:
+  a: b
+kind: ConfigMap
+metadata:
+  name: g-4h2mbtbbt6
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - envFrom:
+        - configMapRef:
+            name: g-4h2mbtbbt6
+        name: a
+",
+        ),
+        (
+            "namespace: ns
+",
+            "apiVersion: v1
+kind: ServiceAccount
+metadata: {name: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: b}
+roleRef: {kind: Role, name: r, apiGroup: rbac.authorization.k8s.io}
+subjects: [{kind: ServiceAccount, name: default, namespace: other}]
+",
+            "apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: default
+  namespace: ns
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: b
+  namespace: ns
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: r
+subjects:
+- kind: ServiceAccount
+  name: default
+  namespace: ns
+",
+        ),
+    ];
+
+    #[test]
+    fn references_follow_the_names_that_they_mean() {
+        hold(ROWS);
+    }
+}

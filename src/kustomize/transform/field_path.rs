@@ -192,7 +192,7 @@ impl FieldPath {
         Ok(self.locate(self.parts.len(), object)?.map(|(node, _)| node))
     }
 
-    /// Follows the first parts of the path; hands back what stands there, and the way.
+    /// Follows the first parts of the path; hands back what is there, and the way.
     fn locate<'a>(&self, length: usize, object: &'a Node) -> Result<Option<(&'a Node, Vec<Turn<'a>>)>, RenderError> {
         let mut here = object;
         let mut way = Vec::new();
@@ -414,6 +414,8 @@ impl FieldPath {
 
 #[cfg(test)]
 mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
     use super::*;
     use crate::span::Files;
 
@@ -429,5 +431,233 @@ mod tests {
         assert_eq!(parts(".a.0.*"), ["a", "0", "*"]);
         let var = Text { value: "spec.ports[0].port".to_owned(), span: Span::start_of(file) };
         assert_eq!(FieldPath::of_var(&var).unwrap().parts, ["spec", "ports", "0", "port"]);
+    }
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            "replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [metadata.name]
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "9"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b.c, image: "b:1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "9"
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: "9"
+spec:
+  template:
+    spec:
+      containers:
+      - image: a:1
+        name: a
+      - image: b:1
+        name: b.c
+"#,
+        ),
+        (
+            "replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.spec.containers.0.image]
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "9"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b.c, image: "b:1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "9"
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: "9"
+        name: a
+      - image: b:1
+        name: b.c
+"#,
+        ),
+        (
+            r#"replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: ["spec.template.spec.containers.[name=b.c].image"]
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "9"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b.c, image: "b:1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "9"
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: a:1
+        name: a
+      - image: "9"
+        name: b.c
+"#,
+        ),
+        (
+            r#"replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: ["spec.template.spec.containers.*.image"]
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "9"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b.c, image: "b:1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "9"
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: "9"
+        name: a
+      - image: "9"
+        name: b.c
+"#,
+        ),
+        (
+            "replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.none]
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "9"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b.c, image: "b:1"}
+"#,
+            "error: `spec.none` does not exist in this object",
+        ),
+        (
+            r#"replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: ["metadata.annotations.[a.b/c]"]
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "9"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b.c, image: "b:1"}
+"#,
+            "error: `metadata.annotations.[a.b/c]` does not exist in this object",
+        ),
+    ];
+
+    #[test]
+    fn paths_are_split_and_followed_as_kustomize_does() {
+        hold(ROWS);
     }
 }

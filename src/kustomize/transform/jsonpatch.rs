@@ -289,3 +289,200 @@ fn take(root: &mut Node, path: &Pointer) -> Result<Node, RenderError> {
     let removed = parent.as_mapping_mut().and_then(|mapping| mapping.remove(last));
     removed.ok_or_else(|| path.missing(last, &known))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            r#"patches:
+- patch: |-
+    - {op: add, path: /data/b, value: "2"}
+  target: {kind: ConfigMap}
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "1"
+  b: "2"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: replace, path: /data/a, value: 2}
+  target: {kind: ConfigMap}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            "apiVersion: v1
+data:
+  a: 2
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: remove, path: /data/a}
+  target: {kind: ConfigMap}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1", b: "2"}
+"#,
+            r#"apiVersion: v1
+data:
+  b: "2"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: move, from: /data/a, path: /data/b}
+  target: {kind: ConfigMap}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            r#"apiVersion: v1
+data:
+  b: "1"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: copy, from: /data/a, path: /data/b}
+  target: {kind: ConfigMap}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: "1"
+  b: "1"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /items/-, value: c}
+  target: {kind: ConfigMap}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+items: [a, b]
+",
+            "apiVersion: v1
+items:
+- a
+- b
+- c
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /items/0, value: c}
+  target: {kind: ConfigMap}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+items: [a, b]
+",
+            "apiVersion: v1
+items:
+- c
+- a
+- b
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: remove, path: /items/-1}
+  target: {kind: ConfigMap}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+items: [a, b]
+",
+            "apiVersion: v1
+items:
+- a
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: test, path: /data/a, value: other}
+  target: {kind: ConfigMap}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            "error: the test of `/data/a` fails",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: remove, path: /data/none}
+  target: {kind: ConfigMap}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            "error: `/data/none` does not exist: there is no `none`",
+        ),
+    ];
+
+    #[test]
+    fn operations_do_what_kustomize_lets_them_do() {
+        hold(ROWS);
+    }
+}

@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         }
         match old.or(new) {
             None => Ok(keep_null(object, patch)),
-            // A null in the patch removes what stands there.
+            // A null in the patch removes what is there.
             Some(0) => Ok(match (object, patch) {
                 (before, Some(patch)) if !patch.is_null() => Some(replaced(patch, before)),
                 (_, Some(_)) => None,
@@ -392,5 +392,236 @@ fn unify(values: &mut [Vec<String>]) {
                 values[other] = unified;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            r#"patches:
+- patch: |-
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: c}
+    data: {a: null, b: "2"}
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            r#"apiVersion: v1
+data:
+  b: "2"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            r#"patches:
+- patch: |-
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: c}
+    data:
+      $patch: replace
+      b: "2"
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "1"}
+"#,
+            r#"apiVersion: v1
+data:
+  b: "2"
+kind: ConfigMap
+metadata:
+  name: c
+"#,
+        ),
+        (
+            "patches:
+- patch: |-
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: c}
+    $patch: delete
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: kept}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: kept
+",
+        ),
+        (
+            r#"patches:
+- patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: d}
+    spec:
+      template:
+        spec:
+          containers:
+          - {name: b, image: "x:2"}
+"#,
+            r#"apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b, image: "x:1"}
+"#,
+            "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: x:2
+        name: b
+      - image: a:1
+        name: a
+",
+        ),
+        (
+            r#"patches:
+- patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: d}
+    spec:
+      template:
+        spec:
+          containers:
+          - {name: new, image: "x:2"}
+"#,
+            r#"apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: x:2
+        name: new
+      - image: a:1
+        name: a
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: d}
+    spec:
+      template:
+        spec:
+          containers:
+          - {name: a, $patch: delete}
+",
+            r#"apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+      - {name: b, image: "x:1"}
+"#,
+            "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: x:1
+        name: b
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: d}
+    spec:
+      template:
+        spec:
+          containers:
+          - {name: a, args: [z]}
+",
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, args: [x, y]}
+",
+            "apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - args:
+        - z
+        name: a
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: absent}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+",
+            "error: the patch for ConfigMap `absent` matches no object",
+        ),
+    ];
+
+    #[test]
+    fn a_patch_is_merged_as_kustomize_merges_it() {
+        hold(ROWS);
     }
 }

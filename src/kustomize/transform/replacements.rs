@@ -450,3 +450,262 @@ fn retyped(old: &Scalar, text: Arc<str>) -> Option<Scalar> {
     };
     fits.then_some(Scalar { text, kind, plain: old.plain })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            "replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.spec.containers.0.image]
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "x:y"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            "apiVersion: v1
+data:
+  a: x:y
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: x:y
+        name: a
+",
+        ),
+        (
+            r#"replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a, options: {delimiter: ":", index: 1}}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.spec.containers.0.image]
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "x:y"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            r#"apiVersion: v1
+data:
+  a: x:y
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: "y"
+        name: a
+"#,
+        ),
+        (
+            r#"replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.spec.containers.0.image]
+    options: {delimiter: ":", index: 1}
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "x:y"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            "apiVersion: v1
+data:
+  a: x:y
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: a:x:y
+        name: a
+",
+        ),
+        (
+            r#"replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.spec.containers.0.image]
+    options: {delimiter: ":", index: -1}
+"#,
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "x:y"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            "apiVersion: v1
+data:
+  a: x:y
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: x:y:a:1
+        name: a
+",
+        ),
+        (
+            "replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.new.field]
+    options: {create: true}
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "x:y"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            "apiVersion: v1
+data:
+  a: x:y
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  new:
+    field: x:y
+  template:
+    spec:
+      containers:
+      - image: a:1
+        name: a
+",
+        ),
+        (
+            "replacements:
+- source: {kind: ConfigMap, name: c, fieldPath: data.a}
+  targets:
+  - select: {kind: Deployment}
+    fieldPaths: [spec.template.spec.containers.0.image]
+    reject: [{name: d}]
+",
+            r#"apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data: {a: "x:y"}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: d}
+spec:
+  template:
+    spec:
+      containers:
+      - {name: a, image: "a:1"}
+"#,
+            "apiVersion: v1
+data:
+  a: x:y
+kind: ConfigMap
+metadata:
+  name: c
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - image: a:1
+        name: a
+",
+        ),
+    ];
+
+    #[test]
+    fn a_replacement_writes_what_its_options_say() {
+        hold(ROWS);
+    }
+}

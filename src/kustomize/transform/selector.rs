@@ -258,3 +258,334 @@ impl Requirement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kustomize::testing::{Row, hold};
+
+    const ROWS: &[Row<'_>] = &[
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {name: c}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            r#"patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {name: "c.*"}
+"#,
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {namespace: ns}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {kind: Config}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            r#"patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {kind: "Config.*", name: cc}
+"#,
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {labelSelector: app=a}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            r#"patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {labelSelector: "app in (a, b)"}
+"#,
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            r#"patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {labelSelector: "!app"}
+"#,
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {annotationSelector: k=v}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+data:
+  x: true
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+        (
+            "patches:
+- patch: |-
+    - {op: add, path: /data, value: {x: y}}
+  target: {version: v2}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: cc, namespace: ns, labels: {app: a}, annotations: {k: v}}
+",
+            "apiVersion: v1
+kind: ConfigMap
+metadata:
+  annotations:
+    k: v
+  labels:
+    app: a
+  name: cc
+  namespace: ns
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: c
+",
+        ),
+    ];
+
+    #[test]
+    fn a_selector_is_an_anchored_expression() {
+        hold(ROWS);
+    }
+}
