@@ -38,10 +38,10 @@ impl RenderError {
         Self { message: message.into(), span: None, help: None, related: Vec::new(), is_unreadable: false }
     }
 
-    /// The snapshot could not be read.
+    /// A snapshot could not be read. What is only too large is the fault of whoever wrote it.
     #[must_use]
     pub fn tree(error: &TreeError) -> Self {
-        Self { is_unreadable: true, ..Self::nowhere(error.to_string()) }
+        Self { is_unreadable: !error.is_too_large(), ..Self::nowhere(error.to_string()) }
     }
 
     /// Adds what to do.

@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gix::bstr::ByteSlice as _;
 use parking_lot::Mutex;
 
+use super::path::entry_name;
 use super::{Content, ContentId, Entry, LARGEST_FILE, ReadError, RepoPath, Tree, TreeError};
 
 /// One Git object database, shared by all trees that are read from it.
@@ -84,14 +84,22 @@ impl Store {
         }
         let folder = self.reading(|repository| {
             let tree = repository.find_tree(id).map_err(ReadError::damaged)?;
-            let mut folder = Folder::new();
+            let (mut folder, mut previous) = (Folder::new(), None::<Vec<u8>>);
             for entry in tree.iter() {
                 let entry = entry.map_err(ReadError::damaged)?;
-                // A name that is not UTF-8 is told with replacements; nothing can refer to it by name anyway.
-                let name = entry.filename().to_str_lossy().into_owned();
+                let name = entry_name(entry.filename());
+                let is_folder = entry.kind() == gix::objs::tree::EntryKind::Tree;
+                let key = sort_key(entry.filename(), is_folder);
+                if previous.as_ref().is_some_and(|previous| *previous >= key) {
+                    return Err(ReadError::Damaged(format!("the tree {id} is not sorted, or names something twice")));
+                }
+                previous = Some(key);
                 folder.push(FolderEntry { name, child: (entry.kind(), entry.object_id()) });
             }
             folder.sort_by(|one, other| one.name.cmp(&other.name));
+            if folder.windows(2).any(|pair| pair[0].name == pair[1].name) {
+                return Err(ReadError::Damaged(format!("the tree {id} names something twice")));
+            }
             Ok::<_, ReadError>(Arc::new(folder))
         })?;
         let mut folders = self.folders.lock();
@@ -130,6 +138,13 @@ impl Store {
     pub(super) fn read(&self, id: ContentId) -> Result<Arc<[u8]>, ReadError> {
         self.blob(id.0)
     }
+}
+
+/// By what Git sorts the entries of a tree: a folder's name as if it ended in `/`.
+fn sort_key(name: &[u8], is_folder: bool) -> Vec<u8> {
+    let mut key = name.to_vec();
+    key.extend(is_folder.then_some(b'/'));
+    key
 }
 
 /// The files of one commit, or of any Git tree.

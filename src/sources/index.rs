@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gix::bstr::ByteSlice as _;
-
 use super::commit::Store;
+use super::path::entry_name;
 use super::{Content, Entry, ReadError, RepoPath, Tree, TreeError};
 
 /// What is staged: the tree that the next commit would have.
@@ -18,11 +17,13 @@ impl IndexTree {
         let mut files = BTreeMap::new();
         let index = store.with(gix::Repository::index_or_empty).map_err(|error| error.to_string())?;
         for entry in index.entries() {
-            let path = entry.path(&index).to_str_lossy();
+            let path: Vec<String> = entry.path(&index).split(|byte| *byte == b'/').map(entry_name).collect();
+            let path = path.join("/");
             if entry.stage_raw() != 0 {
                 return Err(format!("`{path}` has unresolved merge conflicts in the index"));
             }
-            let (Some(path), Some(mode)) = (RepoPath::new(&path), entry.mode.to_tree_entry_mode()) else { continue };
+            let path = path.split('/').fold(RepoPath::root(), |folder, name| folder.child(name));
+            let Some(mode) = entry.mode.to_tree_entry_mode() else { continue };
             files.insert(path, (mode.kind(), entry.id));
         }
         Ok(Self { store, files })

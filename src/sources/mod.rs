@@ -22,6 +22,7 @@ mod create;
 mod edited;
 mod index;
 mod memory;
+mod merge;
 mod moving;
 mod path;
 mod repository;
@@ -126,6 +127,9 @@ pub enum ReadError {
     /// The file is over [`LARGEST_FILE`]. Whoever wrote it can mend that.
     #[error("files over {LARGEST_FILE} bytes are not read, and this one has {0}")]
     TooLarge(u64),
+    /// A name that not every reader of a repository takes in the same way; its bytes in hexadecimal digits.
+    #[error("the name with the bytes {0} is not one that every reader takes in the same way")]
+    OddName(String),
     /// What the layer below said: the repository or the disk is at fault.
     #[error("{0}")]
     Damaged(String),
@@ -139,6 +143,9 @@ impl ReadError {
     fn help(&self) -> &'static str {
         match self {
             Self::TooLarge(_) => "split the file, or keep it out of what is deployed",
+            Self::OddName(_) => {
+                "a name is UTF-8, without `/`, not `.`, `..` or `.git`, and occurs once in a folder; rename or remove it"
+            }
             Self::Damaged(_) => "the repository or the disk is damaged, or access is denied; `git fsck` says more",
         }
     }
@@ -265,7 +272,7 @@ fn identified(tree: &dyn Tree, path: &RepoPath) -> Result<Option<Entry>, TreeErr
 /// The files and links that differ between two snapshots, in path order. Folders with the same id are not entered.
 ///
 /// # Errors
-/// When a snapshot cannot be read.
+/// When a snapshot cannot be read, or the head brings a name that readers take in different ways.
 pub fn changed(base: &dyn Tree, head: &dyn Tree) -> Result<Vec<RepoPath>, TreeError> {
     let mut changed = Vec::new();
     let mut folders = vec![RepoPath::root()];
@@ -287,6 +294,10 @@ pub fn changed(base: &dyn Tree, head: &dyn Tree) -> Result<Vec<RepoPath>, TreeEr
             let known = !matches!(&old, Some(Entry::Folder(None) | Entry::File(None)));
             if old == new && known {
                 continue;
+            }
+            if let (Some(hex), Some(_)) = (path::odd_bytes(&name), &new) {
+                let why = ReadError::OddName(hex.to_owned());
+                return Err(TreeError { path: folder, tree: head.name().to_owned(), why });
             }
             let is_folder = |entry: &Option<Entry>| matches!(entry, Some(Entry::Folder(_)));
             if is_folder(&old) || is_folder(&new) {

@@ -32,10 +32,11 @@ impl RepoPath {
         Self::root().join(path)
     }
 
-    /// Follows `relative` from this folder; `None` where it is absolute or leaves the repository.
+    /// Follows `relative` from this folder; `None` where it is absolute or leaves the repository, or is no path at all
+    /// because it holds a zero byte.
     #[must_use]
     pub fn join(&self, relative: &str) -> Option<Self> {
-        if relative.starts_with('/') {
+        if relative.starts_with('/') || relative.contains('\0') {
             return None;
         }
         let mut segments: Vec<&str> = self.segments().collect();
@@ -107,6 +108,28 @@ impl fmt::Debug for RepoPath {
         write!(out, "{:?}", &*self.0)
     }
 }
+
+/// The name of an entry of a folder. One that is not UTF-8, or that no checkout takes as a name, becomes a text that no path
+/// can spell, with its bytes in it, so that two such names are never one.
+pub(super) fn entry_name(bytes: &[u8]) -> String {
+    let is_reserved =
+        |name: &str| matches!(name, "" | "." | "..") || name.eq_ignore_ascii_case(".git") || name.contains(['/', '\0']);
+    match std::str::from_utf8(bytes) {
+        Ok(name) if !is_reserved(name) => name.to_owned(),
+        _ => {
+            let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+            std::iter::once(ODD).chain(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])).collect()
+        }
+    }
+}
+
+/// The bytes of a name that [`entry_name`] found to be odd, in hexadecimal digits.
+pub(super) fn odd_bytes(name: &str) -> Option<&str> {
+    name.strip_prefix(ODD)
+}
+
+/// Begins names that no path can spell: Git has no zero bytes in names.
+const ODD: char = '\0';
 
 #[cfg(test)]
 mod tests {

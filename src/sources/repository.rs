@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice as _;
 
 use super::commit::Store;
+use super::merge::{Merged, merge};
 use super::{CommitTree, IndexTree, MovingTree, Tree, WorkingTree};
 use crate::sided::Sided;
 
@@ -146,6 +147,23 @@ pub enum RepositoryError {
         /// What is wrong with it.
         why: String,
     },
+    /// A name that is a branch and something else.
+    #[error("`{name}` is ambiguous: {}", .places.join(" and "))]
+    #[diagnostic(help("write it out, such as `refs/heads/{name}`, or remove the other one"))]
+    Ambiguous {
+        /// As it was given.
+        name: String,
+        /// The full names that it may mean.
+        places: Vec<String>,
+    },
+    /// A push that says what it changed only by its author's own word.
+    #[error("the event names no two sides that can be compared")]
+    #[diagnostic(help("name them: `--base origin/main --head HEAD`"))]
+    NoSides,
+    /// A snapshot.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Tree(#[from] super::TreeError),
     /// The object database failed.
     #[error("cannot read the repository: {0}")]
     #[diagnostic(help("`git fsck` says what is damaged"))]
@@ -154,6 +172,12 @@ pub enum RepositoryError {
 
 /// Bytes of unpacked objects that are kept for the objects that build on them.
 const PACK_CACHE: usize = 96 << 20;
+
+/// How a repository is opened: with its own format, and nothing else that whoever made the clone can set. Replace refs would
+/// show other objects than those that are deployed.
+fn isolated() -> gix::open::Options {
+    gix::open::Options::isolated().config_overrides(["core.useReplaceRefs=false", "core.attributesFile="])
+}
 
 fn read_error(error: impl fmt::Display) -> RepositoryError {
     RepositoryError::Read(error.to_string())
@@ -179,6 +203,16 @@ fn decoded(
     Ok((commit, decoded.parents().next()))
 }
 
+/// What a CI says of a push.
+struct Push {
+    /// The branch's tip before it.
+    before: Option<String>,
+    head: String,
+    branch: Option<String>,
+    /// The name of the default branch.
+    default: Option<String>,
+}
+
 /// A Git repository, opened for reading.
 pub struct Repository {
     store: Arc<Store>,
@@ -198,7 +232,10 @@ impl Repository {
         if !absolute.ancestors().any(holds) {
             return Ok(None);
         }
-        let mut repository = gix::discover(&absolute).map_err(read_error)?.with_object_memory();
+        let mut repository =
+            gix::discover_opts(&absolute, gix::discover::upwards::Options::default(), isolated())
+                .map_err(read_error)?
+                .with_object_memory();
         repository.object_cache_size(32 << 20);
         // Trees of neighbouring commits are stored as differences of each other; without their bases at hand each one
         // is put together from the beginning of its chain.
@@ -239,6 +276,7 @@ impl Repository {
     /// # Errors
     /// When it names no commit, or history is missing.
     pub fn commit(&self, revision: &str) -> Result<Commit, RepositoryError> {
+        self.refuse_ambiguous(revision)?;
         let id = self.store.with(|repository| {
             let spec = format!("{revision}^{{commit}}");
             repository.rev_parse_single(spec.as_str()).map(gix::Id::detach).map_err(|error| error.to_string())
@@ -248,6 +286,23 @@ impl Repository {
             Err(_) if self.is_shallow()? => Err(RepositoryError::Shallow(format!("`{revision}` was not fetched"))),
             Err(why) => Err(RepositoryError::Revision { revision: revision.to_owned(), why }),
         }
+    }
+
+    /// Refuses a name that more than one kind of reference has: a tag may be called like a branch.
+    fn refuse_ambiguous(&self, revision: &str) -> Result<(), RepositoryError> {
+        let name = revision.split(['^', '~', '@', ':']).next().unwrap_or_default();
+        let places = ["", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/"].map(|place| format!("{place}{name}"));
+        let found: Vec<String> = self.store.with(|repository| {
+            let stands = |place: &String| {
+                let found = repository.try_find_reference(place.as_str()).ok().flatten();
+                found.is_some_and(|found| found.name().as_bstr() == place.as_bytes())
+            };
+            places.into_iter().filter(|place| place.starts_with("refs/") || *place == "HEAD").filter(stands).collect()
+        });
+        if found.len() > 1 {
+            return Err(RepositoryError::Ambiguous { name: name.to_owned(), places: found });
+        }
+        Ok(())
     }
 
     /// Whether history was cut off when the repository was cloned.
@@ -380,16 +435,35 @@ impl Repository {
             }
             return Ok(Some((self.commit(&base)?, self.commit(&head)?)));
         }
-        let sides = (text("/merge_group/base_sha"), text("/merge_group/head_sha"));
-        let pushed = (text("/before"), text("/after"));
-        for (base, head) in [sides, pushed] {
-            if let (Some(base), Some(head)) = (base, head)
-                && base.bytes().any(|byte| byte != b'0')
-            {
-                return Ok(Some((self.commit(&base)?, self.commit(&head)?)));
-            }
+        if let (Some(base), Some(head)) = (text("/merge_group/base_sha"), text("/merge_group/head_sha")) {
+            return Ok(Some((self.commit(&base)?, self.commit(&head)?)));
         }
-        Ok(None)
+        let Some(head) = text("/after") else { return Ok(None) };
+        let branch = text("/ref").and_then(|name| name.strip_prefix("refs/heads/").map(str::to_owned));
+        let push = Push { before: text("/before"), head, branch, default: text("/repository/default_branch") };
+        self.pushed(&push).map(Some)
+    }
+
+    /// Both sides of a push. What stood on the branch before is trusted on the default branch only: elsewhere it is the
+    /// author's own, and the push is held against the default branch.
+    fn pushed(&self, push: &Push) -> Result<(Commit, Commit), RepositoryError> {
+        let Push { before, head, branch, default } = push;
+        let before = before.as_ref().filter(|before| before.bytes().any(|byte| byte != b'0'));
+        let head = self.commit(head)?;
+        if let (Some(before), Some(_)) = (before, branch.as_ref().filter(|branch| Some(*branch) == default.as_ref())) {
+            return Ok((self.commit(before)?, head));
+        }
+        let base = match default {
+            Some(default) => ["refs/remotes/origin/", "refs/heads/"]
+                .iter()
+                .find_map(|place| self.commit(&format!("{place}{default}")).ok())
+                .ok_or_else(|| RepositoryError::NotFetched(default.clone()))?,
+            None => self.default_branch()?,
+        };
+        if base.id == head.id {
+            return Err(RepositoryError::NoSides);
+        }
+        Ok((base, head))
     }
 
     /// Both sides of what is checked out, where that is the forge's own merge of this request: its second parent is
@@ -424,10 +498,13 @@ impl Repository {
             })?;
             return Ok(Some((base, head)));
         }
-        match variables.get("CI_COMMIT_BEFORE_SHA").filter(|before| before.bytes().any(|byte| byte != b'0')) {
-            Some(before) => Ok(Some((self.commit(&before)?, head))),
-            None => Ok(None),
-        }
+        let push = Push {
+            before: variables.get("CI_COMMIT_BEFORE_SHA"),
+            head: head.id.to_string(),
+            branch: variables.get("CI_COMMIT_BRANCH"),
+            default: variables.get("CI_DEFAULT_BRANCH"),
+        };
+        self.pushed(&push).map(Some)
     }
 
     /// What would land. A change that already contains the base's tip lands as it is; else the two are merged in memory.
@@ -452,28 +529,14 @@ impl Repository {
         if ancestor == base.id.0 {
             return Ok(Box::new(self.tree(head)));
         }
+        // What a merge makes of odd names is not what a checkout of the change shows.
+        super::changed(&self.tree(&self.read_commit(ancestor)?), &self.tree(head))?;
         let name = format!("the merge of {} into {}", head.id.short(), base.id.short());
-        let merged = self.store.with(|repository| {
-            let options = repository.tree_merge_options().map_err(read_error)?;
-            let outcome = repository
-                .merge_commits(
-                    base.id.0,
-                    head.id.0,
-                    gix::merge::blob::builtin_driver::text::Labels::default(),
-                    options.into(),
-                )
-                .map_err(read_error)?;
-            let how = gix::merge::tree::TreatAsUnresolved::default();
-            let conflicts = outcome.tree_merge.conflicts.iter().filter(|conflict| conflict.is_unresolved(how));
-            let mut files: Vec<String> = conflicts.map(|conflict| format!("`{}`", conflict.ours.location())).collect();
-            if !files.is_empty() {
-                files.sort();
-                files.dedup();
-                return Err(RepositoryError::Conflict(files));
-            }
-            let mut tree = outcome.tree_merge.tree;
-            tree.write().map(gix::Id::detach).map_err(read_error)
-        })?;
+        let merged = self.store.with(|repository| merge(repository, base.id.0, head.id.0)).map_err(read_error)?;
+        let merged = match merged {
+            Merged::Tree(tree) => tree,
+            Merged::Conflicts(paths) => return Err(RepositoryError::Conflict(paths)),
+        };
         Ok(Box::new(CommitTree::new(Arc::clone(&self.store), merged, &name)))
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::path::entry_name;
 use super::{Content, ContentId, Entry, LARGEST_FILE, ReadError, RepoPath, Tree, TreeError};
 
 /// The files of a folder on disk, `.git` left out. What was seen once stays so for the run.
@@ -21,8 +22,6 @@ pub struct WorkingTree {
 #[derive(Debug, Default)]
 struct Folder {
     entries: BTreeMap<String, Entry>,
-    /// A name that is not UTF-8.
-    unreadable_name: Option<String>,
 }
 
 impl WorkingTree {
@@ -68,13 +67,10 @@ impl WorkingTree {
         let mut folder = Folder::default();
         for entry in entries {
             let entry = entry.map_err(|error| self.damaged(path, error))?;
-            let name = match entry.file_name().into_string() {
-                Ok(name) => name,
-                Err(name) => {
-                    folder.unreadable_name = Some(name.to_string_lossy().into_owned());
-                    continue;
-                }
-            };
+            if entry.file_name() == ".git" {
+                continue;
+            }
+            let name = entry_name(entry.file_name().as_encoded_bytes());
             let kind = entry.file_type().map_err(|error| self.damaged(path, error))?;
             let found = if kind.is_symlink() {
                 let target = fs::read_link(entry.path()).map_err(|error| self.damaged(&path.child(&name), error))?;
@@ -86,9 +82,7 @@ impl WorkingTree {
             } else {
                 continue;
             };
-            if name != ".git" {
-                folder.entries.insert(name, found);
-            }
+            folder.entries.insert(name, found);
         }
         Ok(Some(folder))
     }
@@ -131,9 +125,6 @@ impl Tree for WorkingTree {
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
         let Some(found) = self.folder(folder)? else { return Ok(Vec::new()) };
-        if let Some(name) = &found.unreadable_name {
-            return Err(self.damaged(folder, format!("the name `{name}` is not UTF-8")));
-        }
         Ok(found.entries.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect())
     }
 }

@@ -225,6 +225,7 @@ impl Builder<'_> {
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_hidden_key(&text, style, tag.is_some(), &range)?;
                 let scalar = self.scalar(text, style, tag.as_deref(), &range)?;
                 let node = self.node(Value::Scalar(scalar), self.without_trailing_space(range));
                 return self.finish(node, anchor, 1, 1);
@@ -265,6 +266,25 @@ impl Builder<'_> {
             _ => {}
         }
         Ok(None)
+    }
+
+    /// Refuses keys that readers take in different ways: those with a tag, and `<<` in another form than as it is.
+    fn refuse_hidden_key(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        is_tagged: bool,
+        range: &std::ops::Range<usize>,
+    ) -> Result<(), YamlError> {
+        let is_key = matches!(self.open.last().map(|open| &open.content), Some(Content::Mapping { key: None, .. }));
+        if is_key && is_tagged {
+            return Err(self.error(range.clone(), format!("the key `{text}` has a tag; write it without one")));
+        }
+        if is_key && text == "<<" && style != ScalarStyle::Plain {
+            let message = "some readers take a quoted `<<` for a merge; write it without quotes, or rename the key";
+            return Err(self.error(range.clone(), message.to_owned()));
+        }
+        Ok(())
     }
 
     /// Block scalars reach over the blank lines behind them, which nobody wants underlined.

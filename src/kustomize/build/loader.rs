@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::closure::Closure;
 use super::parsed::ParsedFiles;
+use super::remote;
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Text;
@@ -11,7 +12,7 @@ use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::{Definitions, Schemas};
 use crate::kustomize::limits::MOST_LINKS;
 use crate::sources::{ContentId, Entry, RepoPath, Tree};
-use crate::span::{FileId, Files, Span};
+use crate::span::{FileId, Files, Span, offset};
 use crate::yaml::{Dialect, Node, Step};
 
 /// Which files a kustomization may read.
@@ -23,6 +24,9 @@ pub enum LoadRestrictor {
     /// Those anywhere in the repository, as Flux renders.
     None,
 }
+
+/// The comment that makes Argo CD pass over a file in a folder of manifests (`reposerver/repository/repository.go`).
+const SKIP_MARK: &str = "+argocd:skip-file-rendering";
 
 /// Reads files on behalf of the kustomization in `root`.
 pub(crate) struct Loader<'a> {
@@ -115,8 +119,8 @@ impl Loader<'_> {
 
     /// A file's content.
     pub(crate) fn content(&mut self, relative: &str, span: Span) -> Result<Content, RenderError> {
-        if is_remote(relative) {
-            return Err(remote(relative, span));
+        if remote::is_remote_file(relative) {
+            return Err(remote::refuse(relative, span));
         }
         let named = self.locate(relative, span)?;
         let (path, id) = match self.resolve(&named, Some(span))? {
@@ -266,15 +270,8 @@ impl Loader<'_> {
     /// The manifests of a folder without a kustomization, as an Argo CD directory source reads them: not recursively.
     pub(crate) fn manifests(&mut self) -> Result<Vec<Node>, RenderError> {
         self.closure.hold_folder(&self.root);
-        let children = self.tree.children(&self.root).map_err(|error| RenderError::tree(&error))?;
         let mut documents = Vec::new();
-        for (name, entry) in children {
-            let is_manifest = [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending));
-            if !is_manifest || matches!(entry, Entry::Folder(_)) {
-                continue;
-            }
-            let path = self.root.child(&name);
-            let Some((path, Entry::File(_))) = self.resolve(&path, None)? else { continue };
+        for path in self.manifest_files()? {
             let Some((id, content)) = self.tree.read(&path).map_err(|error| RenderError::tree(&error))? else {
                 continue;
             };
@@ -282,9 +279,36 @@ impl Loader<'_> {
                 let file = self.parsed.files.add(&path, ContentId::of(b""), "");
                 return Err(RenderError::at(Span::start_of(file), format!("`{path}` is not UTF-8")));
             };
+            let text = Arc::clone(&self.parsed.files.get(file).text);
+            if let Some(at) = text.find(SKIP_MARK) {
+                let span = Span { file, start: offset(at), end: offset(at + SKIP_MARK.len()) };
+                return Err(RenderError::at(span, format!("Argo CD passes over `{path}` because of this comment"))
+                    .help("remove the file from this folder, or the comment from the file"));
+            }
+            if path.file_name().ends_with(".jsonnet") {
+                return Err(RenderError::at(Span::start_of(file), format!("Argo CD runs `{path}` as Jsonnet"))
+                    .help("render it, and put the manifests that it makes into this folder in its place"));
+            }
             documents.extend((*self.parsed.documents(file, Step::File)).clone()?);
         }
         Ok(documents)
+    }
+
+    /// The files that are read from a folder without a kustomization, links followed.
+    pub(crate) fn manifest_files(&mut self) -> Result<Vec<RepoPath>, RenderError> {
+        let children = self.tree.children(&self.root).map_err(|error| RenderError::tree(&error))?;
+        let mut files = Vec::new();
+        for (name, entry) in children {
+            let is_read = [".yaml", ".yml", ".json", ".jsonnet"].iter().any(|ending| name.ends_with(ending));
+            if !is_read || matches!(entry, Entry::Folder(_)) {
+                continue;
+            }
+            let path = self.root.child(&name);
+            if let Some((path, Entry::File(_))) = self.resolve(&path, None)? {
+                files.push(path);
+            }
+        }
+        Ok(files)
     }
 }
 
@@ -304,31 +328,23 @@ impl Loader<'_> {
                 RenderError::at(entry.span, "this entry is empty").help("name a file or a folder, or remove the line")
             );
         }
-        let found = if entry.value.contains("://") { None } else { self.entry(&entry.value, entry.span)? };
+        if remote::is_remote_file(&entry.value) {
+            return Err(remote::refuse(&entry.value, entry.span));
+        }
+        let is_repository = remote::is_repository(&entry.value);
+        // A repository's address need not be a path at all.
+        let found = match self.entry(&entry.value, entry.span) {
+            Err(error) if is_repository && !error.is_unreadable => None,
+            found => found?,
+        };
         match found {
             Some((_, Entry::File(_))) => Ok(Listed::File),
+            _ if is_repository => Err(remote::refuse(&entry.value, entry.span)),
             Some((path, _)) => Ok(Listed::Folder(path)),
-            None if is_remote(&entry.value) => Err(remote(&entry.value, entry.span)),
             None => match self.content(&entry.value, entry.span) {
                 Err(error) => Err(error),
                 Ok(_) => Ok(Listed::File),
             },
         }
     }
-}
-
-/// Whether a path names something on another machine (`api/internal/git/repospec.go`).
-fn is_remote(path: &str) -> bool {
-    path.contains("://")
-        || path.starts_with("git@")
-        || path.starts_with("github.com/")
-        || path.starts_with("github.com:")
-        || path.contains("?ref=")
-        || path.contains(".git//")
-}
-
-/// Says why something on another machine is refused.
-fn remote(path: &str, span: Span) -> RenderError {
-    RenderError::at(span, format!("`{path}` is not in this repository"))
-        .help("the network is never used: copy the base into this repository (vendor it), and list the copy")
 }

@@ -11,6 +11,7 @@ pub(crate) mod loader;
 pub(crate) mod objects;
 pub(crate) mod parsed;
 pub(crate) mod plugins;
+pub(crate) mod remote;
 pub(crate) mod renderer;
 pub(crate) mod resource;
 pub(crate) mod store;

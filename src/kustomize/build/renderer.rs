@@ -247,6 +247,14 @@ impl<'a> Renderer<'a> {
             order: None,
             metadata: BuildMetadata::default(),
         };
+        let resources = resources.and_then(|resources| match resources.iter().find(|resource| is_local(&resource.node)) {
+            Some(local) => Err(RenderError::at(
+                local.node.origin.span,
+                "`config.kubernetes.io/local-config` has no effect without a kustomization: the object would be deployed",
+            )
+            .help("remove the annotation, or the object")),
+            None => Ok(resources),
+        });
         let rendered = resources.and_then(|resources| self.finish(resources, &plain));
         rendered.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
     }

@@ -64,10 +64,19 @@ impl<'a> Fields<'a> {
             return Err(RenderError::at(span, format!("{what} is a mapping, but this is {}", node.shape())));
         };
         for (key, value) in mapping.iter() {
+            if !key.text.is_ascii() {
+                let message = format!("the field `{}` has a letter outside of ASCII, which kustomize may take for another", key.text);
+                return Err(RenderError::at(key.span, message).help("write the field's name in plain letters"));
+            }
             let exact = known.iter().find(|name| ***name == *key.text);
             match exact.or_else(|| known.iter().find(|name| name.eq_ignore_ascii_case(&key.text))) {
                 Some(name) => {
-                    fields.entries.retain(|(known, ..)| known != name);
+                    if let Some((_, first, _)) = fields.entries.iter().find(|(known, ..)| known == name) {
+                        let message = format!("`{name}` is written twice here, in two spellings");
+                        return Err(RenderError::at(key.span, message)
+                            .related(*first, "the other one")
+                            .help(format!("keep one of them, as `{name}`")));
+                    }
                     fields.entries.push((name, key.span, value));
                 }
                 None if reading == Reading::Plugin => {}

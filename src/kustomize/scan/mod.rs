@@ -292,6 +292,7 @@ impl<'a> Scanner<'a> {
             Some(None) => {
                 let root = loader.root.clone();
                 loader.closure.hold_folder(&root);
+                readable(loader.manifest_files())?;
             }
             Some(Some(read)) => {
                 own.file = Some(match &*read {
@@ -339,14 +340,15 @@ struct KustomizationText {
     is_odd: bool,
 }
 
-/// Whether a text may name what it does not spell: by escapes, in another encoding, or by dots alone.
+/// Whether a text may name what it does not spell: by escapes, tags (`!!binary`), directives, in another encoding, or by
+/// dots alone.
 fn is_odd(content: &str) -> bool {
     let ends_in_dots = |(at, dots): (usize, &str)| {
         let rest = &content[at + dots.len()..];
         let next = rest.strip_prefix('/').unwrap_or(rest).chars().next();
         next.is_none_or(|next| !(next.is_ascii_alphanumeric() || "._-".contains(next)))
     };
-    content.contains(['\\', '\0']) || content.match_indices("..").any(ends_in_dots)
+    content.contains(['\\', '\0', '!', '%']) || content.match_indices("..").any(ends_in_dots)
 }
 
 impl KustomizationText {
