@@ -10,7 +10,7 @@ pub use read::{ConfigError, read};
 use serde::Serialize;
 
 use crate::finding::Severity;
-use crate::sources::RepoPath;
+use crate::sources::{Commit, RepoPath};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -83,6 +83,30 @@ impl Alias {
     }
 }
 
+/// Which commits of the base branch's first-parent line are landings: states that were deployed for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Landings {
+    /// All of them. The commits of a change may then become states of the base branch themselves.
+    #[default]
+    Commits,
+    /// Merge commits, and what the forge squashed: only these.
+    Merges,
+}
+
+impl Landings {
+    /// Leaves only landings in a line, newest first. Its tip is what is deployed, and its root has nothing before it.
+    pub fn keep(self, line: &mut Vec<Commit>) {
+        if self == Self::Merges {
+            let last = line.len().saturating_sub(1);
+            let mut at = 0;
+            line.retain(|commit| {
+                at += 1;
+                at == 1 || at == last + 1 || commit.parents > 1 || commit.is_by_forge
+            });
+        }
+    }
+}
+
 /// One environment.
 #[derive(Clone, Debug)]
 pub struct Environment {
@@ -147,6 +171,8 @@ pub struct Config {
     pub layouts: Vec<Layout>,
     /// The environments, lowest first.
     pub environments: Vec<Environment>,
+    /// Which commits of history count as landed.
+    pub landings: Landings,
     /// Registries that hold copies of others.
     pub mirrors: Mirrors,
     /// Apps that run only in combinations that ran together below.
@@ -184,6 +210,7 @@ impl Default for Config {
                 environment("staging", "stage stg uat preprod pre-prod preproduction"),
                 environment("production", "prod prd live"),
             ],
+            landings: Landings::default(),
             mirrors: Mirrors::default(),
             groups: Vec::new(),
             dependencies: Vec::new(),

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
-use super::{Alias, Bots, Config, Controller, Dependency, Environment, Group, Mirrors, RuleSetting};
+use super::{Alias, Bots, Config, Controller, Dependency, Environment, Group, Landings, Mirrors, RuleSetting};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
 use crate::sources::RepoPath;
@@ -138,6 +138,7 @@ impl Reader {
             "version",
             "layout",
             "environments",
+            "landings",
             "mirrors",
             "groups",
             "dependencies",
@@ -177,6 +178,15 @@ impl Reader {
                         }
                     }
                 }
+                "landings" => match value.as_text() {
+                    Some("commits") => config.landings = Landings::Commits,
+                    Some("merges") => config.landings = Landings::Merges,
+                    _ => self.problem(
+                        value.origin.span,
+                        "`landings` must be `commits` or `merges`",
+                        "write `landings: merges` where every change lands as a merge commit or is squashed by the forge",
+                    ),
+                },
                 "mirrors" => config.mirrors = self.mirrors(value),
                 "groups" => {
                     let items = self.list(value, "`groups`");

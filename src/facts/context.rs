@@ -66,7 +66,7 @@ impl<'a> Context<'a> {
             self.repository,
             self.files,
             Options::default(),
-            &self.config.mirrors,
+            self.config,
             &self.comparison.base,
             self.clock.seconds(),
         )?;

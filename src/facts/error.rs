@@ -30,6 +30,13 @@ pub enum FactsError {
     #[error("the overlay `{0}` contains no text file")]
     #[diagnostic(help("add its kustomization, or remove the folder"))]
     NoText(RepoPath),
+    /// A change whose commits cannot all be looked at.
+    #[error("the change has {0} commits, too many to look at one by one")]
+    #[diagnostic(help(
+        "squash it; or write `landings: merges` in tollgate.yaml, if every change lands as a merge commit or is squashed \
+         by the forge"
+    ))]
+    TooManyCommits(usize),
 }
 
 impl From<RepositoryError> for FactsError {

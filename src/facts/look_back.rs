@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::config::Mirrors;
-use crate::kustomize::{Options, ParsedFiles, Renderer};
+use crate::config::{Config, Mirrors};
+use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, State};
 use crate::sources::{
     Commit, CommitId, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted,
@@ -30,7 +30,15 @@ impl Stay {
     pub fn seconds(&self, now: i64) -> i64 {
         (self.to.unwrap_or(now).min(now) - self.from).max(0)
     }
+
+    /// Whether it lasts, or lasted for long enough to have been deployed.
+    fn counts(&self) -> bool {
+        self.to.is_none_or(|to| to - self.from >= SHORTEST_STAY)
+    }
 }
+
+/// The shortest stay that proves anything, in seconds: what stood only between two commits of one push was not deployed.
+const SHORTEST_STAY: i64 = 60;
 
 /// How far back to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +78,8 @@ pub struct LookBack<'a> {
     parsed: &'a ParsedFiles,
     options: Options,
     mirrors: &'a Mirrors,
+    /// Whether a component can be an overlay: where a layout says so.
+    has_components: bool,
     /// Newest first.
     line: Vec<Commit>,
     /// When each commit landed, as far as dates can be trusted.
@@ -106,8 +116,13 @@ struct Found {
 }
 
 impl Found {
+    fn counting(mut self) -> Vec<Stay> {
+        self.stays.retain(Stay::counts);
+        self.stays
+    }
+
     fn is_enough(&self, depth: Depth, now: i64) -> bool {
-        self.stays.last().is_some_and(|stay| match depth {
+        self.stays.last().filter(|stay| stay.counts()).is_some_and(|stay| match depth {
             Depth::Any => true,
             Depth::Latest => !self.is_open,
             Depth::Lasting(seconds) => stay.seconds(now) >= seconds,
@@ -166,15 +181,18 @@ impl<'a> LookBack<'a> {
         repository: &'a Repository,
         parsed: &'a ParsedFiles,
         options: Options,
-        mirrors: &'a Mirrors,
+        config: &'a Config,
         tip: &Commit,
         now: i64,
     ) -> Result<Self, RepositoryError> {
-        let (line, is_complete) = repository.first_parent_line(tip)?;
+        let (mut line, is_complete) = repository.first_parent_line(tip)?;
+        config.landings.keep(&mut line);
         let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
         let landed = landed(&dates, now);
         let left = left(&dates, &landed, now);
-        Ok(Self { repository, parsed, options, mirrors, line, landed, left, is_complete, overlays: Mutex::default() })
+        let (mirrors, has_components) = (&config.mirrors, !config.layouts.is_empty());
+        let overlays = Mutex::default();
+        Ok(Self { repository, parsed, options, mirrors, has_components, line, landed, left, is_complete, overlays })
     }
 
     /// What an overlay runs at the base's tip.
@@ -210,7 +228,7 @@ impl<'a> LookBack<'a> {
                 self.add(&mut found, &known.segments[at], content);
                 at += 1;
                 if found.is_enough(depth, now) {
-                    return Ok(found.stays);
+                    return Ok(found.counting());
                 }
             }
             // One that may begin still earlier can be enough already.
@@ -218,7 +236,7 @@ impl<'a> LookBack<'a> {
                 let mut found = found.clone();
                 self.add(&mut found, segment, content);
                 if found.is_enough(depth, now) {
-                    return Ok(found.stays);
+                    return Ok(found.counting());
                 }
             }
             if !self.look_back(overlay, &mut known)? {
@@ -228,7 +246,7 @@ impl<'a> LookBack<'a> {
         if !self.is_complete {
             return Err(self.cut_off(&format!("what `{overlay}` ran")));
         }
-        Ok(found.stays)
+        Ok(found.counting())
     }
 
     /// The newest commit, as it landed, at which all of these ran at once; each in any one of its overlays.
@@ -266,7 +284,9 @@ impl<'a> LookBack<'a> {
         loop {
             if let Some(segment) = known.segments.get(at) {
                 let holds = || segment.images.iter().any(|image| image.content(self.mirrors) == content);
-                if segment.oldest >= from && holds() {
+                let lasted = |replacing: usize| self.left[replacing] - self.landed[segment.oldest];
+                let counts = segment.newest.checked_sub(1).is_none_or(|replacing| lasted(replacing) >= SHORTEST_STAY);
+                if segment.oldest >= from && counts && holds() {
                     return Ok(Some(segment.newest.max(from)));
                 }
                 if known.is_closed(at) {
@@ -322,19 +342,28 @@ impl<'a> LookBack<'a> {
 
     fn segment(&self, overlay: &RepoPath, tree: &CommitTree, at: usize) -> Result<Segment, HistoryError> {
         let renderer = Renderer::new(self.parsed, tree, self.options.clone());
+        let is_component = || Scanner::new(self.parsed, tree).is_component(overlay);
         // An overlay that does not render at some commit runs nothing that could be proven.
         let (images, closure) = match renderer.render_any(overlay) {
+            // A folder's past counts only while it was an overlay.
+            Ok(rendering) if !self.has_components && is_component().map_err(unreadable)? => {
+                (Vec::new(), rendering.closure)
+            }
             Ok(rendering) => {
                 let images = State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect();
                 (images, rendering.closure)
             }
-            Err(failed) if failed.error.is_unreadable => return Err(HistoryError::Unreadable(failed.error.message)),
+            Err(failed) if failed.error.is_unreadable => return Err(unreadable(failed.error)),
             Err(failed) => (Vec::new(), failed.closure),
         };
         let wanted = Wanted::new(closure.paths());
         let snapshot = tree.snapshot(&wanted)?;
         Ok(Segment { newest: at, oldest: at, images, wanted, snapshot })
     }
+}
+
+fn unreadable(error: RenderError) -> HistoryError {
+    HistoryError::Unreadable(error.message)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::span::Span;
 use combinations::Combination;
 use freezes::ActiveFreeze;
 use order::OrderFault;
+use planted::Planted;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
 use promotions::Promotion;
 use versions::VersionsFacts;
@@ -43,6 +44,7 @@ mod live;
 mod look_back;
 pub mod order;
 pub mod owners;
+pub mod planted;
 pub mod promotions;
 mod reports;
 pub mod state;
@@ -84,6 +86,8 @@ pub struct Facts {
     pub versions: Option<VersionsFacts>,
     /// What is newly wrong with the order of controllers; only for the change as a whole.
     pub order: Vec<OrderFault>,
+    /// What only commits on the way of the change would run; only for the change as a whole.
+    pub planted: Vec<Planted>,
     /// Who owns what, and who has approved it.
     pub owners: OwnersFacts,
     /// Freezes of the environment that are active.
@@ -137,9 +141,15 @@ impl Facts {
     ///
     /// # Errors
     /// When a fact that is needed cannot be found out.
-    pub fn of_change(context: &Context<'_>, asked: &BTreeSet<Span>, handles: &mut Handles) -> Result<Self, FactsError> {
+    pub fn of_change(
+        context: &Context<'_>,
+        asked: &BTreeSet<Span>,
+        needs: &BTreeSet<Need>,
+        handles: &mut Handles,
+    ) -> Result<Self, FactsError> {
         let files = FileOwners::of_change(context, asked, handles)?;
         let order = OrderFault::of_change(context, handles)?;
-        Ok(Self { owners: OwnersFacts { overlay: None, files }, order, ..Self::default() })
+        let planted = if needs.contains(&Need::History) { Planted::of_change(context, handles)? } else { Vec::new() };
+        Ok(Self { owners: OwnersFacts { overlay: None, files }, order, planted, ..Self::default() })
     }
 }

@@ -118,11 +118,11 @@ impl Promotion {
 }
 
 /// One image on its way into an environment.
-struct Entering<'a, 'c> {
-    context: &'a Context<'c>,
-    overlay: &'a Overlay,
-    image: &'a Image,
-    content: &'a str,
+pub(super) struct Entering<'a, 'c> {
+    pub(super) context: &'a Context<'c>,
+    pub(super) overlay: &'a Overlay,
+    pub(super) image: &'a Image,
+    pub(super) content: &'a str,
 }
 
 /// Where a controller reports a content as healthy, as far as the environment asks for that.
@@ -134,7 +134,7 @@ struct Health<'o> {
 }
 
 impl Entering<'_, '_> {
-    fn promotion(&self, below: &Below, at: Handle) -> Result<Promotion, FactsError> {
+    pub(super) fn promotion(&self, below: &Below, at: Handle) -> Result<Promotion, FactsError> {
         let context = self.context;
         let soak = context.config.environments[self.overlay.environment].soak;
         let enough = soak.unwrap_or(0);

@@ -103,7 +103,9 @@ impl<'a> Judge<'a> {
     /// The document of the change as a whole.
     pub(super) fn document_of_change(&self, asked: &BTreeSet<Span>) -> Result<Document, GateError> {
         let mut handles = Handles::default();
-        let facts = Facts::of_change(self.context, asked, &mut handles)?;
+        let rules = self.rules_for(Scope::Change, None);
+        let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
+        let facts = Facts::of_change(self.context, asked, &needs, &mut handles)?;
         let changed = match self.context.change.files.first() {
             Some(path) => self.context.changed_line(path)?,
             None => None,

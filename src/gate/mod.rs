@@ -147,7 +147,8 @@ fn asked_lines(judged: &[Outcome<'_>]) -> BTreeSet<Span> {
 
 /// The change as a whole is judged where it is asked about as a whole.
 fn judges_change(request: &Request<'_>, trusted: &Trusted) -> bool {
-    !trusted.change.files.is_empty() && request.app.is_none() && request.environment.is_none()
+    let is_change = !trusted.change.files.is_empty() || request.comparison.added.len() > 1;
+    is_change && request.app.is_none() && request.environment.is_none()
 }
 
 fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], findings: Vec<Finding>) -> Report {

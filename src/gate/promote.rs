@@ -151,7 +151,7 @@ pub fn promote(
         return Ok(None);
     }
     plan.write_versions(&targets, &mut files)?;
-    let history = LookBack::new(repository, parsed, Options::default(), &config.mirrors, tip, request.now.timestamp())?;
+    let history = LookBack::new(repository, parsed, Options::default(), &config, tip, request.now.timestamp())?;
     let mut replacements = Vec::new();
     for change in replaced {
         let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));

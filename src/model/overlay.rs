@@ -310,7 +310,7 @@ fn unrecognised(
     for path in folders {
         let reach = scanner.scan(path)?;
         used.extend(reach.roots.iter().cloned());
-        if overlays.at(path).is_none() && reach.file.is_some() && !reach.is_component {
+        if overlays.at(path).is_none() && reach.file.is_some() {
             unrecognised.push(path.clone());
         }
     }

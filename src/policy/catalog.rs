@@ -36,6 +36,7 @@ catalog! {
     "owners/bot_write",
     "owners/unapproved",
     "owners/unowned",
+    "promotion/planted",
     "promotion/short_soak",
     "promotion/unproven",
     "promotion/untested_set",

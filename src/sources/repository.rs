@@ -51,6 +51,8 @@ pub struct Commit {
     pub author_email: String,
     /// How many parents it has.
     pub parents: usize,
+    /// Whether GitHub itself made it: the committer of what is merged or squashed there.
+    pub is_by_forge: bool,
     pub(super) tree: gix::ObjectId,
 }
 
@@ -198,6 +200,7 @@ fn decoded(
         author_name: author.name.to_str_lossy().into_owned(),
         author_email: author.email.to_str_lossy().into_owned(),
         parents: decoded.parents().count(),
+        is_by_forge: committer.email == "noreply@github.com",
         tree: decoded.tree(),
     };
     Ok((commit, decoded.parents().next()))
@@ -339,6 +342,25 @@ impl Repository {
                 next = parent;
             }
             Ok((line, true))
+        })
+    }
+
+    /// The change's own first-parent line, newest first: the states that it goes through on its way to the head. With a
+    /// fast-forward they become states of the base branch.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn line_of_change(&self, comparison: &Comparison) -> Result<Vec<Commit>, RepositoryError> {
+        let added: HashSet<gix::ObjectId> = comparison.added.iter().map(|commit| commit.id.0).collect();
+        self.store.reading(|repository| {
+            let mut line = Vec::new();
+            let mut next = comparison.head.as_ref().map(|head| head.id.0);
+            while let Some(id) = next.filter(|id| added.contains(id)) {
+                let (commit, parent) = decoded(repository, id)?;
+                line.push(commit);
+                next = parent;
+            }
+            Ok(line)
         })
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A case begins with YAML (see [`Case`]), then come sections, each a line `//- NAME` and its content. `base/PATH` is a file of
 //! the first commit of `main`, `base-2/PATH`, `base-3/PATH` … of later ones, with only the files that change; `head/PATH` is one
-//! of the change, again only what differs. The first commit also has the files of `testdata/shared`, as far as the case does
+//! of the change, again only what differs, and `passed/PATH` one that a commit of the change has before its last one. The first commit also has the files of `testdata/shared`, as far as the case does
 //! not have them itself. `expected` is the exit code by this rule alone and what a person sees of it.
 
 use std::collections::BTreeMap;
@@ -101,7 +101,7 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     for name in sections.keys() {
         let folder = name.split('/').next().unwrap_or_default();
         let number = folder.strip_prefix("base-").and_then(|number| number.parse().ok());
-        let is_known = matches!(folder, "base" | "head" | "expected")
+        let is_known = matches!(folder, "base" | "passed" | "head" | "expected")
             || number.is_some_and(|number: usize| (2..=case.base.len()).contains(&number));
         assert!(is_known, "{place}: no commit has the section `{name}`");
     }
@@ -114,6 +114,12 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
         }
         let parents: Vec<_> = tip.into_iter().collect();
         tip = Some(repository.commit("main", &files, "Ben <ben@example.com>", time(date).timestamp(), &parents));
+    }
+    let passed = files_below(&sections, "passed");
+    if !passed.is_empty() {
+        let parents: Vec<_> = tip.into_iter().collect();
+        let files = files.clone().into_iter().chain(passed).collect();
+        tip = Some(repository.commit("change", &files, &case.author, time(&case.now).timestamp() - 120, &parents));
     }
     files.extend(files_below(&sections, "head"));
     for path in &case.removed {

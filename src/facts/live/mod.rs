@@ -90,7 +90,8 @@ pub struct HistorySource<'a> {
 impl HistorySource<'_> {
     /// The first-parent line, and an error for when it is needed beyond its end.
     fn line(&self) -> Result<FirstParents, HistoryError> {
-        let (commits, is_complete) = self.repository.first_parent_line(self.tip)?;
+        let (mut commits, is_complete) = self.repository.first_parent_line(self.tip)?;
+        self.config.landings.keep(&mut commits);
         let dates: Vec<i64> = commits.iter().map(|commit| commit.time).collect();
         let landed = super::look_back::landed(&dates, self.now);
         Ok(FirstParents { commits, landed, is_complete })

@@ -385,8 +385,11 @@ pub struct Outline {
 /// # Errors
 /// When the snapshot cannot be read.
 pub fn outline(parsed: &ParsedFiles, tree: &dyn Tree, file: &RepoPath) -> Result<Outline, RenderError> {
-    let Some((id, content)) = tree.read(file).map_err(|error| RenderError::tree(&error))? else {
-        return Ok(Outline::default());
+    let (id, content) = match tree.read(file) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Ok(Outline::default()),
+        Err(error) if error.is_too_large() => return Ok(Outline::default()),
+        Err(error) => return Err(RenderError::tree(&error)),
     };
     let Ok(text) = std::str::from_utf8(&content) else { return Ok(Outline::default()) };
     let read = parsed.kustomization(parsed.files.add(file, id, text));
