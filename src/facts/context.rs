@@ -156,7 +156,12 @@ impl<'a> Context<'a> {
         }
         for (name, _) in tree.children(folder)? {
             let path = folder.child(&name);
-            let Some((id, content)) = tree.read(&path)? else { continue };
+            let (id, content) = match tree.read(&path) {
+                Ok(Some(content)) => content,
+                Ok(None) => continue,
+                Err(error) if error.is_too_large() => continue,
+                Err(error) => return Err(error.into()),
+            };
             let Ok(text) = std::str::from_utf8(&content) else { continue };
             return Ok(first_line(self.files.files.add(&path, id, text)));
         }

@@ -82,6 +82,10 @@ pub enum GateError {
     #[error("no overlay was found, so nothing was judged")]
     #[diagnostic(help("no folder matches `layout` with an environment from tollgate.yaml; correct one of the two"))]
     NothingInLayout,
+    /// A change of the configuration after which no overlay is found.
+    #[error("with the tollgate.yaml of this change no overlay is found, so that nothing could be judged any more")]
+    #[diagnostic(help("correct its `layout` and `environments`; `tollgate status --base HEAD` shows what they find"))]
+    NothingAfterwards,
     /// No folder names an environment, and there is no layout.
     #[error("no overlay was found, so nothing was judged")]
     #[diagnostic(help(

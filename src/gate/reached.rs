@@ -50,6 +50,13 @@ impl<'a> Reached<'a> {
         if base.all.is_empty() && head.all.is_empty() {
             return Err(nothing_found(config));
         }
+        // Once merged, a configuration that finds nothing would refuse every change, its own correction included.
+        if let Some(next) = &trusted.next
+            && !head.all.is_empty()
+            && discover(next, &listing, &head_scanner, None)?.all.is_empty()
+        {
+            return Err(GateError::NothingAfterwards);
+        }
         let scanners = Sided { base: base_scanner, head: head_scanner };
         Ok(Self { overlays: Sided { base, head }, folders, scanners, unjudged })
     }

@@ -10,6 +10,8 @@ use crate::sources::{self, Content, Entry, RepoPath, Tree};
 /// What judges a change.
 pub(super) struct Trusted {
     pub(super) config: Config,
+    /// The configuration that judges what comes after this change, where the change touches it.
+    pub(super) next: Option<Config>,
     pub(super) rules: &'static [Rule],
     pub(super) settings: Settings,
     pub(super) owners: Codeowners,
@@ -29,19 +31,29 @@ impl Trusted {
         let config = read_config(trusted, files)?;
         let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
         // Once merged it judges every change; one that cannot be read would close the gate for all of them.
-        policy::settings(&read_config(trees.head, files)?, rules).map_err(GateError::Config)?;
+        let next = read_config(trees.head, files)?;
+        policy::settings(&next, rules).map_err(GateError::Config)?;
         check_names(request, &config, rules)?;
         let head = comparison.head.as_ref().map(|head| head.id.to_string());
         let review = request.review.map(|file| Review::read(file.name, file.text, head.as_deref())).transpose()?;
-        for place in CODEOWNERS_PLACES {
-            read_regular(trusted, place)?;
+        for side in [trusted, trees.head] {
+            for place in CODEOWNERS_PLACES {
+                read_regular(side, place)?;
+            }
         }
         let owners = Codeowners::read(trusted, files)?;
         let mut change = Change::new(sources::changed(trees.base, trees.head)?, &comparison.added);
+        let decides = |path: &&RepoPath| {
+            next.versions.as_ref() == Some(*path) || next.controllers.iter().any(|folder| path.is_within(folder))
+        };
+        for path in change.files.iter().filter(decides) {
+            trees.head.read(path)?;
+        }
         if let Some(author) = review.as_ref().map(|review| &review.author).filter(|author| author.is_bot()) {
             change.add_bot(&author.login);
         }
-        Ok(Self { config, rules, settings, owners, review, change })
+        let next = change.files.iter().any(|path| path.as_str() == config::FILE_NAME).then_some(next);
+        Ok(Self { config, next, rules, settings, owners, review, change })
     }
 
     /// Whether a rule's facts were given.

@@ -144,7 +144,7 @@ pub fn discover_among(
     }
     let paths: HashSet<RepoPath> = found.iter().map(|overlay| overlay.path.clone()).collect();
     for overlay in known.into_iter().flat_map(|known| &known.all) {
-        if !paths.contains(&overlay.path) && scanner.stands(&overlay.path)? {
+        if !paths.contains(&overlay.path) && scanner.resolved(&overlay.path)?.is_some() {
             found.push(overlay.clone());
         }
     }
@@ -293,6 +293,15 @@ impl Candidates {
         for link in &self.links {
             if recognise(config, link).is_some() && scanner.scan(link)?.file.is_some() {
                 folders.insert(link.clone());
+            }
+            // A link above overlays is a way to each of them.
+            let Some(real) = scanner.resolved(link)? else { continue };
+            for folder in self.folders.keys().filter(|folder| **folder != real && folder.is_within(&real)) {
+                let below = folder.as_str()[real.as_str().len()..].trim_start_matches('/');
+                let by_link = below.split('/').fold(link.clone(), |folder, name| folder.child(name));
+                if recognise(config, &by_link).is_some() {
+                    folders.insert(by_link);
+                }
             }
         }
         Ok(folders)

@@ -2,12 +2,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use gix::bstr::ByteSlice as _;
 use gix::objs::tree::{EntryKind, EntryRef};
 use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 
 use super::commit::Store;
+use super::path::entry_name;
 use super::{Commit, Content, Entry, ReadError, RepoPath, Tree, TreeError};
 
 /// A snapshot that goes from commit to commit. A step reads what differs and nothing else.
@@ -221,7 +221,7 @@ impl Store {
             return Ok(());
         }
         let (removed, added) = self.differences(old, new)?;
-        let path = |name: &[u8]| folder.child(&name.to_str_lossy());
+        let path = |name: &[u8]| folder.child(&entry_name(name));
         let folder_in = |entries: &[Named], name: &[u8]| {
             let found = entries.iter().find(|entry| entry.name == name && entry.kind == EntryKind::Tree);
             found.map(|entry| entry.id)

@@ -157,7 +157,12 @@ impl<'a> Sweep<'a> {
         let files = &self.files.files;
         let mut places = slot.images.iter().map(|used| used.origin.span.file);
         let Some(old) = places.find(|file| files.get(*file).path == *path) else { return Ok(None) };
-        let Some((id, content)) = self.tree.read(path)? else { return Ok(None) };
+        let (id, content) = match self.tree.read(path) {
+            Ok(Some(content)) => content,
+            Ok(None) => return Ok(None),
+            Err(error) if error.is_too_large() => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let Ok(text) = std::str::from_utf8(&content) else { return Ok(None) };
         let Some(bump) = Bump::between(self.files, old, files.add(path, id, text)) else { return Ok(None) };
         Ok(slot.images.iter().map(|used| used.bumped(old, &bump)).collect())

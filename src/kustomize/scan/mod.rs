@@ -136,12 +136,27 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Whether anything stands at a path.
+    /// Where the links on the way of a path lead; `None` where nothing is there.
     ///
     /// # Errors
     /// When the snapshot cannot be read.
-    pub fn stands(&self, path: &RepoPath) -> Result<bool, RenderError> {
-        Ok(self.tree.entry(path).map_err(|error| RenderError::tree(&error))?.is_some())
+    pub fn resolved(&self, path: &RepoPath) -> Result<Option<RepoPath>, RenderError> {
+        let mut closure = Closure::default();
+        let found = readable(self.loader(path, &mut closure).resolve(path, None))?;
+        Ok(found.flatten().map(|(real, _)| real))
+    }
+
+    fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure) -> Loader<'b> {
+        Loader {
+            tree: self.tree,
+            parsed: self.parsed,
+            restrictor: LoadRestrictor::None,
+            root: root.clone(),
+            closure,
+            schemas: Schemas::BuiltIn,
+            is_for_plugin: false,
+            has_merged: false,
+        }
     }
 
     /// What a folder reaches. A kustomization that cannot be read reaches what was looked for until then.
@@ -276,16 +291,7 @@ impl<'a> Scanner<'a> {
             return Ok(Arc::clone(known));
         }
         let mut own = OwnScan { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
-        let mut loader = Loader {
-            tree: self.tree,
-            parsed: self.parsed,
-            restrictor: LoadRestrictor::None,
-            root: folder.clone(),
-            closure: &mut own.closure,
-            schemas: Schemas::BuiltIn,
-            is_for_plugin: false,
-            has_merged: false,
-        };
+        let mut loader = self.loader(folder, &mut own.closure);
         let read = loader.enter().and_then(|()| loader.kustomization(None));
         match readable(read)? {
             // Such a folder is rendered as the manifests that it holds.
