@@ -3,7 +3,7 @@
 //! A [`FileId`] names one content under one path, so several revisions of a file live side by side. A [`Span`] is a
 //! byte range in one file; only [`crate::report`] turns it into lines and columns.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -101,6 +101,18 @@ pub fn offset(at: usize) -> u32 {
 #[derive(Debug, Default)]
 pub struct Files {
     inner: RwLock<Inner>,
+    hidden: RwLock<Hidden>,
+}
+
+/// What must not be shown.
+#[derive(Debug, Default)]
+struct Hidden {
+    /// Where values of Secrets are written.
+    spans: HashMap<FileId, BTreeSet<(u32, u32)>>,
+    /// Values that were taken out of Secrets into other objects.
+    texts: BTreeSet<String>,
+    /// Files that were read as YAML, so that what is secret in them is known.
+    read: HashSet<FileId>,
 }
 
 #[derive(Debug, Default)]
@@ -162,6 +174,8 @@ impl Files {
         let mut inner = self.inner.write();
         let Inner { files, known, bytes, paths } = &mut *inner;
         paths.clear();
+        let mut hidden = self.hidden.write();
+        (hidden.spans, hidden.read) = (HashMap::new(), HashSet::new());
         known.retain(|_, file| kept.contains(file));
         *bytes = 0;
         let nothing: Arc<str> = Arc::from("");
@@ -173,6 +187,52 @@ impl Files {
                 *file = Arc::new(SourceFile { path, text, line_starts: OnceLock::new() });
             }
         }
+    }
+
+    /// Notes that a file was read as YAML.
+    pub fn note_read(&self, file: FileId) {
+        if !self.is_read(file) {
+            self.hidden.write().read.insert(file);
+        }
+    }
+
+    /// Whether a file was read as YAML.
+    #[must_use]
+    pub fn is_read(&self, file: FileId) -> bool {
+        self.hidden.read().read.contains(&file)
+    }
+
+    /// Hides what is written at some places from every excerpt, and some texts from every output.
+    pub fn hide(&self, spans: impl IntoIterator<Item = Span>, texts: impl IntoIterator<Item = String>) {
+        let mut hidden = self.hidden.write();
+        for span in spans {
+            hidden.spans.entry(span.file).or_default().insert((span.start, span.end));
+        }
+        hidden.texts.extend(texts.into_iter().filter(|text| !text.is_empty()));
+    }
+
+    /// Hides every text that others hide.
+    pub fn hide_as(&self, other: &Self) {
+        let texts = other.hidden.read().texts.clone();
+        self.hidden.write().texts.extend(texts);
+    }
+
+    /// What is hidden of a file, as byte ranges.
+    #[must_use]
+    pub fn hidden_in(&self, file: FileId) -> Vec<(u32, u32)> {
+        self.hidden.read().spans.get(&file).into_iter().flatten().copied().collect()
+    }
+
+    /// A text of an output without what was taken out of Secrets, as it is or in JSON.
+    #[must_use]
+    pub fn without_hidden(&self, text: String) -> String {
+        let hidden = self.hidden.read();
+        let mut texts: Vec<&String> = hidden.texts.iter().collect();
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        texts.into_iter().fold(text, |shown, secret| {
+            let in_json = secret.escape_default().to_string();
+            shown.replace(secret.as_str(), "(secret)").replace(&in_json, "(secret)")
+        })
     }
 
     /// The file behind an id.

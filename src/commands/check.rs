@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::shared::{CommandError, applied, compared, explain_error};
+use super::shared::{CommandError, applied, compared, explain_error, publish, publish_json};
 use super::{Exit, Invocation};
 use crate::cli::{CheckArguments, Format, JudgeArguments, TrustArgument};
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
@@ -29,9 +29,9 @@ pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -
 
 fn write(report: &Report, format: Format, files: &ParsedFiles, style: Style, out: &mut dyn Write) -> io::Result<()> {
     match format {
-        Format::Human => human::write(report, &files.files, style, out),
-        Format::Json => json::write(report, &files.files, out),
-        Format::Github => github::write(report, &files.files, out),
+        Format::Human => publish(files, out, |out| human::write(report, &files.files, style, out)),
+        Format::Json => publish_json(files, out, |out| json::write(report, &files.files, out)),
+        Format::Github => publish(files, out, |out| github::write(report, &files.files, out)),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::io;
 
-use super::shared::{CommandError, compared, explain_error, explain_render_error, repository_in};
+use super::shared::{CommandError, compared, explain_error, explain_render_error, publish, repository_in};
 use super::{Exit, Invocation};
 use crate::cli::DiffArguments;
 use crate::gate::{of_change, of_environments};
@@ -18,7 +18,11 @@ pub(super) fn run(arguments: &DiffArguments, invocation: &mut Invocation<'_>) ->
             return Ok(Exit::Undecided);
         }
     };
-    let differing = diff::write(&differences, invocation.out)?;
+    let mut differing = 0;
+    publish(&files, invocation.out, |out| {
+        differing = diff::write(&differences, out)?;
+        Ok(())
+    })?;
     let is_shown = |difference: &&Difference| difference.sides.iter().all(Result::is_ok);
     let shown = differences.iter().filter(is_shown).count();
     for (name, side) in differences.iter().flat_map(|difference| difference.names.iter().zip(&difference.sides)) {

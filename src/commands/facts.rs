@@ -1,6 +1,7 @@
-use std::io;
+use std::io::{self, Write as _};
 
 use super::check::{undecided, with_request};
+use super::shared::publish_json;
 use super::{Exit, Invocation};
 use crate::cli::JudgeArguments;
 use crate::gate;
@@ -17,8 +18,6 @@ pub(super) fn run(arguments: &JudgeArguments, invocation: &mut Invocation<'_>) -
     if let Err(error) = shown {
         return undecided(&error, &files, invocation);
     }
-    for document in documents {
-        writeln!(invocation.out, "{document}")?;
-    }
+    publish_json(&files, invocation.out, |out| documents.iter().try_for_each(|document| writeln!(out, "{document}")))?;
     Ok(Exit::Allowed)
 }

@@ -1,6 +1,6 @@
 use std::io;
 
-use super::shared::{CommandError, explain_error, repository_in, tip};
+use super::shared::{CommandError, explain_error, publish, publish_json, repository_in, tip};
 use super::{Exit, Invocation};
 use crate::cli::{HistoryArguments, TableFormat};
 use crate::config::Config;
@@ -26,9 +26,13 @@ pub(super) fn run(arguments: &HistoryArguments, invocation: &mut Invocation<'_>)
     match read {
         Ok((history, config)) => {
             match arguments.format {
-                TableFormat::Human => report::human(&history, &config, now, invocation.out)?,
-                TableFormat::Json => report::json(&history, &config, invocation.out)?,
-                TableFormat::Markdown => report::markdown(&history, &config, now, invocation.out)?,
+                TableFormat::Human => {
+                    publish(&files, invocation.out, |out| report::human(&history, &config, now, out))?;
+                }
+                TableFormat::Json => publish_json(&files, invocation.out, |out| report::json(&history, &config, out))?,
+                TableFormat::Markdown => {
+                    publish(&files, invocation.out, |out| report::markdown(&history, &config, now, out))?;
+                }
             }
             Ok(Exit::Allowed)
         }

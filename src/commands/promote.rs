@@ -1,6 +1,6 @@
 use std::io;
 
-use super::shared::{CommandError, applied, explain_error, repository_in, tip};
+use super::shared::{CommandError, applied, explain_error, publish, publish_json, repository_in, tip};
 use super::{Exit, Invocation};
 use crate::cli::{PromoteArguments, PromoteFormat};
 use crate::gate::{self, GateError, PromotionRequest};
@@ -15,8 +15,12 @@ pub(super) fn run(arguments: &PromoteArguments, invocation: &mut Invocation<'_>)
     match promote(arguments, &files, invocation) {
         Ok(Some((promotion, report))) if report.passes() => {
             match arguments.format {
-                PromoteFormat::Human => promotion::human(&promotion, &report, invocation.out)?,
-                PromoteFormat::Json => promotion::json(&promotion, &report, invocation.out)?,
+                PromoteFormat::Human => {
+                    publish(&files, invocation.out, |out| promotion::human(&promotion, &report, out))?;
+                }
+                PromoteFormat::Json => {
+                    publish_json(&files, invocation.out, |out| promotion::json(&promotion, &report, out))?;
+                }
             }
             Ok(Exit::Allowed)
         }

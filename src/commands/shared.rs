@@ -1,6 +1,6 @@
 //! What commands share: opening the repository, reading what the command line names, and telling why a run stopped.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
@@ -12,8 +12,8 @@ use crate::facts::{Applied, read_applied};
 use crate::finding::Label;
 use crate::gate::GateError;
 use crate::kustomize::{ParsedFiles, RenderError};
-use crate::report::escape::printable;
-use crate::report::story::{self, Story};
+use crate::report::escape::{self, printable};
+use crate::report::story::{Story, Teller};
 use crate::sources::{
     CiVariables, Commit, Comparison, RepoPath, Repository, RepositoryError, Scope, read_argument_file,
 };
@@ -102,7 +102,7 @@ pub(super) fn explain_error(
                     notes: Vec::new(),
                     help: problem.help.as_deref(),
                 };
-                story::write(&story, &files.files, invocation.style, invocation.err)?;
+                Teller::new(&files.files, invocation.style).tell(&story, invocation.err)?;
             }
             Ok(())
         }
@@ -134,7 +134,7 @@ pub(super) fn explain_render_error(
         notes: Vec::new(),
         help: error.help.as_deref(),
     };
-    story::write(&story, &files.files, invocation.style, invocation.err)
+    Teller::new(&files.files, invocation.style).tell(&story, invocation.err)
 }
 
 /// What controllers report; `None` where no file is given.
@@ -179,4 +179,30 @@ pub(super) fn compared(
     };
     let comparison = repository.comparison(&scope, &CiVariables::new(variables))?;
     Ok((repository, comparison))
+}
+
+/// Prints what a command has to say, without what was taken out of Secrets.
+pub(super) fn publish(
+    files: &ParsedFiles,
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut said = Vec::new();
+    write(&mut said)?;
+    let said = String::from_utf8(said).map_err(io::Error::other)?;
+    out.write_all(files.files.without_hidden(said).as_bytes())
+}
+
+/// The same for JSON, in which nothing is obeyed by whoever prints it.
+pub(super) fn publish_json(
+    files: &ParsedFiles,
+    out: &mut dyn Write,
+    write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) -> io::Result<()> {
+    publish(files, out, |said| {
+        let mut text = Vec::new();
+        write(&mut text)?;
+        let text = String::from_utf8(text).map_err(io::Error::other)?;
+        said.write_all(escape::json(&text).as_bytes())
+    })
 }

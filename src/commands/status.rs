@@ -2,7 +2,7 @@ use std::io;
 use std::path::Path;
 
 use super::history::Declared;
-use super::shared::{CommandError, applied, explain_error, repository_in};
+use super::shared::{CommandError, applied, explain_error, publish, publish_json, repository_in};
 use super::{Exit, Invocation};
 use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
 use crate::facts::{Deployed, LiveHistory, deployed};
@@ -52,9 +52,9 @@ fn status(
     }
     let status = Status { history: &live, running: &running, config: &declared.config, at };
     Ok(match arguments.history.format {
-        TableFormat::Human => status.human(invocation.out),
-        TableFormat::Json => status.json(invocation.out),
-        TableFormat::Markdown => status.markdown(invocation.out),
+        TableFormat::Human => publish(files, invocation.out, |out| status.human(out)),
+        TableFormat::Json => publish_json(files, invocation.out, |out| status.json(out)),
+        TableFormat::Markdown => publish(files, invocation.out, |out| status.markdown(out)),
     })
 }
 

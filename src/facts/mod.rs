@@ -26,8 +26,8 @@ use crate::span::Span;
 use combinations::Combination;
 use freezes::ActiveFreeze;
 use order::OrderFault;
-use planted::Planted;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
+use planted::Planted;
 use promotions::Promotion;
 use versions::VersionsFacts;
 

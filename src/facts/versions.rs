@@ -76,6 +76,7 @@ impl WrittenVersions {
         let Some((id, content)) = tree.read(path)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&content).into_owned();
         let file = parsed.files.add(path, id, &text);
+        parsed.files.note_read(file);
         let (start, end) = parsed.files.get(file).line_range(0);
         // JSON is YAML, which is read with places.
         let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource).unwrap_or_default();

@@ -11,6 +11,7 @@ pub use build::parsed::ParsedFiles;
 pub use build::renderer::{Options, Renderer, Rendering, Unrendered};
 pub use error::{RenderError, nearest};
 pub use file::kustomization::{FILE_NAMES, Kustomization, Order};
+pub use known::secret::{change_values as change_secrets, each_value as secrets_in};
 pub use scan::bump::{Bump, Pinned};
 pub use scan::{FolderScan, Outline, Scanner, outline};
 pub use transform::images::{Reference, split as split_image};

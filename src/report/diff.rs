@@ -7,8 +7,8 @@ use std::sync::Arc;
 use similar::TextDiff;
 
 use super::escape::printable;
-use crate::kustomize::{Gvk, RenderError};
-use crate::yaml::{Mapping, Node, Scalar, Value, emit_document, same};
+use crate::kustomize::{Gvk, RenderError, change_secrets};
+use crate::yaml::{Node, Scalar, Value, emit_document, same};
 
 /// One overlay, or one pair of them, whose output may differ.
 pub struct Difference {
@@ -127,32 +127,13 @@ fn shown(old: Option<&Node>, new: Option<&Node>) -> (String, String) {
     (text(old, new, "old"), text(new, old, "new"))
 }
 
-/// A Secret without its values: whether they are the same on both sides is all that is told.
+/// A Secret with its metadata and the names of its keys: whether the values are the same on both sides is all that is told.
 fn hidden(node: &Node, other: Option<&Node>, word: &str) -> Node {
     let mut node = node.clone();
-    if node.get("kind").and_then(Node::as_text) != Some("Secret") {
-        return node;
-    }
-    let hide = |value: &mut Node, other: Option<&Node>| {
+    change_secrets(&mut node, other, &mut |value, other| {
         let is_same = other.is_some_and(|other| same(other, value));
         let text = if is_same { "(hidden)".to_owned() } else { format!("(hidden, {word})") };
         value.value = Value::Scalar(Scalar { text: Arc::from(text), ..Scalar::string("") });
-    };
-    for field in ["data", "stringData"] {
-        let Some(values) = node.as_mapping_mut().and_then(|object| object.get_mut(field)) else { continue };
-        let others = other.and_then(|other| other.get(field));
-        match values.as_mapping_mut() {
-            Some(values) => {
-                values.iter_mut().for_each(|(key, value)| hide(value, others.and_then(|others| others.get(&key.text))));
-            }
-            None => hide(values, others),
-        }
-    }
-    // What was applied last is kept in an annotation, values and all.
-    let annotations =
-        node.as_mapping_mut().and_then(|object| object.get_mut("metadata")?.as_mapping_mut()?.get_mut("annotations"));
-    if let Some(annotations) = annotations.and_then(Node::as_mapping_mut) {
-        Mapping::remove(annotations, "kubectl.kubernetes.io/last-applied-configuration");
-    }
+    });
     node
 }

@@ -1,13 +1,31 @@
 //! Text from the repository, escaped for where it is printed: nothing of it is obeyed.
 
-/// A text on one line, without control characters, which a terminal or a log would obey.
+use crate::words::is_hidden;
+
+/// A text on one line that a terminal, a log or a forge's runner shows and does not obey: no control or format characters,
+/// and no commands of GitHub Actions (`::…`, also indented, and `##[…]`) or Azure Pipelines (`##vso[…]`).
 #[must_use]
 pub(crate) fn printable(text: &str) -> String {
-    let is_hidden = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    text.chars().map(|character| if is_hidden(character) { '\u{fffd}' } else { character }).collect()
+    let shown: String =
+        text.chars().map(|character| if is_hidden(character) { '\u{fffd}' } else { character }).collect();
+    let shown = if shown.contains("##") { shown.replace("##[", "## [").replace("##vso[", "##vso [") } else { shown };
+    if shown.trim_start().starts_with("::") { shown.replacen("::", ": :", 1) } else { shown }
+}
+
+/// JSON in which no character outside of ASCII is obeyed by whoever prints it. Those only occur in strings.
+#[must_use]
+pub(crate) fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() || !is_hidden(character) {
+            out.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 /// A text in a Markdown table: nothing of it is markup.
@@ -43,5 +61,8 @@ mod tests {
     fn what_comes_from_the_repository_cannot_write_commands() {
         assert_eq!(workflow_data("a%\n::error::b\u{1b}[31m"), "a%25\u{fffd}::error::b\u{fffd}[31m");
         assert_eq!(workflow_property("a:b,c"), "a%3Ab%2Cc");
+        assert_eq!(printable("  ::error::a ##[add-mask]b ##vso[x]"), "  : :error::a ## [add-mask]b ##vso [x]");
+        assert_eq!(printable("a\u{9b}b\u{61c}c\u{2028}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(json("\"\u{202e}\u{e0041}é\""), "\"\\u202e\\udb40\\udc41é\"");
     }
 }

@@ -4,6 +4,7 @@ pub mod check;
 pub mod diff;
 pub(crate) mod escape;
 pub mod history;
+mod mask;
 pub mod origins;
 pub mod promotion;
 pub mod status;

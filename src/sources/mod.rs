@@ -144,7 +144,7 @@ impl ReadError {
         match self {
             Self::TooLarge(_) => "split the file, or keep it out of what is deployed",
             Self::OddName(_) => {
-                "a name is UTF-8, without `/`, not `.`, `..` or `.git`, and occurs once in a folder; rename or remove it"
+                "a name is UTF-8 without invisible characters and `/`, and not `.`, `..` or `.git`; rename or remove it"
             }
             Self::Damaged(_) => "the repository or the disk is damaged, or access is denied; `git fsck` says more",
         }
@@ -295,9 +295,8 @@ pub fn changed(base: &dyn Tree, head: &dyn Tree) -> Result<Vec<RepoPath>, TreeEr
             if old == new && known {
                 continue;
             }
-            if let (Some(hex), Some(_)) = (path::odd_bytes(&name), &new) {
-                let why = ReadError::OddName(hex.to_owned());
-                return Err(TreeError { path: folder, tree: head.name().to_owned(), why });
+            if let (None, Some(_), Some(hex)) = (&old, &new, path::odd_bytes(&name)) {
+                return Err(TreeError { path: folder, tree: head.name().to_owned(), why: ReadError::OddName(hex) });
             }
             let is_folder = |entry: &Option<Entry>| matches!(entry, Some(Entry::Folder(_)));
             if is_folder(&old) || is_folder(&new) {

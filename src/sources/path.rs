@@ -2,6 +2,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::words::is_hidden;
+
 /// A path in the repository: relative to its root, `/` between segments, without `.` and `..`; the root is empty.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RepoPath(Arc<str>);
@@ -117,15 +119,22 @@ pub(super) fn entry_name(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(name) if !is_reserved(name) => name.to_owned(),
         _ => {
-            let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
-            std::iter::once(ODD).chain(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])).collect()
+            format!("{ODD}{}", hex(bytes))
         }
     }
 }
 
-/// The bytes of a name that [`entry_name`] found to be odd, in hexadecimal digits.
-pub(super) fn odd_bytes(name: &str) -> Option<&str> {
-    name.strip_prefix(ODD)
+/// The bytes of a name that [`entry_name`] found to be odd, or that has characters which nobody sees, in hexadecimal digits.
+pub(super) fn odd_bytes(name: &str) -> Option<String> {
+    match name.strip_prefix(ODD) {
+        Some(hex) => Some(hex.to_owned()),
+        None => name.chars().any(is_hidden).then(|| hex(name.as_bytes())),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Begins names that no path can spell: Git has no zero bytes in names.

@@ -235,10 +235,9 @@ impl Repository {
         if !absolute.ancestors().any(holds) {
             return Ok(None);
         }
-        let mut repository =
-            gix::discover_opts(&absolute, gix::discover::upwards::Options::default(), isolated())
-                .map_err(read_error)?
-                .with_object_memory();
+        let mut repository = gix::discover_opts(&absolute, gix::discover::upwards::Options::default(), isolated())
+            .map_err(read_error)?
+            .with_object_memory();
         repository.object_cache_size(32 << 20);
         // Trees of neighbouring commits are stored as differences of each other; without their bases at hand each one
         // is put together from the beginning of its chain.

@@ -95,11 +95,18 @@ fn the_same_inputs_give_the_same_bytes() {
 #[test]
 fn a_change_cannot_loosen_its_own_gate() {
     let base = repository();
-    let loose = "version: 1\nenvironments: [{name: anything}]\nlayout: nowhere/{app}/{env}\n";
-    let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('b')), ("tollgate.yaml", loose)]));
-    assert_eq!(run(made.path(), &["check"]).code, 1);
-    // Asked to trust the head, the gate finds nothing to judge, and does not pass either.
-    assert_eq!(run(made.path(), &["check", "--trust", "head"]).code, 2);
+    let change = |config: &str| {
+        let head = with(&base, &[("apps/api/prod/app.yaml", &pinned('b')), ("tollgate.yaml", config)]);
+        two_commits(&base, &head)
+    };
+    let loose = change("version: 1\nrules: {promotion/unproven: {severity: \"off\"}}\n");
+    assert_eq!(run(loose.path(), &["check"]).code, 1);
+    assert_eq!(run(loose.path(), &["check", "--trust", "head"]).code, 0);
+    // Where nothing could be judged any more, nothing is let through.
+    let blind = change("version: 1\nenvironments: [{name: anything}]\nlayout: nowhere/{app}/{env}\n");
+    for arguments in [&["check"][..], &["check", "--trust", "head"]] {
+        assert_eq!(run(blind.path(), arguments).code, 2);
+    }
 }
 
 type Trick<'a> = &'a dyn Fn(&Path);

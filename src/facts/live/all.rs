@@ -110,6 +110,7 @@ impl Section {
                 read.initial = read.open.clone();
             }
         }
+        source.files.files.hide_as(&files.files);
         Ok(read)
     }
 

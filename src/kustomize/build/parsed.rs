@@ -71,6 +71,7 @@ impl ParsedFiles {
         if let Some(known) = self.documents.get(&key) {
             return known;
         }
+        self.files.note_read(file);
         let source = self.files.get(file);
         let documents = parse(&Source::file(file, &source.text), step, Dialect::Resource);
         let documents = Arc::new(documents.map_err(|error| RenderError::at(error.span, error.message)));
@@ -109,6 +110,7 @@ impl ParsedFiles {
 
     /// The documents of a file that is read as instructions.
     pub(crate) fn instructions(&self, file: FileId, dialect: Dialect) -> Result<Vec<Node>, RenderError> {
+        self.files.note_read(file);
         let source = self.files.get(file);
         let documents = parse(&Source::file(file, &source.text), Step::File, dialect);
         documents.map_err(|error| RenderError::at(error.span, error.message))

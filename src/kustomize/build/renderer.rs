@@ -19,7 +19,7 @@ use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Pair;
 use crate::kustomize::file::kustomization::{BuildMetadata, Order};
 use crate::kustomize::finish::build_metadata::{self, Trail};
-use crate::kustomize::finish::{hash, nameref, order};
+use crate::kustomize::finish::{hash, nameref, order, secrets};
 use crate::kustomize::known::order::KindOrder;
 use crate::kustomize::known::schema::Schemas;
 use crate::kustomize::known::specs;
@@ -190,6 +190,7 @@ impl<'a> Renderer<'a> {
             resource.settle_annotations();
         }
         refuse_excess(&resources)?;
+        secrets::note(&self.parsed.files, &resources);
         Ok(resources.into_iter().map(|resource| resource.node).collect())
     }
 

@@ -65,7 +65,10 @@ impl<'a> Fields<'a> {
         };
         for (key, value) in mapping.iter() {
             if !key.text.is_ascii() {
-                let message = format!("the field `{}` has a letter outside of ASCII, which kustomize may take for another", key.text);
+                let message = format!(
+                    "the field `{}` has a letter outside of ASCII, which kustomize may take for another",
+                    key.text
+                );
                 return Err(RenderError::at(key.span, message).help("write the field's name in plain letters"));
             }
             let exact = known.iter().find(|name| ***name == *key.text);

@@ -4,3 +4,4 @@ pub(crate) mod build_metadata;
 pub(crate) mod hash;
 pub(crate) mod nameref;
 pub(crate) mod order;
+pub(crate) mod secrets;

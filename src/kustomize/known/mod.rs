@@ -3,4 +3,5 @@
 pub(crate) mod kinds;
 pub(crate) mod order;
 pub(crate) mod schema;
+pub(crate) mod secret;
 pub(crate) mod specs;

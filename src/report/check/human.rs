@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{AffectedOverlay, Report};
 use crate::finding::{Finding, Severity};
 use crate::report::escape::printable;
-use crate::report::story::{self, Story, Style};
+use crate::report::story::{Story, Style, Teller};
 use crate::span::Files;
 use crate::words::count;
 
@@ -15,8 +15,9 @@ use crate::words::count;
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write(report: &Report, files: &Files, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut teller = Teller::new(files, style);
     for finding in &report.findings {
-        story::write(&story_of(finding), files, style, out)?;
+        teller.tell(&story_of(finding), out)?;
     }
     summary(report, out)
 }

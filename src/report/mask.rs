@@ -1,0 +1,181 @@
+//! What an excerpt must not show. What was rendered is known exactly ([`Files::hidden_in`]); what nobody rendered is read
+//! again here, and hidden wherever it may be secret.
+
+use std::collections::BTreeMap;
+
+use crate::config;
+use crate::kustomize::{FILE_NAMES, secrets_in};
+use crate::sources::ContentId;
+use crate::span::{FileId, Files, SourceFile};
+use crate::yaml::{Dialect, Node, Source, Step, Value, parse};
+
+/// What stands in the place of what is hidden. Its length says nothing.
+const STARS: &str = "********";
+
+/// The lines of a file that are hidden, and from which byte on.
+pub(super) struct Mask {
+    lines: BTreeMap<usize, usize>,
+    hides_all: bool,
+}
+
+impl Mask {
+    /// What must not be shown of a file.
+    pub(super) fn of(files: &Files, id: FileId) -> Self {
+        let file = files.get(id);
+        let mut mask = Self { lines: BTreeMap::new(), hides_all: false };
+        for (start, end) in files.hidden_in(id) {
+            mask.hide(&file, start, end);
+        }
+        mask.add_unrendered(&file, files.is_read(id));
+        mask
+    }
+
+    /// A line as it may be shown; `content` is its text without the line break.
+    pub(super) fn shown(&self, line: usize, content: &str) -> String {
+        let from = if self.hides_all { Some(&0) } else { self.lines.get(&line) };
+        let Some(from) = from else { return content.to_owned() };
+        let blank = content.len() - content.trim_start().len();
+        let from = (*from).clamp(blank.min(content.len()), content.len());
+        let open = content.get(..from).unwrap_or_default();
+        if content[open.len()..].trim().is_empty() { content.to_owned() } else { format!("{open}{STARS}") }
+    }
+
+    fn hide(&mut self, file: &SourceFile, start: u32, end: u32) {
+        let first = file.line_of(start);
+        let last = file.line_of(end.max(start + 1) - 1);
+        for line in first..=last {
+            let column = if line == first { (start - file.line_starts()[line]) as usize } else { 0 };
+            let known = self.lines.entry(line).or_insert(column);
+            *known = (*known).min(column);
+        }
+    }
+
+    fn add_unrendered(&mut self, file: &SourceFile, is_read: bool) {
+        let name = file.path.file_name();
+        if matches!(name, "CODEOWNERS" | ".gitattributes") || file.path.as_str() == config::FILE_NAME {
+            return;
+        }
+        let may_be_yaml = matches!(name.rsplit('.').next(), Some("yaml" | "yml" | "json"));
+        let is_kustomization = FILE_NAMES.contains(&name);
+        if !may_be_yaml && !is_kustomization {
+            self.hides_all = !is_read;
+            return;
+        }
+        // Spans of a file of its own would need its id; lines are counted on a copy of the text instead.
+        let files = Files::default();
+        let copy = files.add(&file.path, ContentId::of(file.text.as_bytes()), &file.text);
+        let Ok(documents) = parse(&Source::file(copy, &file.text), Step::File, Dialect::Kustomization) else {
+            let lower = file.text.to_ascii_lowercase();
+            self.hides_all = lower.contains("secret") || lower.contains('\\') || !is_read && !is_kustomization;
+            return;
+        };
+        let is_manifest = |document: &Node| document.get("kind").and_then(Node::as_text).is_some();
+        self.hides_all = !is_read && !is_kustomization && !documents.iter().any(is_manifest);
+        for document in &documents {
+            secret_values(document, &mut |node| {
+                self.hide(file, node.origin.span.start, node.origin.span.end);
+            });
+        }
+    }
+}
+
+/// Calls `hide` with every scalar of a file that may be secret.
+fn secret_values<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
+    secrets_in(node, hide);
+    match &node.value {
+        // A patch, or an object that was applied before, as a text.
+        Value::Scalar(scalar) if scalar.text.contains('{') || scalar.text.contains('\n') => {
+            let text = Source::whole(&scalar.text, node.origin.span);
+            let mut is_secret = false;
+            for document in parse(&text, Step::File, Dialect::Kustomization).unwrap_or_default() {
+                secret_values(&document, &mut |_| is_secret = true);
+                is_secret |= document.as_sequence().unwrap_or_default().iter().any(writes_data);
+            }
+            if is_secret {
+                hide(node);
+            }
+        }
+        Value::Scalar(_) => {}
+        Value::Sequence(items) => items.iter().for_each(|item| secret_values(item, hide)),
+        Value::Mapping(mapping) => {
+            for (key, value) in mapping.iter() {
+                if key.text.eq_ignore_ascii_case("secretGenerator") || is_generator(node) && &*key.text == "literals" {
+                    literals(value, hide);
+                } else {
+                    secret_values(value, hide);
+                }
+            }
+        }
+    }
+}
+
+/// Whether an operation of a JSON patch writes what a Secret holds.
+fn writes_data(operation: &Node) -> bool {
+    let path = operation.get("path").and_then(Node::as_text).unwrap_or_default();
+    path.starts_with("/data") || path.starts_with("/stringData")
+}
+
+fn is_generator(node: &Node) -> bool {
+    node.get("kind").and_then(Node::as_text) == Some("SecretGenerator")
+}
+
+/// The literals among the entries of `secretGenerator`, or a list of them.
+fn literals<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
+    for item in node.as_sequence().unwrap_or_default() {
+        match &item.value {
+            Value::Scalar(_) => hide(item),
+            Value::Mapping(mapping) => {
+                let found = mapping.iter().filter(|(key, _)| key.text.eq_ignore_ascii_case("literals"));
+                found.for_each(|(_, value)| literals(value, hide));
+            }
+            Value::Sequence(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::RepoPath;
+
+    /// The file as it is shown where nobody rendered it.
+    fn shown(path: &str, text: &str) -> String {
+        let files = Files::default();
+        let id = files.add(&RepoPath::new(path).unwrap(), ContentId::of(text.as_bytes()), text);
+        let mask = Mask::of(&files, id);
+        text.lines().enumerate().map(|(at, line)| mask.shown(at, line) + "\n").collect()
+    }
+
+    #[test]
+    fn contents_of_secrets_are_never_shown() {
+        for (path, text, expected) in [
+            (
+                "a.yaml",
+                "kind: Secret\nmetadata: {name: x}\nstringData:\n  a: b\n  c: |\n    d: e\n    f=g\n",
+                "kind: Secret\nmetadata: {name: x}\nstringData:\n  a: ********\n  c: |\n    ********\n    ********\n",
+            ),
+            ("a.yaml", "kind: \"\\x53ecret\"\ndata: {a: b}\n", "kind: \"\\x53ecret\"\ndata: {a: ********\n"),
+            (
+                "a.yaml",
+                "x: &d {a: b}\nkind: Secret\nstringData: *d\n",
+                "x: &d {a: ********\nkind: Secret\nstringData: *d\n",
+            ),
+            (
+                "kustomization.yaml",
+                "secretGenerator:\n- name: x\n  literals: [a=b]\nresources: []\n",
+                "secretGenerator:\n- name: x\n  literals: [********\nresources: []\n",
+            ),
+            (
+                "kustomization.yaml",
+                "patches:\n- patch: |-\n    kind: Secret\n    data: {a: b}\n",
+                "patches:\n- patch: |-\n    ********\n    ********\n",
+            ),
+            ("k.yaml", "kind: SecretStore\nspec:\n  a: b\n", "kind: SecretStore\nspec:\n  a: b\n"),
+            ("a.yaml", "kind: Secret\nstringData: [\n", "********\n********\n"),
+            ("values.yaml", "password: x\n", "********\n"),
+            ("secret.env", "A=b\n", "********\n"),
+        ] {
+            assert_eq!(shown(path, text), expected, "{path}");
+        }
+    }
+}
