@@ -136,6 +136,8 @@ pub struct Group {
     pub name: String,
     /// The apps.
     pub apps: Vec<String>,
+    /// Where each of them is named.
+    pub places: Vec<Span>,
     /// Where it is configured.
     pub span: Span,
 }
@@ -145,6 +147,8 @@ pub struct Group {
 pub struct Dependency {
     /// The app that depends.
     pub app: String,
+    /// Where it is named.
+    pub app_span: Span,
     /// What it depends on.
     pub needs: String,
     /// Where that is configured.
@@ -223,6 +227,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Every app that the configuration names, and where.
+    pub fn named_apps(&self) -> impl Iterator<Item = (&str, Span)> {
+        let grouped = self.groups.iter().flat_map(|group| group.apps.iter().map(String::as_str).zip(group.places.clone()));
+        let linked = self.dependencies.iter().flat_map(|dependency| {
+            [(dependency.app.as_str(), dependency.app_span), (dependency.needs.as_str(), dependency.span)]
+        });
+        grouped.chain(linked)
+    }
+
     /// The position of an environment by its own name.
     #[must_use]
     pub fn environment(&self, name: &str) -> Option<usize> {

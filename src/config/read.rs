@@ -1,3 +1,4 @@
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr as _;
 
 use chrono_tz::Tz;
@@ -344,13 +345,13 @@ impl Reader {
         let fields = self.fields(node, &["name", "apps"], "a group");
         let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
         let apps = get("apps").map(|value| self.texts(value, "an app's name")).unwrap_or_default();
-        let apps: Vec<String> = apps.into_iter().map(|(app, _)| app).collect();
+        let (apps, places): (Vec<String>, Vec<Span>) = apps.into_iter().unzip();
         if apps.len() < 2 {
             self.problem(node.origin.span, "this group has fewer than two apps", "add `apps: [api, web]`");
             return None;
         }
         let name = get("name").map_or_else(|| Some(apps.join(" and ")), |value| self.text(value, "a name"))?;
-        Some(Group { name, apps, span: node.origin.span })
+        Some(Group { name, apps, places, span: node.origin.span })
     }
 
     fn dependencies(&mut self, node: &Node) -> Vec<Dependency> {
@@ -365,7 +366,7 @@ impl Reader {
         let mut dependencies = Vec::new();
         for (key, value) in mapping.iter() {
             for (needs, span) in self.texts(value, "an app's name") {
-                dependencies.push(Dependency { app: key.text.to_string(), needs, span });
+                dependencies.push(Dependency { app: key.text.to_string(), app_span: key.span, needs, span });
             }
         }
         self.refuse_dependency_cycles(&dependencies);
@@ -373,22 +374,32 @@ impl Reader {
     }
 
     fn refuse_dependency_cycles(&mut self, dependencies: &[Dependency]) {
+        let mut needs: HashMap<&str, Vec<&Dependency>> = HashMap::new();
         for dependency in dependencies {
-            let mut seen: Vec<&str> = Vec::new();
-            let mut pending = vec![dependency.needs.as_str()];
-            while let Some(app) = pending.pop() {
-                if app == dependency.app {
-                    let message = format!("`{app}` depends on itself, directly or through others");
-                    self.problem(
-                        dependency.span,
-                        message,
-                        "remove one of the dependencies, so that one app comes first",
-                    );
-                    return;
+            needs.entry(&dependency.app).or_default().push(dependency);
+        }
+        // Apps on the present way, and those from which no way leads back.
+        let (mut way, mut done): (HashSet<&str>, HashSet<&str>) = (HashSet::new(), HashSet::new());
+        for start in dependencies {
+            let mut steps = vec![(start.app.as_str(), 0)];
+            way.insert(&start.app);
+            while let Some((app, at)) = steps.last_mut() {
+                let Some(dependency) = needs.get(app).and_then(|needs| needs.get(*at)) else {
+                    way.remove(*app);
+                    done.insert(app);
+                    steps.pop();
+                    continue;
+                };
+                *at += 1;
+                let next = dependency.needs.as_str();
+                if way.contains(next) {
+                    let message = format!("`{next}` depends on itself, directly or through others");
+                    let help = "remove one of the dependencies, so that one app comes first";
+                    return self.problem(dependency.span, message, help);
                 }
-                if !seen.contains(&app) {
-                    seen.push(app);
-                    pending.extend(dependencies.iter().filter(|known| known.app == app).map(|known| &*known.needs));
+                if !done.contains(next) {
+                    way.insert(next);
+                    steps.push((next, 0));
                 }
             }
         }

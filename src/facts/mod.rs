@@ -28,6 +28,7 @@ use freezes::ActiveFreeze;
 use order::OrderFault;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
+use unknown_apps::UnknownApp;
 use promotions::Promotion;
 use versions::VersionsFacts;
 
@@ -48,6 +49,7 @@ pub mod planted;
 pub mod promotions;
 mod reports;
 pub mod state;
+pub mod unknown_apps;
 pub mod versions;
 
 /// A fact that a rule cannot do without.
@@ -77,6 +79,7 @@ impl Need {
 /// Facts about one overlay, or about the change as a whole.
 #[derive(Clone, Debug, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct Facts {
     /// Images that enter the environment, and where their content was live.
     pub promotions: Vec<Promotion>,
@@ -86,6 +89,8 @@ pub struct Facts {
     pub versions: Option<VersionsFacts>,
     /// What is newly wrong with the order of controllers; only for the change as a whole.
     pub order: Vec<OrderFault>,
+    /// Apps that the configuration names and nothing has; only for the change as a whole.
+    pub unknown_apps: Vec<UnknownApp>,
     /// What only commits on the way of the change would run; only for the change as a whole.
     pub planted: Vec<Planted>,
     /// Who owns what, and who has approved it.
@@ -149,7 +154,8 @@ impl Facts {
     ) -> Result<Self, FactsError> {
         let files = FileOwners::of_change(context, asked, handles)?;
         let order = OrderFault::of_change(context, handles)?;
+        let unknown_apps = UnknownApp::of_change(context, handles);
         let planted = if needs.contains(&Need::History) { Planted::of_change(context, handles)? } else { Vec::new() };
-        Ok(Self { owners: OwnersFacts { overlay: None, files }, order, planted, ..Self::default() })
+        Ok(Self { owners: OwnersFacts { overlay: None, files }, order, planted, unknown_apps, ..Self::default() })
     }
 }

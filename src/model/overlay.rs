@@ -1,6 +1,6 @@
 //! Which folders are overlays, and of which app in which environment.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -138,8 +138,12 @@ pub fn discover_among(
     if config.layouts.is_empty() {
         let base = known.filter(|known| !known.all.is_empty());
         common = base.map_or_else(|| common_folders(&found), |known| known.common.clone());
+        let named = named_endings(config, &found);
         for overlay in &mut found {
-            shorten(overlay, &common);
+            match named.get(&overlay.app) {
+                Some(name) => name.clone_into(&mut overlay.app),
+                None => shorten(overlay, &common),
+            }
         }
     }
     let paths: HashSet<RepoPath> = found.iter().map(|overlay| overlay.path.clone()).collect();
@@ -394,6 +398,25 @@ fn common_folders(found: &[Overlay]) -> Vec<String> {
         common.min(same).min(app.len().saturating_sub(1))
     });
     first[..common].iter().map(|folder| (*folder).to_owned()).collect()
+}
+
+/// The apps that the configuration names by the end of their path: they keep that name whatever folders come beside them.
+/// A name that several apps end in is nobody's.
+fn named_endings(config: &Config, found: &[Overlay]) -> HashMap<String, String> {
+    let names: HashSet<&str> = config.named_apps().map(|(name, _)| name).collect();
+    let apps: BTreeSet<&str> = found.iter().map(|overlay| overlay.app.as_str()).collect();
+    let mut ending: HashMap<&str, Vec<&str>> = HashMap::new();
+    for app in apps {
+        let ends = app.match_indices('/').map(|(at, _)| &app[at + 1..]);
+        if let Some(name) = std::iter::once(app).chain(ends).find(|end| names.contains(end)) {
+            ending.entry(name).or_default().push(app);
+        }
+    }
+    let only = ending.into_iter().filter_map(|(name, apps)| match apps[..] {
+        [app] => Some((app.to_owned(), name.to_owned())),
+        _ => None,
+    });
+    only.collect()
 }
 
 /// Takes off the folders that all apps are in: `apps/api` and `apps/web` are `api` and `web`.

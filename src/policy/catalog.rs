@@ -31,6 +31,7 @@ macro_rules! catalog {
 
 catalog! {
     "config/missing",
+    "config/unknown_app",
     "freeze/active",
     "image/unpinned",
     "owners/bot_write",
