@@ -15,7 +15,7 @@ reference(name, key, optional) := {
 	"objectName": "app",
 }
 
-provided(keys, namespace) := {"at": 9, "kind": "ConfigMap", "name": "there", "namespace": namespace, "keys": keys, "by": "ConfigMap"}
+provided(keys, namespace) := {"at": 9, "kind": "ConfigMap", "name": "there", "namespace": namespace, "keys": keys, "adds": false, "by": "ConfigMap"}
 
 document(references, providers) := {
 	"head": {"references": references, "provided": providers},

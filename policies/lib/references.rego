@@ -9,14 +9,22 @@ missing(kind, allowed, built_in) := {finding |
 	not reference.optional
 	not reference.name in built_in
 	not is_allowed(reference.name, allowed)
-	providers := [provided |
-		some provided in input.head.provided
-		provided.kind == kind
-		provided.name == reference.name
-		provided.namespace == reference.namespace
-	]
+	providers := [provided | some provided in by_name[kind][reference.name]; same_namespace(provided, reference)]
 	finding := problem(kind, reference, providers)
 }
+
+by_name[kind][name] contains provided if {
+	some provided in input.head.provided
+	kind := provided.kind
+	name := provided.name
+}
+
+# Whoever deploys the overlay says the namespace of what has none.
+same_namespace(provided, reference) if provided.namespace == reference.namespace
+
+same_namespace(provided, _) if provided.namespace in {"", "*"}
+
+same_namespace(_, reference) if reference.namespace == ""
 
 is_allowed(name, allowed) if {
 	some pattern in allowed
@@ -30,7 +38,9 @@ problem(kind, reference, providers) := {
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": other_namespaces(kind, reference),
 } if {
-	count(providers) == 0
+	every provided in providers {
+		provided.adds
+	}
 }
 
 problem(kind, reference, providers) := {
@@ -40,8 +50,10 @@ problem(kind, reference, providers) := {
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": [sprintf("it has: %s", [concat(", ", sort([key | some provided in providers; some key in provided.keys]))])],
 	"related": [{"at": provided.at, "message": sprintf("this %s makes it", [provided.by])} | some provided in providers],
+	"help": sprintf("add the key `%s` to what makes the %s, or correct the key here", [reference.key, kind]),
 } if {
-	count(providers) > 0
+	some maker in providers
+	not maker.adds
 	reference.key != null
 	every provided in providers {
 		provided.keys != null

@@ -1,8 +1,8 @@
 # METADATA
 # title: Container without required requests or limits
 # description: >-
-#   A container lacks a request or limit that `require` lists. A `LimitRange` in the same namespace, rendered with the
-#   overlay, may supply it.
+#   A container lacks a request or limit that `require` lists. What Kubernetes fills in is not missing: a request from the
+#   limit, amounts of the pod as a whole, and those of a `LimitRange` in the same namespace, rendered with the overlay.
 # custom:
 #   severity: {default: "off", protected: error}
 #   parameters:
@@ -14,30 +14,38 @@ import rego.v1
 
 deny contains finding if {
 	some container in input.head.containers
-	container.role != "ephemeralContainer"
-	missing := [name |
-		some name in input.parameters["resources/missing_limits"].require
-		not container.resources[name]
-		not implied(container, name)
-		not supplied(container, name)
-	]
+	missing := missing_in(container) - missing_before(container)
 	count(missing) > 0
-	finding := {
-		"at": container.at,
-		"subject": sprintf("%s %s %s", [container.role, container.name, concat(" ", missing)]),
-		"message": sprintf("%s `%s` has no %s", [container.role, container.name, concat(", ", missing)]),
-		"label": sprintf("missing: %s", [concat(", ", missing)]),
-	}
+	finding := problem(container, missing, sprintf("%s %s %s", [container.role, container.name, concat(" ", missing)]))
 }
 
-# Kubernetes takes the limit for the request where only the limit is set.
-implied(container, name) if {
-	startswith(name, "requests.")
-	container.resources[sprintf("limits.%s", [trim_prefix(name, "requests.")])]
+# What the base lacks already is one thing, however much of it is left.
+deny contains finding if {
+	some container in input.head.containers
+	missing := missing_in(container) & missing_before(container)
+	count(missing) > 0
+	finding := problem(container, missing, sprintf("%s %s", [container.role, container.name]))
 }
 
-supplied(container, name) if {
-	some defaults in input.head.defaultLimits
-	defaults.namespace == container.namespace
-	name in defaults.resources
+problem(container, missing, subject) := {
+	"at": container.at,
+	"subject": subject,
+	"message": sprintf("%s `%s` has no %s", [container.role, container.name, concat(", ", missing)]),
+	"label": sprintf("missing: %s", [concat(", ", missing)]),
+}
+
+before := {container.key: container | some container in input.base.containers}
+
+missing_before(container) := missing_in(before[container.key]) if before[container.key]
+
+missing_before(container) := set() if not before[container.key]
+
+missing_in(container) := set() if container.role == "ephemeralContainer"
+
+missing_in(container) := {name |
+	some name in input.parameters["resources/missing_limits"].require
+	not container.resources[name]
+	not name in container.supplied
+} if {
+	container.role != "ephemeralContainer"
 }

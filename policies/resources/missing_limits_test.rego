@@ -3,33 +3,43 @@ package tollgate.resources.missing_limits_test
 import data.tollgate.resources.missing_limits
 import rego.v1
 
-container(role, resources) := {"at": 5, "name": "app", "role": role, "namespace": "n", "resources": resources}
+container(role, resources, supplied) := {
+	"at": 5, "key": "a", "name": "app", "role": role,
+	"resources": resources, "supplied": supplied,
+}
 
-document(containers, defaults) := {
-	"head": {"containers": containers, "defaultLimits": defaults},
+document(before, after) := {
+	"base": {"containers": before}, "head": {"containers": after},
 	"parameters": {"resources/missing_limits": {"require": ["limits.memory", "requests.cpu"]}},
 }
 
 test_what_is_missing_is_named if {
-	found := missing_limits.deny with input as document([container("container", {"requests.cpu": "1"})], [])
+	found := missing_limits.deny with input as document([], [container("container", {"requests.cpu": "1"}, [])])
 	some finding in found
 	finding.message == "container `app` has no limits.memory"
 }
 
-test_a_limit_range_supplies if {
-	defaults := [{"namespace": "n", "resources": ["limits.memory", "requests.cpu"]}]
-	count(missing_limits.deny) == 0 with input as document([container("container", {})], defaults)
+test_what_kubernetes_fills_in_is_not_missing if {
+	after := [container("container", {"limits.memory": "1Gi"}, ["requests.cpu"])]
+	count(missing_limits.deny) == 0 with input as document([], after)
 }
 
-test_a_limit_range_of_another_namespace_does_not if {
-	defaults := [{"namespace": "other", "resources": ["limits.memory", "requests.cpu"]}]
-	count(missing_limits.deny) == 1 with input as document([container("container", {})], defaults)
+test_what_the_base_lacks_too_is_the_same_finding if {
+	before := [container("container", {}, [])]
+	in_base := missing_limits.deny with input as document(before, before)
+	better := missing_limits.deny with input as document(before, [container("container", {"requests.cpu": "1"}, [])])
+	{finding.subject | some finding in in_base} == {finding.subject | some finding in better}
+}
+
+test_what_is_missing_in_addition_is_another_finding if {
+	before := [container("container", {"requests.cpu": "1"}, [])]
+	found := missing_limits.deny with input as document(before, [container("container", {}, [])])
+	{finding.message | some finding in found} == {
+		"container `app` has no limits.memory",
+		"container `app` has no requests.cpu",
+	}
 }
 
 test_ephemeral_containers_have_none if {
-	count(missing_limits.deny) == 0 with input as document([container("ephemeralContainer", {})], [])
-}
-
-test_a_limit_implies_the_request if {
-	count(missing_limits.deny) == 0 with input as document([container("container", {"limits.cpu": "1", "limits.memory": "1Gi"})], [])
+	count(missing_limits.deny) == 0 with input as document([], [container("ephemeralContainer", {}, [])])
 }

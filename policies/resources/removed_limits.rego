@@ -1,6 +1,8 @@
 # METADATA
 # title: Request or limit removed
-# description: A container has a request or limit in the base, and no longer has it in the head.
+# description: >-
+#   A container has a request or limit in the base, and no longer has it in the head. What Kubernetes fills in is not lost,
+#   and a container that only got another name is still the same.
 # custom:
 #   severity: {default: error}
 #   help: restore it, or raise it instead of removing it
@@ -10,13 +12,11 @@ import rego.v1
 
 deny contains finding if {
 	some before in input.base.containers
-	some after in input.head.containers
-	before.object == after.object
-	before.role == after.role
-	before.name == after.name
+	after := same_container(before)
 	removed := [sprintf("%s (was %s)", [name, amount]) |
 		some name, amount in before.resources
 		not after.resources[name]
+		not name in after.supplied
 	]
 	count(removed) > 0
 	finding := {
@@ -27,3 +27,17 @@ deny contains finding if {
 		"related": [{"at": before.at, "message": "the base sets it"}],
 	}
 }
+
+by_key := {container.key: container | some container in input.head.containers}
+
+known := {container.key | some container in input.base.containers}
+
+# Containers with a name that the base does not have: one of them in the same position is the same, renamed.
+renamed := {container.slot: container |
+	some container in input.head.containers
+	not container.key in known
+}
+
+same_container(before) := by_key[before.key]
+
+same_container(before) := renamed[before.slot] if not by_key[before.key]

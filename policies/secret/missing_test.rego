@@ -15,7 +15,7 @@ reference(name, key, optional) := {
 	"objectName": "app",
 }
 
-provided(keys, namespace) := {"at": 9, "kind": "Secret", "name": "there", "namespace": namespace, "keys": keys, "by": "Secret"}
+provided(keys, namespace) := {"at": 9, "kind": "Secret", "name": "there", "namespace": namespace, "keys": keys, "adds": false, "by": "Secret"}
 
 document(references, providers) := {
 	"head": {"references": references, "provided": providers},
@@ -54,4 +54,17 @@ test_what_is_provided_optional_or_allowed_passes if {
 
 test_unknown_keys_pass if {
 	count(missing.deny) == 0 with input as document([reference("there", "k", false)], [provided(null, "n")])
+}
+
+test_what_only_adds_keys_makes_no_secret if {
+	added := object.union(provided(["k"], "n"), {"adds": true})
+	count(missing.deny) == 1 with input as document([reference("there", "k", false)], [added])
+	count(missing.deny) == 0 with input as document([reference("there", "k", false)], [added, provided(["other"], "n")])
+}
+
+test_who_deploys_may_say_the_namespace if {
+	count(missing.deny) == 0 with input as document([reference("there", "k", false)], [provided(["k"], "")])
+	count(missing.deny) == 0 with input as document([reference("there", "k", false)], [provided(["k"], "*")])
+	unnamed := object.union(reference("there", "k", false), {"namespace": ""})
+	count(missing.deny) == 0 with input as document([unnamed], [provided(["k"], "n")])
 }

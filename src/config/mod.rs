@@ -229,7 +229,8 @@ impl Default for Config {
 impl Config {
     /// Every app that the configuration names, and where.
     pub fn named_apps(&self) -> impl Iterator<Item = (&str, Span)> {
-        let grouped = self.groups.iter().flat_map(|group| group.apps.iter().map(String::as_str).zip(group.places.clone()));
+        let grouped =
+            self.groups.iter().flat_map(|group| group.apps.iter().map(String::as_str).zip(group.places.clone()));
         let linked = self.dependencies.iter().flat_map(|dependency| {
             [(dependency.app.as_str(), dependency.app_span), (dependency.needs.as_str(), dependency.span)]
         });

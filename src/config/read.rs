@@ -633,7 +633,7 @@ mod tests {
             "version: 1\nmirrors: {a b: c}\ngroups: [{apps: [a]}]\ndependencies:\n  a: b\n  b: [c, a]\ncontrollers: ../x\n",
         )
         .unwrap_err();
-        assert_eq!(problems.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 5, 7], "{problems:?}");
+        assert_eq!(problems.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 3, 6, 7], "{problems:?}");
     }
 
     #[test]

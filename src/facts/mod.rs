@@ -28,8 +28,8 @@ use freezes::ActiveFreeze;
 use order::OrderFault;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
-use unknown_apps::UnknownApp;
 use promotions::Promotion;
+use unknown_apps::UnknownApp;
 use versions::VersionsFacts;
 
 mod approvals;

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::handle::{Handle, Handles, Target};
-use crate::model::{ReferenceKind, RenderedOverlay, Role};
+use crate::finding::Object;
+use std::collections::HashMap;
+
+use crate::model::{Container, Namespace, ReferenceKind, RenderedOverlay, Role};
 
 /// What one side renders to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -84,6 +87,12 @@ pub struct ContainerInput {
     pub object: String,
     /// The object's namespace.
     pub namespace: String,
+    /// Identifies the container: its object, the place of its pod in it, what kind of container, and its name.
+    pub key: String,
+    /// The same with its position in the place of its name.
+    pub slot: String,
+    /// What Kubernetes fills in, such as `requests.cpu` from a limit, from the pod or from a `LimitRange`.
+    pub supplied: Vec<String>,
     /// Amounts by `requests.cpu` and so on.
     pub resources: serde_json::Map<String, serde_json::Value>,
 }
@@ -101,7 +110,7 @@ pub struct ReferenceInput {
     pub kind: ReferenceKind,
     /// Its name.
     pub name: String,
-    /// The namespace in which it is looked for.
+    /// The namespace in which it is looked for; empty where whoever deploys the overlay says it.
     pub namespace: String,
     /// The key that is asked for.
     pub key: Option<String>,
@@ -123,10 +132,12 @@ pub struct ProvidedInput {
     pub kind: ReferenceKind,
     /// Its name.
     pub name: String,
-    /// Its namespace.
+    /// Its namespace; empty where whoever deploys the overlay says it, `*` where a selector chooses.
     pub namespace: String,
     /// Its keys; `null` where they cannot be known.
     pub keys: Option<Vec<String>>,
+    /// Whether it only adds keys to one that something else makes.
+    pub adds: bool,
     /// The kind of object that makes it.
     pub by: String,
 }
@@ -171,7 +182,11 @@ impl StateInput {
             role: used.role,
         });
         let images = images.collect();
+        let mut seen: HashMap<String, usize> = HashMap::new();
         let containers = state.containers.iter().map(|container| ContainerInput {
+            key: unique(&mut seen, container_key(container, &container.name)),
+            slot: container_key(container, container.path.rsplit('/').next().unwrap_or_default()),
+            supplied: container.supplied.iter().cloned().collect(),
             at: handles.add(Target::of_value(&container.origin, &container.object, &container.path)),
             name: container.name.clone(),
             role: container.role,
@@ -192,7 +207,7 @@ impl StateInput {
             },
             kind: reference.kind,
             name: reference.name.clone(),
-            namespace: or_default(&reference.object.namespace),
+            namespace: reference.object.namespace.clone(),
             key: reference.key.clone(),
             optional: reference.optional,
             object_kind: reference.object.kind.clone(),
@@ -203,8 +218,12 @@ impl StateInput {
             at: handles.place(provided.origin.span),
             kind: provided.kind,
             name: provided.name.clone(),
-            namespace: or_default(&provided.namespace),
+            namespace: match &provided.namespace {
+                Namespace::Named(name) => name.clone(),
+                Namespace::Selected => "*".to_owned(),
+            },
             keys: provided.keys.clone(),
+            adds: provided.adds,
             by: provided.by.clone(),
         });
         let provided = provided.collect();
@@ -215,4 +234,18 @@ impl StateInput {
         let default_limits = default_limits.collect();
         Self { exists: side.exists, error, images, containers, references, provided, default_limits }
     }
+}
+
+/// Identifies a container by its name or its position.
+fn container_key(container: &Container, last: &str) -> String {
+    let Object { api_version, kind, namespace, name } = &container.object;
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    [group, kind, namespace, name, &container.pod, container.role.list(), last].join("\n")
+}
+
+/// A key that no other container has: several of one name are an error that Kubernetes finds.
+fn unique(seen: &mut HashMap<String, usize>, key: String) -> String {
+    let count = seen.entry(key.clone()).or_default();
+    *count += 1;
+    if *count == 1 { key } else { format!("{key}\n{count}") }
 }

@@ -3,13 +3,15 @@
 pub use case::{Case, RenderedOverlay};
 pub use image::Image;
 pub use overlay::{Candidates, Overlay, OverlayFilter, Overlays, Unjudged, discover, discover_among};
-pub use reference::{Provided, Reference, ReferenceKind};
+pub use provider::{Namespace, Provided};
+pub use reference::{Reference, ReferenceKind};
 pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, Role, State, UsedImage};
 
 mod case;
 mod image;
 mod overlay;
+mod provider;
 mod reference;
 mod repin;
 mod state;

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::state::text;
 use crate::finding::Object;
 use crate::yaml::{Mapping, Node, Origin};
 
@@ -35,23 +34,6 @@ pub struct Reference {
     pub origin: Origin,
     /// Who wrote the key, where one is asked for.
     pub key_origin: Option<Origin>,
-}
-
-/// A Secret or `ConfigMap` that will be there.
-#[derive(Clone, Debug)]
-pub struct Provided {
-    /// What it is.
-    pub kind: ReferenceKind,
-    /// Its name.
-    pub name: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its keys; `None` where they cannot be known from here.
-    pub keys: Option<Vec<String>>,
-    /// The kind of object that makes it.
-    pub by: String,
-    /// Who wrote its name.
-    pub origin: Origin,
 }
 
 struct Collector<'a> {
@@ -179,109 +161,4 @@ pub(super) fn of_object(node: &Node, object: &Object, references: &mut Vec<Refer
         }
         _ => {}
     }
-}
-
-/// The Secrets and `ConfigMaps` that an object is or makes.
-pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
-    let keys_of = |paths: &[&[&str]]| -> Vec<String> {
-        let mappings = paths.iter().filter_map(|path| node.find(path).and_then(Node::as_mapping));
-        mappings.flat_map(Mapping::iter).map(|(key, _)| key.text.to_string()).collect()
-    };
-    let make = |kind: ReferenceKind, name: Option<&Node>, keys: Option<Vec<String>>| {
-        let own = node.find(&["metadata", "name"]);
-        let name = name.filter(|name| name.as_text().is_some_and(|name| !name.is_empty())).or(own)?;
-        Some(Provided {
-            kind,
-            name: name.as_text()?.to_owned(),
-            namespace: object.namespace.clone(),
-            keys,
-            by: object.kind.clone(),
-            origin: name.origin.clone(),
-        })
-    };
-    let list = |path: &[&str]| node.find(path).and_then(Node::as_sequence).unwrap_or_default();
-    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
-    // Another group's kind of the same name makes nothing.
-    let is_foreign = match object.kind.as_str() {
-        "Secret" | "ConfigMap" => !group.is_empty(),
-        "ExternalSecret" => !matches!(group, "external-secrets.io" | "kubernetes-client.io"),
-        "SealedSecret" => group != "bitnami.com",
-        "Certificate" | "Issuer" | "ClusterIssuer" => !matches!(group, "cert-manager.io" | "certmanager.k8s.io"),
-        _ => false,
-    };
-    if is_foreign {
-        return Vec::new();
-    }
-    let found = match object.kind.as_str() {
-        "Secret" => make(ReferenceKind::Secret, None, Some(keys_of(&[&["data"], &["stringData"]]))),
-        "ConfigMap" => make(ReferenceKind::ConfigMap, None, Some(keys_of(&[&["data"], &["binaryData"]]))),
-        "ExternalSecret"
-            if node.find(&["spec", "target", "creationPolicy"]).and_then(Node::as_text) == Some("None") =>
-        {
-            None
-        }
-        "ExternalSecret" => {
-            let mut keys: Vec<String> = list(&["spec", "data"]).iter().map(|datum| text(datum, "secretKey")).collect();
-            let template = keys_of(&[&["spec", "target", "template", "data"]]);
-            let merges =
-                node.find(&["spec", "target", "template", "mergePolicy"]).and_then(Node::as_text) == Some("Merge");
-            let opaque = !list(&["spec", "dataFrom"]).is_empty()
-                || node.find(&["spec", "target", "template", "templateFrom"]).is_some();
-            // A template replaces the fetched keys unless it says that it adds to them.
-            if !template.is_empty() && !merges {
-                keys.clear();
-            }
-            keys.extend(template);
-            make(ReferenceKind::Secret, node.find(&["spec", "target", "name"]), (!opaque).then_some(keys))
-        }
-        "SealedSecret" => {
-            let keys = keys_of(&[&["spec", "encryptedData"], &["spec", "template", "data"]]);
-            make(ReferenceKind::Secret, node.find(&["spec", "template", "metadata", "name"]), Some(keys))
-        }
-        "Certificate" => {
-            let keys = [
-                "tls.crt",
-                "tls.key",
-                "ca.crt",
-                "keystore.jks",
-                "keystore.p12",
-                "truststore.jks",
-                "truststore.p12",
-                "tls-combined.pem",
-                "key.der",
-            ];
-            make(ReferenceKind::Secret, node.find(&["spec", "secretName"]), Some(keys.map(str::to_owned).to_vec()))
-        }
-        "Issuer" | "ClusterIssuer" => {
-            let name = node.find(&["spec", "acme", "privateKeySecretRef", "name"]);
-            name.and_then(|name| make(ReferenceKind::Secret, Some(name), None))
-        }
-        "VaultStaticSecret" | "VaultDynamicSecret" | "VaultPKISecret" => {
-            make(ReferenceKind::Secret, node.find(&["spec", "destination", "name"]), None)
-        }
-        "VaultSecret" | "OnePasswordItem" | "AzureKeyVaultSecret" => make(ReferenceKind::Secret, None, None),
-        "Bundle" => make(ReferenceKind::ConfigMap, None, None),
-        // cert-manager makes the certificates of ingresses that name an issuer.
-        "Ingress" => {
-            let annotations = node.find(&["metadata", "annotations"]).and_then(Node::as_mapping);
-            let issuers = ["cert-manager.io/issuer", "cert-manager.io/cluster-issuer", "kubernetes.io/tls-acme"];
-            if !annotations.is_some_and(|annotations| issuers.iter().any(|issuer| annotations.get(issuer).is_some())) {
-                return Vec::new();
-            }
-            let secrets = list(&["spec", "tls"])
-                .iter()
-                .filter_map(|tls| make(ReferenceKind::Secret, tls.get("secretName"), None));
-            return secrets.collect();
-        }
-        "SecretProviderClass" => {
-            let secrets = list(&["spec", "secretObjects"]).iter().filter_map(|secret| {
-                let data = secret.get("data").and_then(Node::as_sequence).unwrap_or_default();
-                let keys = data.iter().map(|datum| text(datum, "key")).collect();
-                make(ReferenceKind::Secret, secret.get("secretName"), Some(keys))
-            });
-            return secrets.collect();
-        }
-        _ => None,
-    };
-    found.into_iter().collect()
 }

@@ -1,9 +1,12 @@
 //! What one rendering runs, needs and provides.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::image::Image;
-use super::reference::{self, Provided, Reference};
+use super::provider::{self, Provided};
+use super::reference::{self, Reference};
 use crate::finding::Object;
 use crate::kustomize::{Bump, Gvk, split_image};
 use crate::span::FileId;
@@ -86,8 +89,12 @@ pub struct Container {
     pub path: String,
     /// Who wrote what best shows the container: its `resources`, else its name.
     pub origin: Origin,
+    /// JSON pointer to the pod spec.
+    pub pod: String,
     /// `requests` and `limits` as rendered, by `requests.cpu` and so on.
     pub resources: Vec<(String, String)>,
+    /// What Kubernetes fills in: requests from limits, from the pod as a whole, from `LimitRange`s beside it.
+    pub supplied: BTreeSet<String>,
 }
 
 /// What a `LimitRange` gives to containers that do not say it themselves.
@@ -114,6 +121,19 @@ pub enum Role {
     Volume,
 }
 
+impl Role {
+    /// The list of a pod spec that such containers are in.
+    #[must_use]
+    pub fn list(self) -> &'static str {
+        match self {
+            Self::Container => "containers",
+            Self::InitContainer => "initContainers",
+            Self::EphemeralContainer => "ephemeralContainers",
+            Self::Volume => "volumes",
+        }
+    }
+}
+
 /// The lists of containers in a pod spec.
 const LISTS: [(&str, Role); 3] = [
     ("containers", Role::Container),
@@ -131,12 +151,28 @@ impl State {
             if object.kind == "CustomResourceDefinition" && object.api_version.starts_with("apiextensions.k8s.io/") {
                 continue;
             }
-            state.provided.extend(reference::provided(node, &object));
+            state.provided.extend(provider::provided(node, &object));
             reference::of_object(node, &object, &mut state.references);
             state.limit_range(node, &object);
             state.walk(node, &object, &mut String::new());
         }
+        state.supply();
         state
+    }
+
+    /// Notes what `LimitRange`s and limits supply to containers.
+    fn supply(&mut self) {
+        for container in &mut self.containers {
+            let named = |name: &&String| container.resources.iter().any(|(known, _)| known == *name);
+            for limits in self.default_limits.iter().filter(|limits| limits.namespace == container.object.namespace) {
+                container.supplied.extend(limits.resources.iter().filter(|name| !named(name)).cloned());
+            }
+            // Kubernetes takes the limit for the request where only the limit is set.
+            let limits =
+                container.resources.iter().map(|(name, _)| name).filter_map(|name| name.strip_prefix("limits."));
+            let requests: Vec<String> = limits.map(|name| format!("requests.{name}")).collect();
+            container.supplied.extend(requests.into_iter().filter(|name| !named(&name)));
+        }
     }
 
     /// Finds pod specs: whatever holds a list of containers.
@@ -168,10 +204,16 @@ impl State {
     }
 
     fn pod(&mut self, pod: &Mapping, object: &Object, path: &str) {
+        let whole: BTreeSet<String> =
+            pod.get("resources").map(amounts).unwrap_or_default().into_iter().map(|(name, _)| name).collect();
         for (list, role) in LISTS {
             let containers = pod.get(list).and_then(Node::as_sequence).unwrap_or_default();
             for (at, container) in containers.iter().enumerate() {
                 self.container(container, role, object, &format!("{path}/{list}/{at}"));
+                if let Some(added) = self.containers.last_mut() {
+                    path.clone_into(&mut added.pod);
+                    added.supplied.clone_from(&whole);
+                }
             }
         }
         let volumes = pod.get("volumes").and_then(Node::as_sequence).unwrap_or_default();
@@ -194,18 +236,7 @@ impl State {
         if let Some(image) = container.get("image") {
             self.image(image, &name, role, object, format!("{path}/image"));
         }
-        let mut resources = Vec::new();
-        for kind in ["requests", "limits"] {
-            let amounts = container.find(&["resources", kind]).and_then(Node::as_mapping);
-            for (key, amount) in amounts.into_iter().flat_map(Mapping::iter).filter(|(_, amount)| !amount.is_null()) {
-                let amount = to_json(amount);
-                let amount = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
-                if !is_amount(&amount) {
-                    continue;
-                }
-                resources.push((format!("{kind}.{}", key.text), amount));
-            }
-        }
+        let resources = container.get("resources").map(amounts).unwrap_or_default();
         let shown = container
             .get("resources")
             .filter(|node| !node.is_null())
@@ -216,8 +247,10 @@ impl State {
             role,
             object: object.clone(),
             path: path.to_owned(),
+            pod: String::new(),
             origin: shown.origin.clone(),
             resources,
+            supplied: BTreeSet::new(),
         });
     }
 
@@ -233,15 +266,21 @@ impl State {
         });
     }
 
+    /// What a `LimitRange` gives to containers (`SetDefaults_LimitRangeItem` in Kubernetes' `pkg/apis/core/v1/defaults.go`):
+    /// the largest amount is the default limit where none is given, a default limit the default request, else the smallest is.
     fn limit_range(&mut self, node: &Node, object: &Object) {
-        if object.kind != "LimitRange" {
+        if object.kind != "LimitRange" || object.api_version != "v1" {
             return;
         }
         let limits = node.find(&["spec", "limits"]).and_then(Node::as_sequence).unwrap_or_default();
         let mut resources = Vec::new();
         for limit in limits.iter().filter(|limit| text(limit, "type") == "Container") {
-            // A default limit is also the default request where none is given.
-            for (field, names) in [("default", &["limits", "requests"][..]), ("defaultRequest", &["requests"][..])] {
+            for (field, names) in [
+                ("default", &["limits", "requests"][..]),
+                ("max", &["limits", "requests"]),
+                ("defaultRequest", &["requests"]),
+                ("min", &["requests"]),
+            ] {
                 let amounts = limit.get(field).and_then(Node::as_mapping);
                 let amounts = amounts.into_iter().flat_map(Mapping::iter);
                 for (key, _) in amounts.filter(|(_, amount)| amount.as_scalar().is_some_and(|it| is_amount(&it.text))) {
@@ -251,6 +290,22 @@ impl State {
         }
         self.default_limits.push(DefaultLimits { namespace: object.namespace.clone(), resources });
     }
+}
+
+/// The amounts of a `resources` field, by `requests.cpu` and so on.
+fn amounts(resources: &Node) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for kind in ["requests", "limits"] {
+        let amounts = resources.get(kind).and_then(Node::as_mapping);
+        for (key, amount) in amounts.into_iter().flat_map(Mapping::iter).filter(|(_, amount)| !amount.is_null()) {
+            let amount = to_json(amount);
+            let amount = amount.as_str().map_or_else(|| amount.to_string(), str::to_owned);
+            if is_amount(&amount) {
+                found.push((format!("{kind}.{}", key.text), amount));
+            }
+        }
+    }
+    found
 }
 
 /// Whether a text is a quantity above zero (`k8s.io/apimachinery/pkg/api/resource`). Zero means no limit.
