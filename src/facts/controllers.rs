@@ -24,8 +24,10 @@ pub(super) struct Deployer {
     pub name: String,
     /// Its namespace; empty where none is written.
     pub namespace: String,
-    /// The folders that it deploys.
-    pub folders: Vec<RepoPath>,
+    /// The folders that it deploys, and where they are named.
+    pub folders: Vec<(RepoPath, Span)>,
+    /// What it changes in what it deploys, by field.
+    pub changes: Vec<(&'static str, Node)>,
     /// What must be ready before it, by namespace and name, and where that is written: Flux's `dependsOn`.
     pub needs: Vec<Need>,
     /// Argo CD's sync wave, and where it is written.
@@ -68,16 +70,46 @@ pub(super) fn deployers(
     Ok(found)
 }
 
+/// Fields by which a Flux `Kustomization` changes what it deploys.
+const FLUX_CHANGES: [&str; 8] = [
+    "images",
+    "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
+    "components",
+    "postBuild",
+    "namePrefix",
+    "nameSuffix",
+];
+
+/// Fields by which an Argo CD `Application` changes the kustomization that it deploys.
+const ARGO_CHANGES: [&str; 6] = ["images", "patches", "components", "replicas", "namePrefix", "nameSuffix"];
+
+fn changes_in(holder: Option<&Node>, fields: &[&'static str]) -> Vec<(&'static str, Node)> {
+    let says_something = |node: &&Node| {
+        !node.is_null()
+            && !node.as_sequence().is_some_and(<[Node]>::is_empty)
+            && node.as_mapping().is_none_or(|mapping| mapping.iter().next().is_some())
+    };
+    let change = |field: &&'static str| Some((*field, holder?.get(field).filter(says_something)?.clone()));
+    fields.iter().filter_map(change).collect()
+}
+
 fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
     let text = |path: &[&str]| node.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
     let (group, kind) = (text(&["apiVersion"]), text(&["kind"]));
     let of_group = |wanted: &str| group.split('/').next() == Some(wanted);
-    let folder = |node: &Node| RepoPath::new(node.as_text()?.trim_start_matches("./").trim_matches('/'));
-    let mut folders: Vec<RepoPath> = Vec::new();
+    let folder = |node: &Node| {
+        let path = RepoPath::new(node.as_text()?.trim_start_matches("./").trim_matches('/'))?;
+        Some((path, node.origin.span))
+    };
+    let mut folders: Vec<(RepoPath, Span)> = Vec::new();
+    let mut changes = Vec::new();
     let mut needs = Vec::new();
     let namespace = text(&["metadata", "namespace"]);
     if kind == "Kustomization" && of_group("kustomize.toolkit.fluxcd.io") {
         folders.extend(node.find(&["spec", "path"]).and_then(folder));
+        changes.extend(changes_in(node.get("spec"), &FLUX_CHANGES));
         for need in node.find(&["spec", "dependsOn"]).and_then(Node::as_sequence).unwrap_or_default() {
             let Some(name) = need.get("name").and_then(Node::as_text) else { continue };
             let other = need.get("namespace").and_then(Node::as_text).unwrap_or(&namespace);
@@ -85,8 +117,13 @@ fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
         }
     } else if kind == "Application" && of_group("argoproj.io") {
         let sources = node.find(&["spec", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
-        let sources = sources.iter().chain(node.find(&["spec", "source"]));
-        folders.extend(sources.filter_map(|source| folder(source.get("path")?)));
+        let sources: Vec<&Node> = sources.iter().chain(node.find(&["spec", "source"])).collect();
+        folders.extend(sources.iter().filter_map(|source| folder(source.get("path")?)));
+        for source in sources.iter().filter(|source| source.get("path").is_some()) {
+            changes.extend(changes_in(source.get("kustomize"), &ARGO_CHANGES));
+            changes.extend(changes_in(Some(source), &["plugin"]));
+            changes.extend(changes_in(source.get("directory"), &["jsonnet", "include", "exclude", "recurse"]));
+        }
     } else {
         return None;
     }
@@ -99,6 +136,7 @@ fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
         name: name.as_text()?.to_owned(),
         namespace,
         folders,
+        changes,
         needs,
         wave,
         file: file.clone(),
@@ -195,7 +233,7 @@ impl<'a> Controllers<'a> {
         let scanner = Scanner::new(files, tree);
         for deployer in &controllers.deployers {
             let mut found = Vec::new();
-            for folder in &deployer.folders {
+            for (folder, _) in &deployer.folders {
                 let scan = scanner.scan(folder)?;
                 found.extend(std::iter::once(folder).chain(&scan.roots).filter_map(|path| overlays.at(path)));
             }
@@ -246,8 +284,9 @@ mod tests {
         assert_eq!(found.len(), 2);
         let needs: Vec<_> = found[0].needs.iter().map(|need| (&*need.namespace, &*need.name)).collect();
         assert_eq!(needs, [("flux", "db"), ("system", "dns")]);
-        assert_eq!(found[0].folders, [RepoPath::new("apps/api").unwrap()]);
-        assert_eq!(found[1].folders, ["x", "apps/web"].map(|path| RepoPath::new(path).unwrap()));
+        let folders = |at: usize| found[at].folders.iter().map(|(folder, _)| folder.to_string()).collect::<Vec<_>>();
+        assert_eq!(folders(0), ["apps/api"]);
+        assert_eq!(folders(1), ["x", "apps/web"]);
         assert_eq!(found[1].wave.map(|(wave, _)| wave), Some(-2));
     }
 

@@ -24,6 +24,7 @@ pub use versions::{Versions, VersionsFile, WrittenVersion, WrittenVersions, vers
 use crate::model::Case;
 use crate::span::Span;
 use combinations::Combination;
+use deployed_differently::DeployedDifferently;
 use freezes::ActiveFreeze;
 use order::OrderFault;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
@@ -38,6 +39,7 @@ mod codeowners;
 pub mod combinations;
 mod context;
 mod controllers;
+pub mod deployed_differently;
 mod error;
 pub mod freezes;
 mod handle;
@@ -89,6 +91,8 @@ pub struct Facts {
     pub versions: Option<VersionsFacts>,
     /// What is newly wrong with the order of controllers; only for the change as a whole.
     pub order: Vec<OrderFault>,
+    /// What deployers newly do beside what overlays render to; only for the change as a whole.
+    pub deployed_differently: Vec<DeployedDifferently>,
     /// Apps that the configuration names and nothing has; only for the change as a whole.
     pub unknown_apps: Vec<UnknownApp>,
     /// What only commits on the way of the change would run; only for the change as a whole.
@@ -154,8 +158,16 @@ impl Facts {
     ) -> Result<Self, FactsError> {
         let files = FileOwners::of_change(context, asked, handles)?;
         let order = OrderFault::of_change(context, handles)?;
+        let deployed_differently = DeployedDifferently::of_change(context, handles)?;
         let unknown_apps = UnknownApp::of_change(context, handles);
         let planted = if needs.contains(&Need::History) { Planted::of_change(context, handles)? } else { Vec::new() };
-        Ok(Self { owners: OwnersFacts { overlay: None, files }, order, planted, unknown_apps, ..Self::default() })
+        Ok(Self {
+            owners: OwnersFacts { overlay: None, files },
+            order,
+            planted,
+            unknown_apps,
+            deployed_differently,
+            ..Self::default()
+        })
     }
 }

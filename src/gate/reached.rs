@@ -10,7 +10,7 @@ use super::{GateError, Request, Selection};
 use crate::config::Config;
 use crate::facts::{Change, Context};
 use crate::kustomize::{FolderScan, ParsedFiles, Scanner};
-use crate::model::{Case, Overlay, Overlays, RenderedOverlay, Unjudged, discover};
+use crate::model::{Case, Checkout, Overlay, Overlays, RenderedOverlay, Unjudged, discover, reaches_deployer};
 use crate::sided::Sided;
 use crate::sources::{self, Listing, RepoPath};
 
@@ -20,6 +20,7 @@ pub(super) struct Reached<'a> {
     /// Folders that a changed file can touch, before or after; all of them where all are to be judged.
     folders: BTreeSet<RepoPath>,
     scanners: Sided<Scanner<'a>>,
+    checkouts: Sided<Checkout<'a>>,
     /// What the change touches and nobody judges.
     pub(super) unjudged: Unjudged,
 }
@@ -38,10 +39,12 @@ impl<'a> Reached<'a> {
         let base_scanner = Scanner::new(files, trees.base);
         let base = discover(config, &listing, &base_scanner, None)?;
         let mut folders = reaching(request.selection, &base, &base_scanner, &listing, change)?;
+        let base_checkout = Checkout::new(trees.base, files, &listing)?;
         let head_scanner = base_scanner.for_tree(trees.head, &change.files);
         let listing = listing.after(trees.head, &change.files)?;
         let head = discover(config, &listing, &head_scanner, Some(&base))?;
         let in_head = reaching(request.selection, &head, &head_scanner, &listing, change)?;
+        let head_checkout = Checkout::new(trees.head, files, &listing)?;
         let is_asked =
             |path: &&RepoPath| request.selection == Selection::All || change.files.binary_search(path).is_ok();
         let changed: Vec<RepoPath> = listing.files.iter().filter(is_asked).cloned().collect();
@@ -58,7 +61,8 @@ impl<'a> Reached<'a> {
             return Err(GateError::NothingAfterwards);
         }
         let scanners = Sided { base: base_scanner, head: head_scanner };
-        Ok(Self { overlays: Sided { base, head }, folders, scanners, unjudged })
+        let checkouts = Sided { base: base_checkout, head: head_checkout };
+        Ok(Self { overlays: Sided { base, head }, folders, scanners, checkouts, unjudged })
     }
 
     /// Every overlay of either side; the head's view counts where both have it.
@@ -96,20 +100,35 @@ impl<'a> Reached<'a> {
         selection: Selection,
     ) -> Result<Option<Case<'b>>, GateError> {
         let path = &candidate.overlay.path;
-        if !self.folders.contains(path) {
+        let changed = &context.change.files;
+        let may_reach_deployer = changed.iter().any(|path| path.file_name().starts_with('.'));
+        if !self.folders.contains(path) && !may_reach_deployer {
             return Ok(None);
         }
         let scans: Sided<Arc<FolderScan>> = self.scanners.as_ref().try_map(|scanner| scanner.scan(path))?;
-        let is_touched = scans.iter().any(|scan| scan.closure.touches(&context.change.files));
+        let reaches = |scan: &Arc<FolderScan>| may_reach_deployer && reaches_deployer(changed, path, &scan.closure);
+        let is_touched = scans.iter().any(|scan| scan.closure.touches(changed) || reaches(scan));
         if !is_touched && selection == Selection::Affected {
             return Ok(None);
         }
-        let render = |exists: bool, renderer| {
-            if exists { RenderedOverlay::render(path, renderer) } else { Ok(RenderedOverlay::default()) }
+        let render = |exists: bool, renderer, checkout: &Checkout<'_>| -> Result<_, GateError> {
+            if !exists {
+                return Ok(RenderedOverlay::default());
+            }
+            let mut rendered = RenderedOverlay::render(path, renderer)?;
+            if let Some(rendering) = rendered.rendering.as_ref().filter(|_| rendered.error.is_none()) {
+                rendered.error = checkout.flaw(path, &rendering.closure)?;
+            }
+            Ok(rendered)
         };
-        let base = render(candidate.exists.base, &context.renderers.base)?;
-        let head = if is_touched { render(candidate.exists.head, &context.renderers.head)? } else { base.clone() };
-        let is_affected = is_touched && !base.deploys_same_as(&head);
+        let base = render(candidate.exists.base, &context.renderers.base, &self.checkouts.base)?;
+        // Where all are asked for, whatever the scan says is not relied upon.
+        let head = if changed.is_empty() {
+            base.clone()
+        } else {
+            render(candidate.exists.head, &context.renderers.head, &self.checkouts.head)?
+        };
+        let is_affected = !base.deploys_same_as(&head) || base.error.is_some() != head.error.is_some();
         if !is_affected && selection == Selection::Affected {
             return Ok(None);
         }

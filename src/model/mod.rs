@@ -1,14 +1,18 @@
 //! What a config repository is about: overlays of apps in environments, and what their renderings run and need.
 
 pub use case::{Case, RenderedOverlay};
+pub use deployer::{Checkout, reaches_deployer};
 pub use image::Image;
-pub use overlay::{Candidates, Overlay, OverlayFilter, Overlays, Unjudged, discover, discover_among};
+pub use overlay::{
+    Candidates, Overlay, OverlayFilter, Overlays, Unjudged, discover, discover_among, environment_of_path,
+};
 pub use provider::{Namespace, Provided};
 pub use reference::{Reference, ReferenceKind};
 pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, Role, State, UsedImage};
 
 mod case;
+mod deployer;
 mod image;
 mod overlay;
 mod provider;

@@ -358,6 +358,12 @@ fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     Some(overlay(before.join("/"), environment, part.join("/"), below.clone()))
 }
 
+/// The environment that a path names in its last segment that names any.
+#[must_use]
+pub fn environment_of_path(config: &Config, path: &RepoPath) -> Option<usize> {
+    path.segments().rev().find_map(|segment| environment_in(config, segment)).map(|(environment, _)| environment)
+}
+
 /// The environment that a segment names, wholly or between `-`, `_` and `.`, and what is left of the segment.
 fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
     if let Some(environment) = config.environment_of(segment) {

@@ -32,6 +32,8 @@ macro_rules! catalog {
 catalog! {
     "config/missing",
     "config/unknown_app",
+    "controllers/other_environment",
+    "controllers/unrendered",
     "freeze/active",
     "image/unpinned",
     "owners/bot_write",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+pub use attributes::{Attributes, Rewriting};
 pub use commit::{CommitTree, Snapshot, Wanted};
 pub use create::{NewCommit, NewRepository, unused_folder};
 pub use edited::EditedTree;
@@ -17,6 +18,7 @@ pub use path::RepoPath;
 pub use repository::{CiVariables, Commit, CommitId, Comparison, Repository, RepositoryError, Scope};
 pub use worktree::WorkingTree;
 
+mod attributes;
 mod commit;
 mod create;
 mod edited;
