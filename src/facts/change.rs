@@ -1,7 +1,5 @@
 //! What a change touches, and who made it.
 
-use similar::{Algorithm, ChangeTag, DiffableStr as _, TextDiff};
-
 use crate::kustomize::ParsedFiles;
 use crate::sources::{Commit, RepoPath, Tree, TreeError};
 use crate::span::Span;
@@ -73,22 +71,11 @@ pub fn first_changed_line(
     Ok(Some(Span { file, start, end }))
 }
 
-/// The zero-based line of `new` at which the first difference shows.
+/// The zero-based line of `new` at which the first difference shows. What was removed shows at the line that is now there.
 fn first_difference(old: &str, new: &str) -> usize {
-    let diff = TextDiff::configure().algorithm(Algorithm::Myers).diff_lines(old, new);
-    let lines = new.tokenize_lines().len();
-    for change in diff.iter_all_changes() {
-        match change.tag() {
-            ChangeTag::Equal => {}
-            ChangeTag::Insert => return change.new_index().unwrap_or_default(),
-            // What was removed shows at the line that now stands there, which the same hunk may have inserted.
-            ChangeTag::Delete => {
-                let before = diff.iter_all_changes().take_while(|earlier| earlier.tag() == ChangeTag::Equal).count();
-                return before.min(lines.saturating_sub(1));
-            }
-        }
-    }
-    0
+    let lines = new.split_inclusive('\n');
+    let same = lines.clone().zip(old.split_inclusive('\n')).take_while(|(new, old)| new == old).count();
+    same.min(lines.count().saturating_sub(1))
 }
 
 #[cfg(test)]

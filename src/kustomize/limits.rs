@@ -13,7 +13,17 @@ pub(crate) const MOST_OBJECTS: usize = 20_000;
 
 /// How many values the objects of one overlay may hold together: anchors and patches share values, which only cost when
 /// they are written out.
-pub(crate) const MOST_VALUES: usize = 5_000_000;
+pub(crate) const MOST_VALUES: usize = 2_000_000;
+
+/// How often the instructions of all kustomizations that one overlay is built from may meet an object: each base counts its
+/// objects, each instruction the objects that it is held against. One meeting takes some ten microseconds.
+pub(crate) const MOST_STEPS: usize = 500_000;
+
+/// The same for a whole run, besides [`STEPS_FOR_EACH_OVERLAY`].
+pub(crate) const MOST_STEPS_OF_A_RUN: usize = 1_000_000;
+
+/// What every rendering adds to the steps that a run may take: large repositories have many overlays, not large ones.
+pub(crate) const STEPS_FOR_EACH_OVERLAY: usize = 10_000;
 
 /// How many bytes of text the objects of one overlay may hold together, for the same reason.
 pub(crate) const MOST_TEXT: usize = 256 << 20;
@@ -60,3 +70,6 @@ pub(crate) const LEAST_KEPT: usize = 2 << 10;
 
 /// Built bases are kept beyond their last use up to so many objects, and as many again; past it they are built again.
 pub(crate) const MOST_BUILT: usize = 1_500;
+
+/// Files over so many bytes have their values counted before anything is made of them; smaller ones only in the end.
+pub(crate) const LARGE_FILE: usize = 100 << 10;

@@ -72,23 +72,30 @@ impl Mask {
         let is_manifest = |document: &Node| document.get("kind").and_then(Node::as_text).is_some();
         self.hides_all = !is_read && !is_kustomization && !documents.iter().any(is_manifest);
         for document in &documents {
-            secret_values(document, &mut |node| {
+            secret_values(document, DEEPEST_TEXT, &mut |node| {
                 self.hide(file, node.origin.span.start, node.origin.span.end);
             });
         }
     }
 }
 
+/// How often a text in a text is looked into; a text deeper inside counts as secret.
+const DEEPEST_TEXT: usize = 3;
+
 /// Calls `hide` with every scalar of a file that may be secret.
-fn secret_values<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
+fn secret_values<'a>(node: &'a Node, depth: usize, hide: &mut dyn FnMut(&'a Node)) {
     secrets_in(node, hide);
     match &node.value {
         // A patch, or an object that was applied before, as a text.
         Value::Scalar(scalar) if scalar.text.contains('{') || scalar.text.contains('\n') => {
             let text = Source::whole(&scalar.text, node.origin.span);
+            let documents = parse(&text, Step::File, Dialect::Kustomization).unwrap_or_default();
             let mut is_secret = false;
-            for document in parse(&text, Step::File, Dialect::Kustomization).unwrap_or_default() {
-                secret_values(&document, &mut |_| is_secret = true);
+            for document in documents.iter().filter(|document| document.as_scalar().is_none()) {
+                match depth.checked_sub(1) {
+                    Some(depth) => secret_values(document, depth, &mut |_| is_secret = true),
+                    None => is_secret = true,
+                }
                 is_secret |= document.as_sequence().unwrap_or_default().iter().any(writes_data);
             }
             if is_secret {
@@ -96,13 +103,13 @@ fn secret_values<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
             }
         }
         Value::Scalar(_) => {}
-        Value::Sequence(items) => items.iter().for_each(|item| secret_values(item, hide)),
+        Value::Sequence(items) => items.iter().for_each(|item| secret_values(item, depth, hide)),
         Value::Mapping(mapping) => {
             for (key, value) in mapping.iter() {
                 if key.text.eq_ignore_ascii_case("secretGenerator") || is_generator(node) && &*key.text == "literals" {
                     literals(value, hide);
                 } else {
-                    secret_values(value, hide);
+                    secret_values(value, depth, hide);
                 }
             }
         }
@@ -170,6 +177,7 @@ mod tests {
                 "patches:\n- patch: |-\n    kind: Secret\n    data: {a: b}\n",
                 "patches:\n- patch: |-\n    ********\n    ********\n",
             ),
+            ("a.yaml", "kind: A\nx: |\n  a {b\n  c\n", "kind: A\nx: |\n  a {b\n  c\n"),
             ("k.yaml", "kind: SecretStore\nspec:\n  a: b\n", "kind: SecretStore\nspec:\n  a: b\n"),
             ("a.yaml", "kind: Secret\nstringData: [\n", "********\n********\n"),
             ("values.yaml", "password: x\n", "********\n"),

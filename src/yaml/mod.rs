@@ -402,7 +402,7 @@ const LONGEST_CHAIN: usize = 16;
 /// How deep collections may nest, in files and after patches.
 pub const DEEPEST_NESTING: usize = 200;
 /// How many nodes one text may have once its aliases are expanded, or one object after patches.
-pub const MOST_NODES: usize = 2_000_000;
+pub const MOST_NODES: usize = 500_000;
 
 /// Whether a value stays within the limits on nesting and size; looks no further than they reach.
 #[must_use]

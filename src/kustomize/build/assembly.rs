@@ -9,6 +9,7 @@ use super::crds;
 use super::generators::generate;
 use super::loader::{Listed, Loader};
 use super::objects::objects;
+use super::parsed::ParsedFiles;
 use super::plugins::{self, Plugin};
 use super::renderer::Renderer;
 use super::resource::Resource;
@@ -20,11 +21,11 @@ use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization, Product};
 use crate::kustomize::finish::build_metadata::{self, Configured, Trail};
 use crate::kustomize::known::kinds;
 use crate::kustomize::known::schema::{Custom, Schemas};
-use crate::kustomize::limits::{DEEPEST_CHAIN, MOST_VISITS};
+use crate::kustomize::limits::{DEEPEST_CHAIN, LARGE_FILE, MOST_STEPS, MOST_VALUES, MOST_VISITS};
 use crate::kustomize::transform::{self, vars};
 use crate::sources::RepoPath;
 use crate::span::Span;
-use crate::yaml::{Dialect, Source, Step, parse};
+use crate::yaml::{Dialect, Node, Source, Step, Value, parse};
 
 impl Renderer<'_> {
     /// A kustomization's objects behind its transformers, from the store where it is known.
@@ -124,15 +125,22 @@ impl Renderer<'_> {
         for entry in &kustomization.components {
             self.add_component(root, entry, accumulator, visit, origin)?;
         }
+        let start = Span::start_of(kustomization.file);
+        let objects = accumulator.resources.len();
+        visit.run.take_steps(self.parsed, 1 + transform::instructions(kustomization), objects, start)?;
         let mut loader = self.visitor(root, visit);
         transform::run(accumulator, kustomization, &mut loader, file)?;
         let mut has_merged = loader.has_merged;
-        for plugin in self.plugins(root, &kustomization.transformers, file, visit, origin)? {
+        let transformers = self.plugins(root, &kustomization.transformers, file, visit, origin)?;
+        visit.run.take_steps(self.parsed, transformers.len(), accumulator.resources.len(), start)?;
+        for plugin in transformers {
             let mut loader = self.visitor_of_plugin(root, visit);
             plugins::run_transformer(&plugin, &mut accumulator.resources, &mut loader, "transformers")?;
             has_merged |= loader.has_merged;
         }
-        for plugin in self.plugins(root, &kustomization.validators, file, visit, origin)? {
+        let validators = self.plugins(root, &kustomization.validators, file, visit, origin)?;
+        visit.run.take_steps(self.parsed, validators.len(), accumulator.resources.len(), start)?;
+        for plugin in validators {
             plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor_of_plugin(root, visit))?;
         }
         visit.run.schema_was_read |= has_merged;
@@ -204,6 +212,10 @@ impl Renderer<'_> {
             match self.visitor(root, visit).entry_of(entry)? {
                 Listed::File => {
                     let documents = self.visitor(root, visit).documents(&entry.value, span, Step::File)?;
+                    if let Some(first) = documents.first() {
+                        let bytes = self.parsed.files.get(first.origin.span.file).text.len();
+                        visit.run.take_values(&documents, bytes, span)?;
+                    }
                     let found = objects(documents, &visit.run.schemas);
                     let mut found = found.map_err(|error| error.through(span, "listed here"))?;
                     visit.run.note_kinds(&found);
@@ -352,9 +364,53 @@ pub(super) struct Run {
     pub(super) schema_was_read: bool,
     /// How many kustomizations were put together; those that were at hand do not count.
     pub(super) visits: usize,
+    /// How often instructions met objects.
+    steps: usize,
+    /// How many values large files brought.
+    values: usize,
 }
 
 impl Run {
+    /// Takes steps of the overlay's and the run's budget: `instructions` that meet `objects`.
+    fn take_steps(
+        &mut self,
+        parsed: &ParsedFiles,
+        instructions: usize,
+        objects: usize,
+        span: Span,
+    ) -> Result<(), RenderError> {
+        let steps = instructions.saturating_mul(objects);
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps <= MOST_STEPS && parsed.take_steps(steps) {
+            return Ok(());
+        }
+        let message = format!(
+            "{instructions} instructions for {objects} objects are too many, with all that this overlay is built from"
+        );
+        Err(RenderError::at(span, message)
+            .help("split the overlay, or write fewer instructions that mean more objects"))
+    }
+
+    /// Counts the values of a file, where there are many.
+    fn take_values(&mut self, documents: &[Node], bytes: usize, span: Span) -> Result<(), RenderError> {
+        if bytes > LARGE_FILE {
+            let mut pending: Vec<&Node> = documents.iter().collect();
+            while let Some(node) = pending.pop() {
+                self.values += 1;
+                match &node.value {
+                    Value::Scalar(_) => {}
+                    Value::Sequence(items) => pending.extend(items.iter()),
+                    Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, value)| value)),
+                }
+            }
+        }
+        if self.values <= MOST_VALUES {
+            return Ok(());
+        }
+        Err(RenderError::at(span, format!("with this file the overlay has more than {MOST_VALUES} values"))
+            .help("split the overlay"))
+    }
+
     pub(super) fn note_kinds(&mut self, resources: &[Resource]) {
         self.schema_was_read |= resources.iter().any(|resource| !kinds::is_known(&resource.gvk()));
     }

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::kept::Kept;
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::Kustomization;
 use crate::kustomize::known::schema::Definitions;
-use crate::kustomize::limits::{LEAST_KEPT, MOST_KEPT};
+use crate::kustomize::limits::{LEAST_KEPT, MOST_KEPT, MOST_STEPS_OF_A_RUN, STEPS_FOR_EACH_OVERLAY};
 use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
@@ -20,6 +21,14 @@ pub struct ParsedFiles {
     kustomizations: Known<Kustomization>,
     configurations: Known<TransformerConfig>,
     definitions: Known<Arc<Definitions>>,
+    budget: Budget,
+}
+
+/// What a run may still do.
+#[derive(Default)]
+struct Budget {
+    steps: AtomicUsize,
+    overlays: AtomicUsize,
 }
 
 impl Default for ParsedFiles {
@@ -30,6 +39,7 @@ impl Default for ParsedFiles {
             kustomizations: Kept::new(MOST_KEPT),
             configurations: Kept::new(MOST_KEPT),
             definitions: Kept::new(MOST_KEPT),
+            budget: Budget::default(),
         }
     }
 }
@@ -56,6 +66,18 @@ fn once<T>(
 pub(crate) type Documents = Arc<Result<Vec<Node>, RenderError>>;
 
 impl ParsedFiles {
+    /// Notes that another overlay is rendered.
+    pub(crate) fn begin_overlay(&self) {
+        self.budget.overlays.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes steps of the run's budget; says whether they are within it.
+    pub(crate) fn take_steps(&self, steps: usize) -> bool {
+        let taken = self.budget.steps.fetch_add(steps, Ordering::Relaxed).saturating_add(steps);
+        let overlays = self.budget.overlays.load(Ordering::Relaxed);
+        taken <= MOST_STEPS_OF_A_RUN.saturating_add(overlays.saturating_mul(STEPS_FOR_EACH_OVERLAY))
+    }
+
     /// Forgets every file but some, and all that was made of the others. What is asked for again is read again.
     pub fn keep_only(&self, kept: &HashSet<FileId>) {
         self.files.keep_only(kept);

@@ -195,6 +195,7 @@ impl<'a> Renderer<'a> {
     }
 
     fn root(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Resource>, Finish), RenderError> {
+        self.parsed.begin_overlay();
         let mut loader = self.loader(root, closure, &Schemas::BuiltIn);
         loader.enter()?;
         let root = &loader.root.clone();

@@ -9,7 +9,7 @@ use crate::kustomize::file::fields::Text;
 use crate::kustomize::file::kustomization::{Kustomization, Labels};
 use crate::kustomize::finish::build_metadata::{Configured, Trail, were_transformed};
 use crate::kustomize::known::specs;
-use crate::kustomize::limits::{MOST_LABELS, MOST_MEETINGS};
+use crate::kustomize::limits::MOST_LABELS;
 use crate::span::Span;
 use crate::yaml::Step;
 use fieldspec::FieldSpec;
@@ -112,15 +112,21 @@ fn refuse_excess(objects: usize, kustomization: &Kustomization) -> Result<(), Re
         let message = format!("{pairs} labels and annotations for {objects} objects are too many");
         return Err(RenderError::at(Span::start_of(kustomization.file), message).help("split the kustomization"));
     }
+    Ok(())
+}
+
+/// How many instructions of a kustomization are held against every object.
+pub(crate) fn instructions(kustomization: &Kustomization) -> usize {
     let Kustomization { patches, patches_json6902, patches_strategic_merge, images, labels, replicas, .. } =
         kustomization;
-    let instructions = patches.len() + patches_json6902.len() + images.len() + labels.len() + replicas.len();
-    let instructions = instructions + patches_strategic_merge.len() + kustomization.replacements.len();
-    if instructions * objects <= MOST_MEETINGS {
-        return Ok(());
-    }
-    let message = format!("{instructions} patches and other instructions for {objects} objects are too many");
-    Err(RenderError::at(Span::start_of(kustomization.file), message).help("split the kustomization"))
+    let lists = patches.len() + patches_json6902.len() + images.len() + labels.len() + replicas.len();
+    let once = [&kustomization.namespace, &kustomization.name_prefix, &kustomization.name_suffix];
+    lists
+        + patches_strategic_merge.len()
+        + kustomization.replacements.len()
+        + once.into_iter().filter(|text| said(text.as_ref()).is_some()).count()
+        + usize::from(!kustomization.common_labels.is_empty())
+        + usize::from(!kustomization.common_annotations.is_empty())
 }
 
 fn said(text: Option<&Text>) -> Option<&Text> {
