@@ -26,6 +26,7 @@ use crate::span::Span;
 use combinations::Combination;
 use deployed_differently::DeployedDifferently;
 use freezes::ActiveFreeze;
+use guards::Guard;
 use order::OrderFault;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
@@ -42,6 +43,7 @@ mod controllers;
 pub mod deployed_differently;
 mod error;
 pub mod freezes;
+pub mod guards;
 mod handle;
 mod live;
 mod look_back;
@@ -93,6 +95,8 @@ pub struct Facts {
     pub order: Vec<OrderFault>,
     /// What deployers newly do beside what overlays render to; only for the change as a whole.
     pub deployed_differently: Vec<DeployedDifferently>,
+    /// Changed files that judge changes; only for the change as a whole.
+    pub guards: Vec<Guard>,
     /// Apps that the configuration names and nothing has; only for the change as a whole.
     pub unknown_apps: Vec<UnknownApp>,
     /// What only commits on the way of the change would run; only for the change as a whole.
@@ -159,6 +163,7 @@ impl Facts {
         let files = FileOwners::of_change(context, asked, handles)?;
         let order = OrderFault::of_change(context, handles)?;
         let deployed_differently = DeployedDifferently::of_change(context, handles)?;
+        let guards = Guard::of_change(context, handles)?;
         let unknown_apps = UnknownApp::of_change(context, handles);
         let planted = if needs.contains(&Need::History) { Planted::of_change(context, handles)? } else { Vec::new() };
         Ok(Self {
@@ -167,6 +172,7 @@ impl Facts {
             planted,
             unknown_apps,
             deployed_differently,
+            guards,
             ..Self::default()
         })
     }

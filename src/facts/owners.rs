@@ -72,7 +72,7 @@ pub struct OwnerApprovals {
 }
 
 impl OwnerApprovals {
-    fn of(context: &Context<'_>, owners: &[String]) -> Self {
+    pub(super) fn of(context: &Context<'_>, owners: &[String]) -> Self {
         let Some(review) = context.review else { return Self::default() };
         Self {
             approved_by: review.members(owners, &review.approved),

@@ -159,7 +159,7 @@ fn finding(
     related.retain(|label| label.span != target.span);
     Ok(Finding {
         rule: rule.id.to_owned(),
-        severity,
+        severity: found.severity.map_or(severity, |own| own.min(severity)),
         message: found.message,
         primary: Label { span: target.span, text: found.label.unwrap_or_default() },
         related,

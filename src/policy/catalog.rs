@@ -35,6 +35,7 @@ catalog! {
     "controllers/other_environment",
     "controllers/unrendered",
     "freeze/active",
+    "gate/tampered",
     "image/unpinned",
     "owners/bot_write",
     "owners/unapproved",

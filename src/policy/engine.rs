@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::catalog::{LIBRARIES, Rule};
 use super::input::RuleInput;
 use crate::facts::Handle;
+use crate::finding::Severity;
 
 /// One finding of a rule, as the rule hands it back.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
@@ -20,6 +21,9 @@ pub struct RuleFinding {
     /// What is to be seen on the line.
     #[serde(default)]
     pub label: Option<String>,
+    /// How much it weighs, where that is less than the rule does.
+    #[serde(default)]
+    pub severity: Option<Severity>,
     /// What to do, where the rule's own help is not enough.
     #[serde(default)]
     pub help: Option<String>,

@@ -1,0 +1,29 @@
+package tollgate.gate.tampered_test
+
+import data.tollgate.gate.tampered
+import rego.v1
+
+guard(owners, approved, reviewed) := {"facts": {"guards": [{
+	"at": 3, "path": "tollgate.yaml", "ownedAt": 4, "owners": owners, "reviewed": reviewed,
+	"approvedBy": approved, "outdated": ["ben"], "unknownTeams": [],
+}]}}
+
+test_without_approval_it_is_refused if {
+	some finding in tampered.deny with input as guard(["@sec"], [], true)
+	contains(finding.message, "no owner of it has approved")
+	finding.notes == ["ben approved an older commit"]
+}
+
+test_unknown_approval_is_refused if {
+	some finding in tampered.deny with input as guard(["@sec"], [], false)
+	contains(finding.message, "--review")
+}
+
+test_an_owner_lets_it_pass if {
+	count(tampered.deny) == 0 with input as guard(["@sec"], ["ben"], true)
+}
+
+test_nobody_to_ask_is_a_warning if {
+	some finding in tampered.deny with input as guard([], [], true)
+	finding.severity == "warning"
+}
