@@ -31,6 +31,8 @@ pub enum Command {
     History(HistoryArguments),
     /// Promote an app: write what is live in the environment below into its overlay, if the gate would allow it
     Promote(PromoteArguments),
+    /// Prove that the gate is on: make the changes that it must refuse, in memory, and judge each
+    Drill(DrillArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
     Facts(JudgeArguments),
     /// List the rules
@@ -187,6 +189,35 @@ pub struct PromoteArguments {
     /// Output format
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: PromoteFormat,
+}
+
+/// `tollgate drill`.
+#[derive(Debug, Args)]
+pub struct DrillArguments {
+    /// Try every overlay of this app in a protected environment [default: one overlay of each protected environment]
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// The branch that is protected [default: the default branch]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The time of the judgements [default: now]
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub now: Option<DateTime<Utc>>,
+    /// Output format
+    #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
+    pub format: DrillFormat,
+}
+
+/// Output formats of a drill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DrillFormat {
+    /// For a person.
+    Human,
+    /// `tollgate.drill/1`.
+    Json,
 }
 
 /// Output formats of a promotion.

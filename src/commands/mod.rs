@@ -10,6 +10,7 @@ use crate::report::story::Style;
 mod check;
 mod demo;
 mod diff;
+mod drill;
 mod explain;
 mod facts;
 mod history;
@@ -56,6 +57,7 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Status(arguments) => status::run(arguments, invocation),
         Command::History(arguments) => history::run(arguments, invocation),
         Command::Promote(arguments) => promote::run(arguments, invocation),
+        Command::Drill(arguments) => drill::run(arguments, invocation),
         Command::Facts(arguments) => facts::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),

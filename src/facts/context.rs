@@ -11,7 +11,7 @@ use super::reports::{Applied, Deployed, deployed};
 use super::{Change, FactsError, LookBack, Review, first_changed_line};
 use crate::config::Config;
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer};
-use crate::model::{Case, Overlays};
+use crate::model::{Case, Overlays, Unjudged};
 use crate::sided::Sided;
 use crate::sources::{Comparison, RepoPath, Repository, Tree, TreeError};
 use crate::span::{FileId, Span};
@@ -32,6 +32,8 @@ pub struct Context<'a> {
     pub change: &'a Change,
     /// The overlays of each side.
     pub overlays: Sided<&'a Overlays>,
+    /// What the change touches and nobody judges.
+    pub unjudged: &'a Unjudged,
     /// Who has approved; `None` where nobody has said.
     pub review: Option<&'a Review>,
     /// What controllers report as applied; `None` where no report was given.

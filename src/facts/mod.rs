@@ -31,6 +31,7 @@ use order::OrderFault;
 use owners::{FileOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
 use promotions::Promotion;
+use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
 use versions::VersionsFacts;
 
@@ -53,6 +54,7 @@ pub mod planted;
 pub mod promotions;
 mod reports;
 pub mod state;
+pub mod unjudged;
 pub mod unknown_apps;
 pub mod versions;
 
@@ -97,6 +99,8 @@ pub struct Facts {
     pub deployed_differently: Vec<DeployedDifferently>,
     /// Changed files that judge changes; only for the change as a whole.
     pub guards: Vec<Guard>,
+    /// Folders that the change touches and nobody judges; only for the change as a whole.
+    pub unjudged: Vec<UnjudgedFolder>,
     /// Apps that the configuration names and nothing has; only for the change as a whole.
     pub unknown_apps: Vec<UnknownApp>,
     /// What only commits on the way of the change would run; only for the change as a whole.
@@ -164,6 +168,7 @@ impl Facts {
         let order = OrderFault::of_change(context, handles)?;
         let deployed_differently = DeployedDifferently::of_change(context, handles)?;
         let guards = Guard::of_change(context, handles)?;
+        let unjudged = UnjudgedFolder::of_change(context, handles)?;
         let unknown_apps = UnknownApp::of_change(context, handles);
         let planted = if needs.contains(&Need::History) { Planted::of_change(context, handles)? } else { Vec::new() };
         Ok(Self {
@@ -173,6 +178,7 @@ impl Facts {
             unknown_apps,
             deployed_differently,
             guards,
+            unjudged,
             ..Self::default()
         })
     }

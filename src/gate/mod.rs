@@ -24,12 +24,14 @@ use reached::{Candidate, Reached, nothing_found};
 use trusted::{Trusted, read_config};
 
 pub use difference::{of_change, of_environments};
+pub use drill::drill;
 pub use error::GateError;
 pub use promote::{PromoteError, PromotionRequest, promote};
 pub use request::{NamedText, Request, Selection, Trust};
 pub use trusted::environment;
 
 mod difference;
+mod drill;
 mod error;
 mod judgement;
 mod promote;
@@ -106,6 +108,7 @@ fn context<'a>(
         owners: &trusted.owners,
         change: &trusted.change,
         overlays: reached.overlays.as_ref(),
+        unjudged: &reached.unjudged,
         review: trusted.review.as_ref(),
         reports: request.reports,
         clock: Clock::new(request.now),

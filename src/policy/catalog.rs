@@ -37,6 +37,7 @@ catalog! {
     "freeze/active",
     "gate/tampered",
     "image/unpinned",
+    "layout/unrecognised",
     "owners/bot_write",
     "owners/unapproved",
     "owners/unowned",

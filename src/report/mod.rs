@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod drill;
 pub(crate) mod escape;
 pub mod history;
 mod mask;

@@ -3,10 +3,17 @@ use std::sync::Arc;
 
 use super::{Content, ContentId, Entry, RepoPath, Tree, TreeError};
 
-/// A snapshot in which some files have another content: what a change that nobody has written yet would make of it.
+/// A snapshot in which some paths are different: what a change that nobody has written yet would make of it.
 pub struct EditedTree<T> {
     inner: T,
-    files: BTreeMap<RepoPath, (ContentId, Arc<[u8]>)>,
+    edits: BTreeMap<RepoPath, Edit>,
+}
+
+/// What is at a path instead.
+enum Edit {
+    File(ContentId, Arc<[u8]>),
+    Link(Arc<str>),
+    Nothing,
 }
 
 impl<T: Tree> EditedTree<T> {
@@ -15,22 +22,64 @@ impl<T: Tree> EditedTree<T> {
     /// # Errors
     /// When the snapshot cannot be read.
     pub fn new(inner: T, texts: &BTreeMap<RepoPath, String>) -> Result<Self, TreeError> {
-        let mut files = BTreeMap::new();
+        let mut edited = Self::of(inner);
         for (path, text) in texts {
-            if let Some((old, _)) = inner.read(path)? {
-                let id = ContentId::of_kind(old.0.kind(), text.as_bytes());
-                files.insert(path.clone(), (id, Arc::from(text.as_bytes())));
+            if let Some((old, _)) = edited.inner.read(path)? {
+                edited.edits.insert(path.clone(), file(old, text));
             }
         }
-        Ok(Self { inner, files })
+        Ok(edited)
     }
 
-    /// What `inner` says of a path, corrected: an id of a folder does not count where something in it differs.
-    fn corrected(&self, path: &RepoPath, entry: Entry) -> Entry {
-        match (entry, self.files.get(path)) {
-            (Entry::File(_), Some((id, _))) => Entry::File(Some(*id)),
-            (Entry::Folder(_), _) if self.files.keys().any(|file| file.is_within(path)) => Entry::Folder(None),
-            (entry, _) => entry,
+    /// The same snapshot, to be edited.
+    pub fn of(inner: T) -> Self {
+        Self { inner, edits: BTreeMap::new() }
+    }
+
+    /// Writes a file.
+    pub fn write(&mut self, path: RepoPath, text: &str) {
+        let any = ContentId::of(b"");
+        self.edits.insert(path, file(any, text));
+    }
+
+    /// Makes a symbolic link.
+    pub fn link(&mut self, path: RepoPath, target: &str) {
+        self.edits.insert(path, Edit::Link(Arc::from(target)));
+    }
+
+    /// Removes a file.
+    pub fn remove(&mut self, path: RepoPath) {
+        self.edits.insert(path, Edit::Nothing);
+    }
+
+    fn adds_below(&self, folder: &RepoPath) -> bool {
+        self.edits.iter().any(|(path, edit)| path.is_within(folder) && path != folder && !matches!(edit, Edit::Nothing))
+    }
+
+    /// What `inner` says of a path, corrected: an id of a folder does not count where something in it differs, and a folder
+    /// from which everything was removed is not there.
+    fn corrected(&self, path: &RepoPath, entry: Entry) -> Result<Option<Entry>, TreeError> {
+        let is_touched = || self.edits.keys().any(|edited| edited.is_within(path));
+        Ok(match entry {
+            Entry::Folder(_) if is_touched() => {
+                let is_left = path.is_root() || !self.children(path)?.is_empty();
+                is_left.then_some(Entry::Folder(None))
+            }
+            other => Some(other),
+        })
+    }
+}
+
+fn file(like: ContentId, text: &str) -> Edit {
+    Edit::File(ContentId::of_kind(like.0.kind(), text.as_bytes()), Arc::from(text.as_bytes()))
+}
+
+impl Edit {
+    fn entry(&self) -> Option<Entry> {
+        match self {
+            Self::File(id, _) => Some(Entry::File(Some(*id))),
+            Self::Link(target) => Some(Entry::Link(Arc::clone(target))),
+            Self::Nothing => None,
         }
     }
 }
@@ -41,23 +90,43 @@ impl<T: Tree> Tree for EditedTree<T> {
     }
 
     fn entry(&self, path: &RepoPath) -> Result<Option<Entry>, TreeError> {
-        Ok(self.inner.entry(path)?.map(|entry| self.corrected(path, entry)))
+        if let Some(edit) = self.edits.get(path) {
+            return Ok(edit.entry());
+        }
+        match self.inner.entry(path)? {
+            Some(entry) => self.corrected(path, entry),
+            None => Ok(self.adds_below(path).then_some(Entry::Folder(None))),
+        }
     }
 
     fn read(&self, path: &RepoPath) -> Result<Option<Content>, TreeError> {
-        match self.files.get(path) {
-            Some((id, content)) => Ok(Some((*id, Arc::clone(content)))),
+        match self.edits.get(path) {
+            Some(Edit::File(id, content)) => Ok(Some((*id, Arc::clone(content)))),
+            Some(_) => Ok(None),
             None => self.inner.read(path),
         }
     }
 
     fn children(&self, folder: &RepoPath) -> Result<Vec<(String, Entry)>, TreeError> {
-        let children = self.inner.children(folder)?;
-        let corrected = |(name, entry): (String, Entry)| {
-            let entry = self.corrected(&folder.child(&name), entry);
-            (name, entry)
-        };
-        Ok(children.into_iter().map(corrected).collect())
+        let mut children = BTreeMap::new();
+        for (name, entry) in self.inner.children(folder)? {
+            let path = folder.child(&name);
+            let entry = match self.edits.get(&path) {
+                Some(edit) => edit.entry(),
+                None => self.corrected(&path, entry)?,
+            };
+            children.extend(entry.map(|entry| (name, entry)));
+        }
+        let depth = folder.segments().count();
+        for (path, edit) in self.edits.iter().filter(|(path, _)| path.is_within(folder) && *path != folder) {
+            let mut below = path.segments().skip(depth);
+            let Some(name) = below.next() else { continue };
+            let entry = if below.next().is_some() { Some(Entry::Folder(None)) } else { edit.entry() };
+            if let Some(entry) = entry.filter(|_| !matches!(edit, Edit::Nothing)) {
+                children.insert(name.to_owned(), entry);
+            }
+        }
+        Ok(children.into_iter().collect())
     }
 }
 
@@ -66,12 +135,30 @@ mod tests {
     use super::*;
     use crate::sources::{MemoryTree, changed};
 
+    fn path(text: &str) -> RepoPath {
+        RepoPath::new(text).unwrap()
+    }
+
     #[test]
     fn only_what_was_edited_differs() {
         let tree = MemoryTree::new([("a/b.yaml", "one"), ("a/c.yaml", "two"), ("d.yaml", "three")]);
-        let path = RepoPath::new("a/b.yaml").unwrap();
-        let texts = [(path.clone(), "other".to_owned()), (RepoPath::new("absent").unwrap(), "x".to_owned())];
+        let texts = [(path("a/b.yaml"), "other".to_owned()), (path("absent"), "x".to_owned())];
         let edited = EditedTree::new(tree.clone(), &texts.into()).unwrap();
-        assert_eq!(changed(&tree, &edited).unwrap(), [path]);
+        assert_eq!(changed(&tree, &edited).unwrap(), [path("a/b.yaml")]);
+    }
+
+    #[test]
+    fn files_come_and_go_with_their_folders() {
+        let tree = MemoryTree::new([("a/b.yaml", "one"), ("d.yaml", "three")]);
+        let mut edited = EditedTree::of(tree.clone());
+        edited.remove(path("a/b.yaml"));
+        edited.write(path("e/f/g.yaml"), "new");
+        edited.link(path("h"), "e");
+        assert_eq!(changed(&tree, &edited).unwrap(), ["a/b.yaml", "e/f/g.yaml", "h"].map(path));
+        assert_eq!(edited.entry(&path("a")).unwrap(), None);
+        assert_eq!(edited.entry(&path("e/f")).unwrap(), Some(Entry::Folder(None)));
+        let names: Vec<String> =
+            edited.children(&RepoPath::root()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["d.yaml", "e", "h"]);
     }
 }
