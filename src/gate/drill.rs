@@ -9,7 +9,7 @@ use crate::config::{Bots, Config, FILE_NAME};
 use crate::facts::{Depth, HistoryError, LookBack, Stay};
 use crate::finding::Finding;
 use crate::kustomize::{FILE_NAMES, Options, ParsedFiles, Renderer, Scanner};
-use crate::model::{Edit, Image, Overlay, Overlays, State, edited};
+use crate::model::{Edit, Image, Overlay, Overlays, State, at_origin, edited};
 use crate::report::drill::{Answer, Attempt};
 use crate::sources::{Commit, CommitTree, Comparison, EditedTree, RepoPath, Repository, Tree};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
@@ -211,6 +211,19 @@ impl Drill<'_> {
         State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect()
     }
 
+    /// A change by which the overlay runs an image: in the place of what it runs of the same repository, else in addition.
+    fn running(&self, image: &Image) -> Result<Option<Change>, GateError> {
+        let renderer = Renderer::new(self.files, self.tree, Options::default());
+        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it.objects)).unwrap_or_default();
+        let of_repository = state.images.iter().find(|used| used.image.repository == image.repository);
+        let Some(used) = of_repository else { return self.adding(&self.overlay.path, &pod(&image.reference, "")) };
+        let Some(edits) = at_origin(&self.files.files, used, image) else { return Ok(None) };
+        let source = self.files.files.get(used.origin.span.file);
+        let mut change = self.change();
+        change.tree.write(source.path.clone(), &edited(&source.text, &edits));
+        Ok(Some(change))
+    }
+
     fn images_in(&self, environment: usize) -> Vec<Image> {
         let overlays = self.overlays.counterparts(self.overlay, environment);
         overlays.into_iter().flat_map(|overlay| self.images(overlay)).collect()
@@ -236,7 +249,7 @@ impl Drill<'_> {
             let stays = above.iter().map(|overlay| history.stays(&overlay.path, &content, Depth::Any, now));
             let stays: Vec<Vec<Stay>> = stays.collect::<Result<_, _>>()?;
             if stays.iter().all(Vec::is_empty) {
-                return self.adds(what, &pod(&image.reference, ""), "it is not asked where it ran");
+                return Ok((what, self.answer(self.running(&image)?, "it is not asked where it ran")));
             }
         }
         Ok((what, Answer::Impossible("whatever runs further below has run there too".to_owned())))
@@ -255,7 +268,7 @@ impl Drill<'_> {
         let Some(image) = fresh else {
             return Ok((what, Answer::Impossible("everything that is live below runs here already".to_owned())));
         };
-        let mut change = self.adding(&self.overlay.path, &pod(&image.reference, ""))?;
+        let mut change = self.running(&image)?;
         // The newest commit is the latest time at which it can have come.
         let landed = DateTime::from_timestamp(self.tip.time, 0).unwrap_or(self.now);
         if let Some(change) = &mut change {

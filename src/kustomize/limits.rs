@@ -73,3 +73,6 @@ pub(crate) const MOST_BUILT: usize = 1_500;
 
 /// Files over so many bytes have their values counted before anything is made of them; smaller ones only in the end.
 pub(crate) const LARGE_FILE: usize = 100 << 10;
+
+/// How many folders a path may go through. Linux allows some 2,000; nobody has more than a dozen.
+pub(crate) const MOST_SEGMENTS: usize = 256;

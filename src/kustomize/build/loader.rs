@@ -10,7 +10,7 @@ use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Text;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::{Definitions, Schemas};
-use crate::kustomize::limits::MOST_LINKS;
+use crate::kustomize::limits::{MOST_LINKS, MOST_SEGMENTS};
 use crate::sources::{ContentId, Entry, RepoPath, Tree};
 use crate::span::{FileId, Files, Span, offset};
 use crate::yaml::{Dialect, Node, Step};
@@ -69,6 +69,9 @@ impl Loader<'_> {
         span: Option<Span>,
     ) -> Result<Option<(RepoPath, Entry)>, RenderError> {
         let mut pending: Vec<String> = path.segments().rev().map(str::to_owned).collect();
+        if pending.len() > MOST_SEGMENTS {
+            return Err(RenderError::placed(span, format!("a path of more than {MOST_SEGMENTS} folders")));
+        }
         let mut here = RepoPath::root();
         let mut links = 0;
         let mut entry = Entry::Folder(None);
@@ -90,6 +93,9 @@ impl Loader<'_> {
                     return Err(RenderError::placed(span, message).help("only files of the repository itself are read"));
                 };
                 pending.extend(resolved.segments().rev().map(str::to_owned));
+                if pending.len() > MOST_SEGMENTS {
+                    return Err(RenderError::placed(span, format!("`{next}` leads on through too many folders")));
+                }
                 here = RepoPath::root();
                 entry = Entry::Folder(None);
                 continue;
