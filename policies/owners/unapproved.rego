@@ -16,7 +16,7 @@ import rego.v1
 deny contains finding if {
 	input.overlay != null
 	input.overlay.affected
-	input.environment.protected
+	input.environment.approvals > 0
 	owned := input.facts.owners.overlay
 	count(owned.owners) > 0
 	count(owned.approvedBy) < input.environment.approvals
@@ -36,7 +36,6 @@ deny contains finding if {
 deny contains finding if {
 	input.overlay != null
 	input.overlay.affected
-	input.environment.protected
 	input.environment.approvals > 0
 	count(input.facts.owners.overlay.owners) == 0
 	finding := {
@@ -70,10 +69,12 @@ described(paths) := sprintf("`%s` and 1 more file", [paths[0]]) if count(paths) 
 
 described(paths) := sprintf("`%s` and %d more files", [paths[0], count(paths) - 1]) if count(paths) > 2
 
-notes(owned) := array.concat(
-	[sprintf("approved by %s", [concat(", ", owned.approvedBy)]) | count(owned.approvedBy) > 0],
-	array.concat(
+notes(owned) := [note |
+	some group in [
+		[sprintf("approved by %s", [concat(", ", owned.approvedBy)]) | count(owned.approvedBy) > 0],
 		[sprintf("%s approved an older commit", [concat(", ", owned.outdated)]) | count(owned.outdated) > 0],
+		[sprintf("%s wrote part of this change, so that this approval does not count", [concat(", ", owned.contributing)]) | count(owned.contributing) > 0],
 		[sprintf("the review facts do not say who is in %s", [concat(", ", owned.unknownTeams)]) | count(owned.unknownTeams) > 0],
-	),
-)
+	]
+	some note in group
+]

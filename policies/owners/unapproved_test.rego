@@ -3,7 +3,7 @@ package tollgate.owners.unapproved_test
 import data.tollgate.owners.unapproved
 import rego.v1
 
-owned(approved) := {"at": 6, "owners": ["@o/t"], "approvedBy": approved, "outdated": ["cem"], "unknownTeams": ["@o/u"]}
+owned(approved) := {"at": 6, "owners": ["@o/t"], "approvedBy": approved, "outdated": ["cem"], "contributing": ["eve"], "unknownTeams": ["@o/u"]}
 
 overlay_document(approved, affected) := {
 	"overlay": {"app": "api", "affected": affected},
@@ -23,7 +23,7 @@ test_too_few_approvals_are_found if {
 	found := unapproved.deny with input as overlay_document(["ben"], true)
 	some finding in found
 	contains(finding.message, "needs approval of this head by 2 of its owners; it has 1")
-	count(finding.notes) == 3
+	count(finding.notes) == 4
 }
 
 test_enough_approvals_pass if {

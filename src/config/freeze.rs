@@ -87,6 +87,22 @@ impl Recurring {
                 fields.len()
             ));
         };
+        for (name, field, range) in [
+            ("minute", minute, "0-59"),
+            ("hour", hour, "0-23"),
+            ("day of the month", day, "1-31"),
+            ("month", month, "1-12 or JAN-DEC"),
+        ] {
+            let alone = match name {
+                "minute" => format!("0 {field} * * * *"),
+                "hour" => format!("0 0 {field} * * *"),
+                "month" => format!("0 0 0 * {field} *"),
+                _ => format!("0 0 0 {field} * *"),
+            };
+            if cron::Schedule::from_str(&alone).is_err() {
+                return Err(format!("`{field}` is not a valid {name} ({range}) in the schedule `{schedule}`"));
+            }
+        }
         // robfig/cron: a star, alone or in a list, leaves the field open; a star with a step does not.
         let open = |item: &str| matches!(item, "*" | "?" | "*/1" | "?/1");
         let unrestricted = |field: &str| field.split(',').any(open);

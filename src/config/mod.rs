@@ -127,6 +127,8 @@ pub struct Environment {
     pub approvals: usize,
     /// Whether bots may change it.
     pub bots: Bots,
+    /// Names and mail addresses of further bots, as globs.
+    pub bot_accounts: Vec<String>,
 }
 
 /// Apps that run only in combinations that ran together below.
@@ -203,8 +205,9 @@ impl Default for Config {
             protected: name == "production",
             soak: None,
             evidence: None,
-            approvals: 1,
+            approvals: usize::from(name == "production"),
             bots: Bots::Allow,
+            bot_accounts: Vec::new(),
         };
         Self {
             layouts: Vec::new(),

@@ -236,13 +236,15 @@ impl Reader {
             let mut environment = Environment {
                 name: String::new(),
                 aliases: Vec::new(),
-                promotes_from: Some(Vec::new()),
+                promotes_from: None,
                 protected: false,
                 soak: None,
                 evidence: None,
-                approvals: 1,
+                approvals: 0,
                 bots: Bots::Allow,
+                bot_accounts: Vec::new(),
             };
+            let asks_for_approvals = fields.iter().any(|field| field.name == "approvals");
             for Field { name, value } in fields {
                 match name.as_str() {
                     "name" => environment.name = self.text(value, "a name").unwrap_or_default(),
@@ -279,11 +281,20 @@ impl Reader {
                     "bots" => match value.as_text() {
                         Some("allow") => environment.bots = Bots::Allow,
                         Some("deny") => environment.bots = Bots::Deny,
-                        _ => self.problem(value.origin.span, "`bots` must be `allow` or `deny`", "write `bots: deny`"),
+                        None if value.as_mapping().is_some() => self.bots(value, &mut environment),
+                        _ => self.problem(
+                            value.origin.span,
+                            "`bots` must be `allow` or `deny`",
+                            "write `bots: deny`, or `bots: {deny: true, accounts: [\"*-ci@example.com\"]}`",
+                        ),
                     },
                     // What is not known was refused above.
                     _ => {}
                 }
+            }
+            // A protected environment asks for one approval unless it says how many.
+            if environment.protected && !asks_for_approvals {
+                environment.approvals = 1;
             }
             if environment.name.is_empty() {
                 self.problem(item.origin.span, "this environment has no name", "add `name`");
@@ -298,10 +309,8 @@ impl Reader {
                 continue;
             }
             // The usual folder names of an environment count without being written down.
-            if let Some(usual) =
-                usual.environments.iter().find(|usual| usual.name == environment.name && environment.aliases.is_empty())
-            {
-                environment.aliases.clone_from(&usual.aliases);
+            if let Some(usual) = usual.environments.iter().find(|usual| usual.name == environment.name) {
+                environment.aliases.extend(usual.aliases.iter().cloned());
             }
             environment.aliases.insert(0, Alias::new(&environment.name));
             environments.push(environment);
@@ -314,6 +323,19 @@ impl Reader {
         }
         self.refuse_promotion_cycles(&environments, node.origin.span);
         environments
+    }
+
+    fn bots(&mut self, node: &Node, environment: &mut Environment) {
+        for Field { name, value } in self.fields(node, &["deny", "accounts"], "`bots`") {
+            match name.as_str() {
+                "deny" if self.flag(value, "`deny`") => environment.bots = Bots::Deny,
+                "accounts" => {
+                    let accounts = self.texts(value, "an account");
+                    environment.bot_accounts = accounts.into_iter().map(|(account, _)| account).collect();
+                }
+                _ => {}
+            }
+        }
     }
 
     fn mirrors(&mut self, node: &Node) -> Mirrors {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Deserializer};
 
+use super::is_one_of;
+
 /// Somebody on the forge.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct Reviewer {
@@ -80,6 +82,8 @@ pub struct Review {
     pub approved: Vec<String>,
     /// Logins of those who approved an older commit only, sorted.
     pub outdated: Vec<String>,
+    /// Logins of those who approved what they had a hand in, sorted.
+    pub contributing: Vec<String>,
     teams: BTreeMap<String, Vec<String>>,
 }
 
@@ -88,14 +92,23 @@ impl Review {
     ///
     /// # Errors
     /// When it is not of the documented form, or speaks of another head.
-    pub fn read(path: &str, text: &str, head: Option<&str>) -> Result<Self, ReviewError> {
+    ///
+    /// `contributors` do not count, and `is_same` says whether another commit than `head` stands for the same content.
+    pub fn read(
+        path: &str,
+        text: &str,
+        head: Option<&str>,
+        contributors: &[(String, String)],
+        is_same: impl Fn(&str) -> bool,
+    ) -> Result<Self, ReviewError> {
         let wrong = |why: String| ReviewError { path: path.to_owned(), why };
         let document: ReviewFile = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
         let Some(head) = head else {
             return Err(wrong("approvals belong to a commit, but this change is not committed".to_owned()));
         };
-        if let Some(other) = document.head.as_deref().filter(|known| *known != head) {
-            return Err(wrong(format!("it is about commit {other}, but commit {head} is being judged")));
+        let about = document.head.as_deref().unwrap_or(head);
+        if about != head && !is_same(about) {
+            return Err(wrong(format!("it is about commit {about}, but commit {head} is being judged")));
         }
         let author = document.pull_request.author;
         let mut latest: BTreeMap<String, &Said> = BTreeMap::new();
@@ -107,13 +120,23 @@ impl Review {
                 latest.insert(said.user.login.to_ascii_lowercase(), said);
             }
         }
-        let mut review = Self { author, approved: Vec::new(), outdated: Vec::new(), teams: document.teams };
+        let mut review = Self {
+            author,
+            approved: Vec::new(),
+            outdated: Vec::new(),
+            contributing: Vec::new(),
+            teams: document.teams,
+        };
         for said in latest.values().filter(|said| said.state.eq_ignore_ascii_case("APPROVED")) {
             let login = &said.user.login;
             if review.author.login.eq_ignore_ascii_case(login) || said.user.is_bot() {
                 continue;
             }
-            let list = if said.commit.as_deref() == Some(head) { &mut review.approved } else { &mut review.outdated };
+            if is_one_of(login, contributors) {
+                review.contributing.push(login.clone());
+                continue;
+            }
+            let list = if said.commit.as_deref() == Some(about) { &mut review.approved } else { &mut review.outdated };
             list.push(login.clone());
         }
         Ok(review)
@@ -158,7 +181,7 @@ mod tests {
             r#"{{"pullRequest": {{"number": 7, "author": {{"login": "Ana", "type": "User"}}}}, "head": "h",
                 "reviews": [{reviews}], "teams": {{"org/oncall": ["ben", "cem"]}}}}"#
         );
-        Review::read("review.json", &text, Some("h")).unwrap()
+        Review::read("review.json", &text, Some("h"), &[], |_| false).unwrap()
     }
 
     fn said(login: &str, state: &str, commit: &str, at: u8) -> String {
@@ -188,9 +211,9 @@ mod tests {
     #[test]
     fn a_file_for_another_head_is_refused() {
         let text = r#"{"pullRequest": {"author": {"login": "a"}}, "head": "other", "reviews": []}"#;
-        assert!(Review::read("r", text, Some("h")).is_err());
-        assert!(Review::read("r", &text.replace("other", "h"), Some("h")).is_ok());
-        assert!(Review::read("r", r#"{"pullRequest": {}, "reviews": []}"#, Some("h")).is_err());
-        assert!(Review::read("r", text, None).is_err());
+        assert!(Review::read("r", text, Some("h"), &[], |_| false).is_err());
+        assert!(Review::read("r", &text.replace("other", "h"), Some("h"), &[], |_| false).is_ok());
+        assert!(Review::read("r", r#"{"pullRequest": {}, "reviews": []}"#, Some("h"), &[], |_| false).is_err());
+        assert!(Review::read("r", text, None, &[], |_| false).is_err());
     }
 }

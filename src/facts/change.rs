@@ -1,45 +1,131 @@
 //! What a change touches, and who made it.
 
+use crate::config::glob_matches;
 use crate::kustomize::ParsedFiles;
-use crate::sources::{Commit, RepoPath, Tree, TreeError};
+use crate::sources::{Commit, RepoPath, Repository, RepositoryError, Tree, TreeError};
 use crate::span::Span;
 
-/// What a change touches, and the bots among its authors.
+/// What a change touches, and who had a hand in it.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// The files that differ, in path order.
     pub files: Vec<RepoPath>,
-    /// Names of bots among the authors.
-    pub bots: Vec<String>,
+    /// Bots that had a hand in it, and what each of them touched; all of it where that is `None`.
+    pub bots: Vec<(String, Option<Vec<RepoPath>>)>,
+    /// Names and mail addresses of everybody who wrote, committed or co-authored any of it.
+    pub contributors: Vec<(String, String)>,
 }
 
 impl Change {
-    /// Puts together what the commits say.
-    #[must_use]
-    pub fn new(files: Vec<RepoPath>, added: &[Commit]) -> Self {
-        let mut change = Self { files, bots: Vec::new() };
-        for commit in added.iter().filter(|commit| is_bot(&commit.author_name, &commit.author_email)) {
-            change.add_bot(&commit.author_name);
+    /// Puts together what the commits say. `accounts` are names and mail addresses of further bots, as globs.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn new(
+        files: Vec<RepoPath>,
+        added: &[Commit],
+        repository: &Repository,
+        accounts: &[String],
+    ) -> Result<Self, RepositoryError> {
+        let mut change = Self { files, ..Self::default() };
+        for commit in added {
+            let author = (commit.author_name.clone(), commit.author_email.clone());
+            let people: Vec<&(String, String)> = std::iter::once(&author).chain(&commit.others).collect();
+            let bots: Vec<&String> = people
+                .iter()
+                .filter(|(name, email)| is_bot(name, email) || is_account(accounts, name, email))
+                .map(|(name, _)| name)
+                .collect();
+            // Most changes have one commit, whose files are those of the change.
+            let touched =
+                if bots.is_empty() && commit.parents < 2 { None } else { Some(repository.own_changes(commit)?) };
+            if touched.as_ref().is_some_and(Vec::is_empty) {
+                continue;
+            }
+            change.contributors.extend(people.iter().map(|person| (*person).clone()));
+            for bot in bots {
+                change.bots.push((bot.clone(), touched.clone()));
+            }
         }
-        change
+        Ok(change)
     }
 
-    /// Adds a bot that the forge names.
+    /// Adds a bot that the forge names as the author of all of it.
     pub fn add_bot(&mut self, name: &str) {
-        if self.bots.iter().all(|bot| bot != name) {
-            self.bots.push(name.to_owned());
+        self.bots.push((name.to_owned(), None));
+    }
+
+    /// The bots that touched something that `reaches` accepts.
+    #[must_use]
+    pub fn bots_that(&self, reaches: impl Fn(&[RepoPath]) -> bool) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for (name, touched) in &self.bots {
+            if touched.as_ref().is_none_or(|touched| reaches(touched)) && !names.contains(name) {
+                names.push(name.clone());
+            }
         }
+        names
     }
 }
 
-/// Whether an author is a bot: GitHub marks apps with `[bot]`, GitLab names its bots `project_…_bot` and `group_…_bot`.
+/// Names, and the parts of mail addresses before the `@`, that automation uses by default.
+const AUTOMATION: [&str; 21] = [
+    "renovate",
+    "renovate bot",
+    "renovate-bot",
+    "mend-renovate",
+    "mend for github.com",
+    "whitesource-renovate",
+    "dependabot",
+    "dependabot-preview",
+    "dependabot-bot",
+    "flux",
+    "fluxbot",
+    "fluxcdbot",
+    "flux-image-automation",
+    "weave flux",
+    "argocd-image-updater",
+    "argocd",
+    "argo-cd",
+    "kargo",
+    "github-actions",
+    "github actions",
+    "gitlab-ci-token",
+];
+
+/// Mail domains that only automation uses.
+const AUTOMATION_MAIL: [&str; 4] = ["whitesourcesoftware.com", "kargo.io", "kargo.akuity.io", "argoproj.io"];
+
+/// Whether somebody is a bot: GitHub marks apps with `[bot]`, GitLab names its bots `project_…_bot` and `group_…_bot`, and
+/// the usual automation has names of its own.
 fn is_bot(name: &str, email: &str) -> bool {
-    let local = email.split('@').next().unwrap_or_default();
+    let (local, domain) = email.split_once('@').unwrap_or((email, ""));
+    // GitHub's own addresses begin with a number: `123+login@users.noreply.github.com`.
+    let local =
+        local.split_once('+').filter(|(number, _)| number.parse::<u64>().is_ok()).map_or(local, |(_, login)| login);
     let gitlab = |text: &str| {
         let rest = text.strip_prefix("project_").or_else(|| text.strip_prefix("group_"));
         rest.is_some_and(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()) && rest.contains("_bot"))
     };
-    name.ends_with("[bot]") || local.ends_with("[bot]") || gitlab(name) || gitlab(local)
+    let is_named = |text: &str| {
+        let text = text.to_lowercase();
+        text.ends_with("[bot]") || gitlab(&text) || AUTOMATION.contains(&text.as_str())
+    };
+    is_named(name) || is_named(local) || AUTOMATION_MAIL.contains(&domain)
+}
+
+fn is_account(accounts: &[String], name: &str, email: &str) -> bool {
+    accounts.iter().any(|pattern| glob_matches(pattern, name) || glob_matches(pattern, email))
+}
+
+/// Whether a login of the forge is one of the people: by GitHub's own mail address, the name, or what is before the `@`.
+#[must_use]
+pub fn is_one_of(login: &str, people: &[(String, String)]) -> bool {
+    people.iter().any(|(name, email)| {
+        let local = email.split('@').next().unwrap_or_default();
+        let own = local.split_once('+').map_or(local, |(_, login)| login);
+        [name.as_str(), own].iter().any(|text| text.eq_ignore_ascii_case(login))
+    })
 }
 
 /// The first line of `path` that differs: a line of the head, or of the base where the head has no such file.
@@ -94,6 +180,16 @@ mod tests {
     fn forges_mark_their_bots() {
         assert!(is_bot("renovate[bot]", "1+renovate[bot]@users.noreply.github.com"));
         assert!(is_bot("Updater", "project_12_bot_ab12@noreply.example.com"));
+        assert!(is_bot("Renovate Bot", "renovate@whitesourcesoftware.com"));
+        assert!(is_bot("x", "12+dependabot[bot]@users.noreply.github.com"));
+        assert!(is_bot("Kargo", "no-reply@kargo.io"));
         assert!(!is_bot("Abbot", "abbot@example.com"));
+        assert!(!is_bot("Renova Tedesco", "renova@example.com"));
+    }
+
+    #[test]
+    fn logins_are_people_of_the_change() {
+        let people = [("Ben K".to_owned(), "1+ben@users.noreply.github.com".to_owned())];
+        assert!(is_one_of("Ben", &people) && !is_one_of("ana", &people));
     }
 }

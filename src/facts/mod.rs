@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use approvals::{Review, ReviewError, Reviewer};
-pub use change::{Change, first_changed_line};
+pub use change::{Change, first_changed_line, is_one_of};
 pub use codeowners::{CODEOWNERS_PLACES, Codeowners, OwnerRule};
 pub use context::{Clock, Context, ReadOnDemand};
 pub use error::FactsError;

@@ -67,6 +67,8 @@ pub struct OwnerApprovals {
     pub approved_by: Vec<String>,
     /// Owners who approved an older commit only.
     pub outdated: Vec<String>,
+    /// Owners who approved a change that they had a hand in.
+    pub contributing: Vec<String>,
     /// Teams whose members are unknown.
     pub unknown_teams: Vec<String>,
 }
@@ -77,6 +79,7 @@ impl OwnerApprovals {
         Self {
             approved_by: review.members(owners, &review.approved),
             outdated: review.members(owners, &review.outdated),
+            contributing: review.members(owners, &review.contributing),
             unknown_teams: review.unknown_teams(owners),
         }
     }
@@ -102,7 +105,7 @@ impl OverlayOwners {
 #[must_use]
 pub fn line_of_environment(context: &Context<'_>, case: &Case<'_>) -> Option<Span> {
     let environment = &context.config.environments[case.overlay.environment];
-    let must_approve = case.is_affected && environment.protected && environment.approvals > 0;
+    let must_approve = case.is_affected && environment.approvals > 0;
     owner_rule(context, case).filter(|_| must_approve).map(|rule| rule.span)
 }
 

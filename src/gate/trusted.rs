@@ -34,15 +34,26 @@ impl Trusted {
         let next = read_config(trees.head, files)?;
         policy::settings(&next, rules).map_err(GateError::Config)?;
         check_names(request, &config, rules)?;
-        let head = comparison.head.as_ref().map(|head| head.id.to_string());
-        let review = request.review.map(|file| Review::read(file.name, file.text, head.as_deref())).transpose()?;
         for side in [trusted, trees.head] {
             for place in CODEOWNERS_PLACES {
                 read_regular(side, place)?;
             }
         }
         let owners = Codeowners::read(trusted, files)?;
-        let mut change = Change::new(sources::changed(trees.base, trees.head)?, &comparison.added);
+        let accounts: Vec<String> =
+            config.environments.iter().flat_map(|environment| environment.bot_accounts.iter().cloned()).collect();
+        let changed = sources::changed(trees.base, trees.head)?;
+        let mut change = Change::new(changed, &comparison.added, request.repository, &accounts)?;
+        let review = request.review.map(|file| {
+            let head = comparison.head.as_ref().map(|head| head.id.to_string());
+            // A merge queue makes a commit of its own from what was approved.
+            let is_same = |other: &str| {
+                let merges = |head| request.repository.merges_to(&comparison.base, other, head);
+                comparison.head.as_ref().is_some_and(|head| merges(head).unwrap_or(false))
+            };
+            Review::read(file.name, file.text, head.as_deref(), &change.contributors, is_same)
+        });
+        let review = review.transpose()?;
         let decides = |path: &&RepoPath| {
             next.versions.as_ref() == Some(*path) || next.controllers.iter().any(|folder| path.is_within(folder))
         };

@@ -9,6 +9,7 @@ use crate::config::{Bots, Environment};
 use crate::facts::{Context, Facts, Handle, StateInput};
 use crate::model::Case;
 use crate::sided::Sided;
+use crate::sources::RepoPath;
 use crate::words;
 
 /// The whole document: one overlay before and after, or the change as a whole.
@@ -130,11 +131,10 @@ impl RuleInput {
             affected: places.is_affected,
             at: places.own,
         };
-        Self {
-            overlay: Some(input),
-            environment: Some(EnvironmentInput::of(environment)),
-            ..Self::about(context, parameters, Some(places.changed), states, facts)
-        }
+        let reaches = |touched: &[RepoPath]| case.scans.iter().any(|scan| scan.closure.touches(touched));
+        let mut about = Self::about(context, parameters, Some(places.changed), states, facts);
+        about.change.bots = context.change.bots_that(reaches);
+        Self { overlay: Some(input), environment: Some(EnvironmentInput::of(environment)), ..about }
     }
 
     /// The document of the change as a whole.
@@ -159,7 +159,7 @@ impl RuleInput {
             change: ChangeInput {
                 base: comparison.base.id.to_string(),
                 head: comparison.head.as_ref().map(|head| head.id.to_string()),
-                bots: context.change.bots.clone(),
+                bots: context.change.bots_that(|_| true),
                 at: changed,
             },
             base: states.base,

@@ -7,7 +7,7 @@ use gix::bstr::ByteSlice as _;
 
 use super::commit::Store;
 use super::merge::{Merged, merge};
-use super::{CommitTree, IndexTree, MovingTree, Tree, WorkingTree};
+use super::{CommitTree, IndexTree, MovingTree, RepoPath, Tree, WorkingTree};
 use crate::sided::Sided;
 
 /// A commit's id.
@@ -49,6 +49,8 @@ pub struct Commit {
     pub author_name: String,
     /// The author's mail address.
     pub author_email: String,
+    /// Who committed it, and whoever its message names by `Co-authored-by`: names and mail addresses.
+    pub others: Vec<(String, String)>,
     /// How many parents it has.
     pub parents: usize,
     /// Whether GitHub itself made it: the committer of what is merged or squashed there.
@@ -194,8 +196,12 @@ fn decoded(
     let decoded = object.decode().map_err(read_error)?;
     let author = decoded.author().map_err(read_error)?;
     let committer = decoded.committer().map_err(read_error)?;
+    let person = |name: &[u8], email: &[u8]| (name.to_str_lossy().into_owned(), email.to_str_lossy().into_owned());
+    let mut others = vec![person(committer.name, committer.email)];
+    others.extend(co_authors(&decoded.message.to_str_lossy()));
     let commit = Commit {
         id: CommitId(id),
+        others,
         time: committer.seconds(),
         author_name: author.name.to_str_lossy().into_owned(),
         author_email: author.email.to_str_lossy().into_owned(),
@@ -214,6 +220,16 @@ struct Push {
     branch: Option<String>,
     /// The name of the default branch.
     default: Option<String>,
+}
+
+/// Whoever a message names by `Co-authored-by: NAME <MAIL>`.
+fn co_authors(message: &str) -> Vec<(String, String)> {
+    let trailer = |line: &str| {
+        let (key, rest) = line.split_once(':')?;
+        let (name, email) = rest.split_once('<').filter(|_| key.trim().eq_ignore_ascii_case("co-authored-by"))?;
+        Some((name.trim().to_owned(), email.trim_end().trim_end_matches('>').to_owned()))
+    };
+    message.lines().filter_map(trailer).collect()
 }
 
 /// A Git repository, opened for reading.
@@ -363,6 +379,44 @@ impl Repository {
         })
     }
 
+    /// What a commit itself changes: what differs from each of its parents, so that a merge without conflicts changes nothing.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn own_changes(&self, commit: &Commit) -> Result<Vec<RepoPath>, RepositoryError> {
+        let parents = self.store.reading(|repository| {
+            let parents = repository.find_commit(commit.id.0).map_err(read_error)?;
+            let parents: Vec<gix::ObjectId> = parents.parent_ids().map(gix::Id::detach).collect();
+            parents
+                .into_iter()
+                .map(|id| decoded(repository, id).map(|(commit, _)| commit))
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        let tree = self.tree(commit);
+        let mut changed: Option<Vec<RepoPath>> = None;
+        for parent in &parents {
+            let from = super::changed(&self.tree(parent), &tree)?;
+            changed = Some(match changed {
+                Some(known) => known.into_iter().filter(|path| from.binary_search(path).is_ok()).collect(),
+                None => from,
+            });
+        }
+        match changed {
+            Some(changed) => Ok(changed),
+            None => Ok(super::list(&tree)?.files),
+        }
+    }
+
+    /// Whether one commit, merged into the base, gives the files of another one: a merge queue makes such commits.
+    ///
+    /// # Errors
+    /// When a commit cannot be read, or the two conflict.
+    pub fn merges_to(&self, base: &Commit, change: &str, result: &Commit) -> Result<bool, RepositoryError> {
+        let change = self.commit(change)?;
+        let merged = self.merged(base, &change)?;
+        Ok(super::changed(&*merged, &self.tree(result))?.is_empty())
+    }
+
     /// Finds both sides of the change.
     ///
     /// # Errors
@@ -451,6 +505,11 @@ impl Repository {
         let text = |pointer: &str| event.pointer(pointer).and_then(serde_json::Value::as_str).map(str::to_owned);
         let pull_request = (text("/pull_request/base/sha"), text("/pull_request/head/sha"));
         if let (Some(base), Some(head)) = pull_request {
+            if let Some(tip) =
+                text("/pull_request/base/ref").map(|branch| self.branch_with(&branch, &base)).transpose()?
+            {
+                return Ok(Some((tip, self.commit(&head)?)));
+            }
             if let Some(sides) = self.forge_merge(&base, &head)? {
                 return Ok(Some(sides));
             }
@@ -465,6 +524,24 @@ impl Repository {
         self.pushed(&push).map(Some)
     }
 
+    /// The tip of a branch, as far as it was fetched, which must have a commit that the forge names: an event that is run again
+    /// may be old, and what landed since counts.
+    fn branch_with(&self, branch: &str, base: &str) -> Result<Commit, RepositoryError> {
+        let tip = self.branch(branch)?;
+        let known = self.commit(base)?;
+        let common = self
+            .store
+            .with(|repository| repository.merge_base(known.id.0, tip.id.0).ok().flatten().map(gix::Id::detach));
+        if common == Some(known.id.0) { Ok(tip) } else { Err(RepositoryError::NotFetched(branch.to_owned())) }
+    }
+
+    fn branch(&self, name: &str) -> Result<Commit, RepositoryError> {
+        let tip = ["refs/remotes/origin/", "refs/heads/"]
+            .iter()
+            .find_map(|place| self.commit(&format!("{place}{name}")).ok());
+        tip.ok_or_else(|| RepositoryError::NotFetched(name.to_owned()))
+    }
+
     /// Both sides of a push. What stood on the branch before is trusted on the default branch only: elsewhere it is the
     /// author's own, and the push is held against the default branch.
     fn pushed(&self, push: &Push) -> Result<(Commit, Commit), RepositoryError> {
@@ -475,10 +552,7 @@ impl Repository {
             return Ok((self.commit(before)?, head));
         }
         let base = match default {
-            Some(default) => ["refs/remotes/origin/", "refs/heads/"]
-                .iter()
-                .find_map(|place| self.commit(&format!("{place}{default}")).ok())
-                .ok_or_else(|| RepositoryError::NotFetched(default.clone()))?,
+            Some(default) => self.branch(default)?,
             None => self.default_branch()?,
         };
         if base.id == head.id {

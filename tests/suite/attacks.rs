@@ -130,9 +130,8 @@ fn nothing_gets_past() {
         (
             "an environment that repeats its work",
             &|root| {
-                let objects: String = (0..2_000)
-                    .map(|at| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{at}}}\n"))
-                    .collect();
+                let object = |at: usize| format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c{at}}}\n");
+                let objects = (0..2_000).map(object).collect::<Vec<_>>().concat();
                 let patches: String = (0..500)
                     .map(|_| "- {target: {kind: A}, patch: '[{\"op\":\"remove\",\"path\":\"/data\"}]'}\n")
                     .collect();
