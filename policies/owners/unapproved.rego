@@ -19,12 +19,13 @@ deny contains finding if {
 	input.environment.approvals > 0
 	owned := input.facts.owners.overlay
 	count(owned.owners) > 0
-	count(owned.approvedBy) < input.environment.approvals
+	needed := max([input.environment.approvals, owned.needed])
+	count(owned.approvedBy) < needed
 	finding := {
 		"at": input.change.at,
 		"message": sprintf("%s changes and needs approval of this head by %d of its owners; it has %d", [
 			input.environment.name,
-			input.environment.approvals,
+			needed,
 			count(owned.approvedBy),
 		]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
@@ -53,14 +54,24 @@ deny contains finding if {
 	input.overlay == null
 	some owned in input.facts.owners.files
 	count(owned.owners) > 0
-	count(owned.approvedBy) == 0
+	count(owned.approvedBy) < owned.needed
 	finding := {
 		"at": owned.changedAt,
-		"message": sprintf("no owner of %s has approved this head", [described(owned.paths)]),
+		"message": lacking(owned),
 		"label": "changed here",
 		"related": [{"at": owned.at, "message": sprintf("owners: %s", [concat(", ", owned.owners)])}],
 		"notes": notes(owned),
 	}
+}
+
+lacking(owned) := sprintf("no owner of %s has approved this head", [described(owned.paths)]) if count(owned.approvedBy) == 0
+
+lacking(owned) := sprintf("%s needs approval of this head by %d of its owners; it has %d", [
+	described(owned.paths),
+	owned.needed,
+	count(owned.approvedBy),
+]) if {
+	count(owned.approvedBy) > 0
 }
 
 described(paths) := sprintf("`%s`", [paths[0]]) if count(paths) == 1

@@ -3,7 +3,7 @@ package tollgate.owners.unapproved_test
 import data.tollgate.owners.unapproved
 import rego.v1
 
-owned(approved) := {"at": 6, "owners": ["@o/t"], "approvedBy": approved, "outdated": ["cem"], "contributing": ["eve"], "unknownTeams": ["@o/u"]}
+owned(approved) := {"at": 6, "owners": ["@o/t"], "needed": 1, "approvedBy": approved, "outdated": ["cem"], "contributing": ["eve"], "unknownTeams": ["@o/u"]}
 
 overlay_document(approved, affected) := {
 	"overlay": {"app": "api", "affected": affected},
@@ -50,4 +50,11 @@ test_nobody_cannot_approve if {
 	found := unapproved.deny with input as object.union(overlay_document([], true), nobody)
 	some finding in found
 	contains(finding.message, "but nobody owns it")
+}
+
+test_a_section_may_ask_for_more if {
+	two := object.union(owned(["ben"]), {"paths": ["a"], "changedAt": 4, "needed": 2})
+	found := unapproved.deny with input as {"overlay": null, "facts": {"owners": {"overlay": null, "files": [two]}}}
+	some finding in found
+	contains(finding.message, "`a` needs approval of this head by 2 of its owners; it has 1")
 }

@@ -3,6 +3,7 @@ use std::io::{self, Write};
 use super::shared::{CommandError, applied, compared, explain_error, publish, publish_json};
 use super::{Exit, Invocation};
 use crate::cli::{CheckArguments, Format, JudgeArguments, TrustArgument};
+use crate::config::OwnersDialect;
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::{Report, github, human, json};
@@ -67,9 +68,20 @@ pub(super) fn with_request<T>(
         rule: arguments.rule.as_deref(),
         now: arguments.now.unwrap_or(invocation.now),
         review: review.as_ref().map(|(name, text)| NamedText { name, text }),
+        owners_dialect: dialect(invocation.variables),
         reports: reports.as_deref(),
     };
     work(&request).map_err(CommandError::Gate)
+}
+
+/// Whose CODEOWNERS rules count in this CI; `None` outside of any.
+fn dialect(variables: &dyn Fn(&str) -> Option<String>) -> Option<OwnersDialect> {
+    let is_set = |name: &str| variables(name).as_deref() == Some("true");
+    match (is_set("GITLAB_CI"), is_set("GITHUB_ACTIONS")) {
+        (true, _) => Some(OwnersDialect::GitLab),
+        (_, true) => Some(OwnersDialect::GitHub),
+        _ => None,
+    }
 }
 
 /// Tells why the gate cannot decide.

@@ -83,6 +83,15 @@ impl Alias {
     }
 }
 
+/// Whose CODEOWNERS rules count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnersDialect {
+    /// GitHub's.
+    GitHub,
+    /// GitLab's.
+    GitLab,
+}
+
 /// Which commits of the base branch's first-parent line are landings: states that were deployed for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Landings {
@@ -177,6 +186,8 @@ pub struct Config {
     pub layouts: Vec<Layout>,
     /// The environments, lowest first.
     pub environments: Vec<Environment>,
+    /// Whose CODEOWNERS rules count; `None` where the forge says it.
+    pub codeowners: Option<OwnersDialect>,
     /// Which commits of history count as landed.
     pub landings: Landings,
     /// Registries that hold copies of others.
@@ -217,6 +228,7 @@ impl Default for Config {
                 environment("staging", "stage stg uat preprod pre-prod preproduction"),
                 environment("production", "prod prd live"),
             ],
+            codeowners: None,
             landings: Landings::default(),
             mirrors: Mirrors::default(),
             groups: Vec::new(),

@@ -6,7 +6,9 @@ use chrono_tz::Tz;
 use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
-use super::{Alias, Bots, Config, Controller, Dependency, Environment, Group, Landings, Mirrors, RuleSetting};
+use super::{
+    Alias, Bots, Config, Controller, Dependency, Environment, Group, Landings, Mirrors, OwnersDialect, RuleSetting,
+};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
 use crate::sources::RepoPath;
@@ -139,6 +141,7 @@ impl Reader {
             "version",
             "layout",
             "environments",
+            "codeowners",
             "landings",
             "mirrors",
             "groups",
@@ -179,6 +182,15 @@ impl Reader {
                         }
                     }
                 }
+                "codeowners" => match value.as_text() {
+                    Some("github") => config.codeowners = Some(OwnersDialect::GitHub),
+                    Some("gitlab") => config.codeowners = Some(OwnersDialect::GitLab),
+                    _ => self.problem(
+                        value.origin.span,
+                        "`codeowners` must be `github` or `gitlab`",
+                        "write `codeowners: gitlab`, or leave it out: the forge that runs the gate decides",
+                    ),
+                },
                 "landings" => match value.as_text() {
                     Some("commits") => config.landings = Landings::Commits,
                     Some("merges") => config.landings = Landings::Merges,

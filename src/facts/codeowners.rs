@@ -1,12 +1,38 @@
 //! CODEOWNERS by GitHub's rules: the last matching line counts, patterns are case-sensitive and work much like
 //! `.gitignore` without `!` and `\#`, brackets stand for themselves; a line with a syntax error is skipped.
+//!
+//! Or by GitLab's (<https://docs.gitlab.com/user/project/codeowners/reference/>): sections, of each of which the last matching
+//! line counts, with default owners, a number of approvals, `^` for optional ones and `!` for exclusions; patterns that do not
+//! begin with `/` match anywhere, and only those that end with `/` or `**` mean what is in a folder.
 
+use crate::config::OwnersDialect;
 use crate::kustomize::ParsedFiles;
 use crate::sources::{RepoPath, Tree, TreeError};
 use crate::span::{Span, offset};
 
-/// Where GitHub looks for the file; the first one found counts.
-pub const CODEOWNERS_PLACES: [&str; 3] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"];
+/// Every place where a forge looks for the file.
+pub const CODEOWNERS_PLACES: [&str; 4] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"];
+
+impl OwnersDialect {
+    /// Where the forge looks for the file; the first one found counts.
+    #[must_use]
+    pub fn places(self) -> [&'static str; 3] {
+        match self {
+            Self::GitHub => [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"],
+            Self::GitLab => ["CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"],
+        }
+    }
+
+    /// The dialect of a repository of which nobody says where it is hosted.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn of(tree: &dyn Tree) -> Result<Self, TreeError> {
+        let stands = |name: &str| Ok::<_, TreeError>(tree.entry(&RepoPath::root().child(name))?.is_some());
+        let is_gitlab = !stands(".github")? && (stands(".gitlab")? || stands(".gitlab-ci.yml")?);
+        Ok(if is_gitlab { Self::GitLab } else { Self::GitHub })
+    }
+}
 
 /// GitHub does not load a larger file.
 const LARGEST: usize = 3 << 20;
@@ -28,6 +54,12 @@ pub struct OwnerRule {
     pub owners: Vec<String>,
     /// The line.
     pub span: Span,
+    /// How many owners must approve; none for an optional section.
+    pub needed: usize,
+    /// GitLab's section; empty for lines before the first one, and on GitHub.
+    section: String,
+    /// Whether the line takes files out of its section.
+    excludes: bool,
     segments: Vec<String>,
     covers_below: bool,
 }
@@ -37,8 +69,8 @@ impl Codeowners {
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn read(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Self, TreeError> {
-        for place in CODEOWNERS_PLACES {
+    pub fn read(tree: &dyn Tree, parsed: &ParsedFiles, dialect: OwnersDialect) -> Result<Self, TreeError> {
+        for place in dialect.places() {
             let Some(path) = RepoPath::new(place) else { continue };
             let Some((id, content)) = tree.read(&path)? else { continue };
             let text = String::from_utf8_lossy(&content).into_owned();
@@ -46,21 +78,87 @@ impl Codeowners {
             let mut owners = Self { rules: Vec::new(), file: Some(Span::start_of(file)) };
             if text.len() < LARGEST {
                 let source = parsed.files.get(file);
-                let rules = text.lines().enumerate().filter_map(|(line, text)| {
+                let mut section = Section::default();
+                for (line, text) in text.lines().enumerate() {
                     let (start, end) = source.line_range(line);
-                    OwnerRule::parse(text, Span { file, start: offset(start as usize), end })
-                });
-                owners.rules = rules.collect();
+                    let span = Span { file, start: offset(start as usize), end };
+                    owners.rules.extend(match dialect {
+                        OwnersDialect::GitHub => OwnerRule::parse(text, span),
+                        OwnersDialect::GitLab => section.line(text, span),
+                    });
+                }
             }
             return Ok(owners);
         }
         Ok(Self::default())
     }
 
-    /// The line that decides who owns a file.
+    /// The line that decides who owns a file; of several sections the one that asks for most.
     #[must_use]
     pub fn of(&self, path: &RepoPath) -> Option<&OwnerRule> {
-        self.rules.iter().rev().find(|rule| rule.matches(path))
+        let mut best: Option<&OwnerRule> = None;
+        for rule in self.all_of(path) {
+            best = best.filter(|best| best.needed >= rule.needed).or(Some(rule));
+        }
+        best
+    }
+
+    /// The line of each section that decides who owns a file; GitHub has one section.
+    #[must_use]
+    pub fn all_of(&self, path: &RepoPath) -> Vec<&OwnerRule> {
+        let mut seen: Vec<&str> = Vec::new();
+        let mut found = Vec::new();
+        for rule in self.rules.iter().rev().filter(|rule| rule.matches(path)) {
+            if seen.contains(&rule.section.as_str()) {
+                continue;
+            }
+            seen.push(&rule.section);
+            found.extend(Some(rule).filter(|rule| !rule.excludes));
+        }
+        found
+    }
+}
+
+/// GitLab's section, while its lines are read.
+#[derive(Default)]
+struct Section {
+    name: String,
+    owners: Vec<String>,
+    needed: Option<usize>,
+}
+
+impl Section {
+    fn line(&mut self, line: &str, span: Span) -> Option<OwnerRule> {
+        let line = line.trim();
+        let header = line.strip_prefix('^').unwrap_or(line).strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        if let Some((name, rest)) = header {
+            let (count, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                Some((count, rest)) => (count.trim().parse().unwrap_or(1), rest),
+                None => (1, rest),
+            };
+            let needed = if line.starts_with('^') { 0 } else { std::cmp::max(count, 1) };
+            *self = Self { name: name.trim().to_lowercase(), owners: words(rest), needed: Some(needed) };
+            return None;
+        }
+        let excludes = line.starts_with('!');
+        let mut words = words(line.strip_prefix('!').unwrap_or(line)).into_iter();
+        let pattern = words.next()?;
+        let own: Vec<String> = words.filter(|owner| owner.contains('@')).collect();
+        let owners = if own.is_empty() { self.owners.clone() } else { own };
+        let is_anchored = pattern.starts_with('/');
+        let mut segments: Vec<String> = pattern.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        if segments.is_empty() {
+            return None;
+        }
+        if !is_anchored {
+            segments.insert(0, "**".to_owned());
+        }
+        if pattern.ends_with('/') {
+            segments.extend(["**".to_owned(), "*".to_owned()]);
+        }
+        let needed = self.needed.unwrap_or(1);
+        let covers_below = segments.last().is_some_and(|last| last == "**");
+        Some(OwnerRule { pattern, owners, span, needed, section: self.name.clone(), excludes, segments, covers_below })
     }
 }
 
@@ -90,7 +188,8 @@ impl OwnerRule {
         if pattern.ends_with('/') {
             segments.extend(["**".to_owned(), "*".to_owned()]);
         }
-        Some(Self { pattern, owners, span, segments, covers_below })
+        let section = String::new();
+        Some(Self { pattern, owners, span, needed: 1, section, excludes: false, segments, covers_below })
     }
 
     fn matches(&self, path: &RepoPath) -> bool {
@@ -174,7 +273,7 @@ mod tests {
 
     fn owner(codeowners: &str, path: &str) -> Option<String> {
         let tree = MemoryTree::new([(".github/CODEOWNERS", codeowners)]);
-        let owners = Codeowners::read(&tree, &ParsedFiles::default()).unwrap();
+        let owners = Codeowners::read(&tree, &ParsedFiles::default(), OwnersDialect::GitHub).unwrap();
         owners.of(&RepoPath::new(path).unwrap()).map(|rule| rule.owners.join(" "))
     }
 
@@ -222,7 +321,7 @@ mod tests {
     #[test]
     fn the_first_place_counts() {
         let tree = MemoryTree::new([("docs/CODEOWNERS", "* @docs\n"), ("CODEOWNERS", "* @root\n")]);
-        let owners = Codeowners::read(&tree, &ParsedFiles::default()).unwrap();
+        let owners = Codeowners::read(&tree, &ParsedFiles::default(), OwnersDialect::GitHub).unwrap();
         assert_eq!(owners.of(&RepoPath::new("x").unwrap()).unwrap().owners, ["@root"]);
     }
 
@@ -230,5 +329,23 @@ mod tests {
     fn hostile_patterns_cost_little() {
         let pattern = format!("{}x @a\n", "**/a*a*a*b/".repeat(200));
         assert_eq!(owner(&pattern, &"aaaaaaaaaaaaaaaa/".repeat(200)), None);
+    }
+
+    #[test]
+    fn sections_count_as_on_gitlab() {
+        let text = "* @all\n[Docs][2] @docs\n/docs/\n*.md @md\n^[Optional]\n/docs/ @opt\n[Code] @dev\n/src/**\n!/src/gen/\n[docs]\nREADME @readme\n";
+        let tree = MemoryTree::new([(".gitlab/CODEOWNERS", text)]);
+        let owners = Codeowners::read(&tree, &ParsedFiles::default(), OwnersDialect::GitLab).unwrap();
+        let rows = |path: &str| {
+            let rules = owners.all_of(&RepoPath::new(path).unwrap());
+            rules.iter().rev().map(|rule| (rule.owners.join(" "), rule.needed)).collect::<Vec<_>>()
+        };
+        let row = |owner: &str, needed| (owner.to_owned(), needed);
+        assert_eq!(rows("docs/a"), [row("@all", 1), row("@docs", 2), row("@opt", 0)]);
+        assert_eq!(rows("a/b.md"), [row("@all", 1), row("@md", 2)]);
+        assert_eq!(rows("src/x/y"), [row("@all", 1), row("@dev", 1)]);
+        assert_eq!(rows("src/gen/y"), [row("@all", 1)]);
+        assert_eq!(rows("a/README"), [row("@all", 1), row("@readme", 1)]);
+        assert_eq!(owners.of(&RepoPath::new("docs/a").unwrap()).unwrap().owners, ["@docs"]);
     }
 }

@@ -35,6 +35,8 @@ pub struct OverlayOwners {
     pub owners: Vec<String>,
     /// Whether the line matches every file.
     pub catch_all: bool,
+    /// How many of its owners the line itself asks for.
+    pub needed: usize,
     /// Which of the owners have approved.
     #[serde(flatten)]
     pub approvals: OwnerApprovals,
@@ -49,6 +51,8 @@ pub struct FileOwners {
     pub at: Handle,
     /// The owners on it.
     pub owners: Vec<String>,
+    /// How many of them the line asks for.
+    pub needed: usize,
     /// The files.
     pub paths: Vec<String>,
     /// The first changed line of the first file.
@@ -95,6 +99,7 @@ impl OverlayOwners {
             file: context.owners.file.map(|span| handles.place(span)),
             at: rule.map(|rule| handles.place(rule.span)),
             catch_all: rule.is_some_and(OwnerRule::is_catch_all),
+            needed: rule.map_or(0, |rule| rule.needed),
             approvals: OwnerApprovals::of(context, &owners),
             owners,
         }
@@ -126,8 +131,10 @@ impl FileOwners {
     ) -> Result<Vec<Self>, FactsError> {
         let mut by_line: BTreeMap<Span, (&OwnerRule, Vec<&RepoPath>)> = BTreeMap::new();
         for path in &context.change.files {
-            if let Some(rule) = context.owners.of(path).filter(|rule| !asked.contains(&rule.span)) {
-                by_line.entry(rule.span).or_insert_with(|| (rule, Vec::new())).1.push(path);
+            for rule in context.owners.all_of(path) {
+                if rule.needed > 0 && !asked.contains(&rule.span) {
+                    by_line.entry(rule.span).or_insert_with(|| (rule, Vec::new())).1.push(path);
+                }
             }
         }
         let mut files = Vec::new();
@@ -144,6 +151,7 @@ impl FileOwners {
                 // A file that is not text has no line; the line that owns it stands for it.
                 changed_at: handles.place(changed.unwrap_or(line)),
                 owners: rule.owners.clone(),
+                needed: rule.needed,
                 paths: paths.iter().map(ToString::to_string).collect(),
                 approvals: OwnerApprovals::of(context, &rule.owners),
             });

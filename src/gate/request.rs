@@ -1,5 +1,6 @@
 use chrono::{DateTime, Utc};
 
+use crate::config::OwnersDialect;
 use crate::facts::Applied;
 use crate::model::OverlayFilter;
 use crate::sources::{Comparison, Repository};
@@ -24,6 +25,8 @@ pub struct Request<'a> {
     pub now: DateTime<Utc>,
     /// The review file.
     pub review: Option<NamedText<'a>>,
+    /// Whose rules CODEOWNERS follows; `None` where the repository itself tells.
+    pub owners_dialect: Option<OwnersDialect>,
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
 }
@@ -69,6 +72,7 @@ impl<'a> Request<'a> {
             rule: None,
             now,
             review: None,
+            owners_dialect: None,
             reports: None,
         }
     }

@@ -1,7 +1,7 @@
 //! What judges a change, read from the trusted side: configuration, rules, CODEOWNERS; and the facts from outside.
 
 use super::{GateError, Request, Trust};
-use crate::config::{self, Config};
+use crate::config::{self, Config, OwnersDialect};
 use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, Need, Review};
 use crate::kustomize::ParsedFiles;
 use crate::policy::{self, PolicyError, Rule, Settings};
@@ -39,7 +39,11 @@ impl Trusted {
                 read_regular(side, place)?;
             }
         }
-        let owners = Codeowners::read(trusted, files)?;
+        let dialect = match config.codeowners.or(request.owners_dialect) {
+            Some(dialect) => dialect,
+            None => OwnersDialect::of(trusted)?,
+        };
+        let owners = Codeowners::read(trusted, files, dialect)?;
         let accounts: Vec<String> =
             config.environments.iter().flat_map(|environment| environment.bot_accounts.iter().cloned()).collect();
         let changed = sources::changed(trees.base, trees.head)?;
