@@ -75,7 +75,7 @@ impl Alias {
     /// A name, or a glob where it has a character that is none of a name.
     #[must_use]
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), is_pattern: text.contains(['*', '?', '\\']) }
+        Self { text: text.to_lowercase(), is_pattern: text.contains(['*', '?', '\\']) }
     }
 
     fn matches(&self, folder: &str) -> bool {
@@ -261,6 +261,7 @@ impl Config {
     /// The environment that a folder's name stands for: by its own name, an alias or a glob.
     #[must_use]
     pub fn environment_of(&self, folder: &str) -> Option<usize> {
+        let folder = &*folder.to_lowercase();
         let by = |is_pattern: bool| {
             let of = |alias: &Alias| alias.is_pattern == is_pattern && alias.matches(folder);
             self.environments.iter().position(|environment| environment.aliases.iter().any(of))

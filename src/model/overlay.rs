@@ -347,10 +347,11 @@ fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
         return matched.map(|(environment, matched)| overlay(matched.app, environment, matched.cluster, String::new()));
     }
     let segments: Vec<&str> = path.segments().collect();
-    let (at, environment, rest) = segments.iter().enumerate().rev().find_map(|(at, segment)| {
-        let (environment, rest) = environment_in(config, segment)?;
-        Some((at, environment, rest))
-    })?;
+    let (at, environment, rest) = named_segment(config, &segments)?;
+    let is_example = segments.iter().any(|segment| matches!(*segment, "examples" | "example" | "testdata"));
+    if is_example || segments[at + 1..].iter().any(|segment| is_building_block(segment)) {
+        return None;
+    }
     let before: Vec<&str> =
         segments[..at].iter().copied().filter(|segment| !matches!(*segment, "overlays" | "overlay")).collect();
     let below = segments[at + 1..].join("/");
@@ -361,17 +362,39 @@ fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
 /// The environment that a path names in its last segment that names any.
 #[must_use]
 pub fn environment_of_path(config: &Config, path: &RepoPath) -> Option<usize> {
-    path.segments().rev().find_map(|segment| environment_in(config, segment)).map(|(environment, _)| environment)
+    let segments: Vec<&str> = path.segments().collect();
+    named_segment(config, &segments).map(|(_, environment, _)| environment)
 }
 
-/// The environment that a segment names, wholly or between `-`, `_` and `.`, and what is left of the segment.
+/// Whether a folder of this name inside of an environment holds what its overlays are built from.
+fn is_building_block(segment: &str) -> bool {
+    matches!(segment, "base" | "bases" | "components" | "component")
+}
+
+/// The segment that names the environment: the last one that is a name of it, else the last one that has such a name among
+/// its words. Its position, the environment, and what is left of it.
+fn named_segment(config: &Config, segments: &[&str]) -> Option<(usize, usize, String)> {
+    let exact = segments.iter().enumerate().rev().find_map(|(at, segment)| {
+        let environment = config.environment_of(segment)?;
+        Some((at, environment, String::new()))
+    });
+    exact.or_else(|| {
+        segments.iter().enumerate().rev().find_map(|(at, segment)| {
+            let (environment, rest) = environment_in(config, segment)?;
+            Some((at, environment, rest))
+        })
+    })
+}
+
+/// The environment that a segment names among its words, which `-` and `_` separate, and what is left of the segment. Dots do
+/// not separate: they are in names of API groups and versions.
 fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
-    if let Some(environment) = config.environment_of(segment) {
-        return Some((environment, String::new()));
-    }
-    let words: Vec<&str> = segment.split(['-', '_', '.']).collect();
-    let (at, environment) =
-        words.iter().enumerate().rev().find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
+    let words: Vec<&str> = segment.split(['-', '_']).collect();
+    let (at, environment) = words
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
     let rest: Vec<&str> = words[..at].iter().chain(&words[at + 1..]).copied().collect();
     Some((environment, rest.join("-")))
 }
