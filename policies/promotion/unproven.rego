@@ -29,8 +29,21 @@ deny contains finding if {
 		"message": sprintf("`%s` has never been live in %s", [entry.short, concat(" or ", names)]),
 		"label": sprintf("%s would run this", [input.environment.name]),
 		"notes": array.concat(running_below(entry), array.concat(live_lower(entry), proves_less(entry))),
-		"help": sprintf("promote it to %s first%s%s", [names[0], command(entry, names[0]), after_soak]),
+		"help": help(entry, names[0]),
 	}
+}
+
+help(entry, name) := sprintf("promote it to %s first%s%s", [name, command(entry, name), after_soak]) if {
+	entry.writtenIn == null
+}
+
+# Whatever the environment below gets, this one gets with it.
+help(entry, _) := sprintf("%s is built from a folder of %s: write what it runs now under `images` in its own kustomization, and change that once %s has run the new one", [
+	input.environment.name,
+	entry.writtenIn,
+	entry.writtenIn,
+]) if {
+	entry.writtenIn != null
 }
 
 deny contains finding if {

@@ -16,6 +16,7 @@ entry(stays, here) := {
 	"at": 3,
 	"short": "a/b@sha256:ab…",
 	"pinned": true,
+	"writtenIn": null,
 	"wanted": ["staging"],
 	"below": [{"environment": "staging", "stays": stays, "current": [{"content": "sha256:cd…", "since": "then", "commit": "abc"}], "evidence": null}],
 	"lower": [{"environment": "dev", "stays": [stay], "current": [], "evidence": null}],
@@ -87,4 +88,10 @@ test_the_soak_is_told if {
 	found := unproven.deny with input as object.union(document(entry([], [])), soaking)
 	some finding in found
 	contains(finding.help, "after 1 min there")
+}
+
+test_what_is_built_from_the_folder_below_must_be_pinned if {
+	found := unproven.deny with input as document(object.union(entry([], []), {"writtenIn": "staging"}))
+	some finding in found
+	contains(finding.help, "production is built from a folder of staging: write what it runs now under `images`")
 }

@@ -190,6 +190,8 @@ pub struct Config {
     pub codeowners: Option<OwnersDialect>,
     /// Which commits of history count as landed.
     pub landings: Landings,
+    /// Whether a content must have run in every cluster of the environment below, and not in one of them.
+    pub all_clusters_prove: bool,
     /// Registries that hold copies of others.
     pub mirrors: Mirrors,
     /// Apps that run only in combinations that ran together below.
@@ -230,6 +232,7 @@ impl Default for Config {
             ],
             codeowners: None,
             landings: Landings::default(),
+            all_clusters_prove: false,
             mirrors: Mirrors::default(),
             groups: Vec::new(),
             dependencies: Vec::new(),

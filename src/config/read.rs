@@ -143,6 +143,7 @@ impl Reader {
             "environments",
             "codeowners",
             "landings",
+            "promotion",
             "mirrors",
             "groups",
             "dependencies",
@@ -182,24 +183,15 @@ impl Reader {
                         }
                     }
                 }
-                "codeowners" => match value.as_text() {
-                    Some("github") => config.codeowners = Some(OwnersDialect::GitHub),
-                    Some("gitlab") => config.codeowners = Some(OwnersDialect::GitLab),
-                    _ => self.problem(
-                        value.origin.span,
-                        "`codeowners` must be `github` or `gitlab`",
-                        "write `codeowners: gitlab`, or leave it out: the forge that runs the gate decides",
-                    ),
-                },
-                "landings" => match value.as_text() {
-                    Some("commits") => config.landings = Landings::Commits,
-                    Some("merges") => config.landings = Landings::Merges,
-                    _ => self.problem(
-                        value.origin.span,
-                        "`landings` must be `commits` or `merges`",
-                        "write `landings: merges` where every change lands as a merge commit or is squashed by the forge",
-                    ),
-                },
+                "codeowners" => {
+                    let dialects = [("github", OwnersDialect::GitHub), ("gitlab", OwnersDialect::GitLab)];
+                    config.codeowners = self.one_of(value, "`codeowners`", &dialects);
+                }
+                "landings" => {
+                    let landings = [("commits", Landings::Commits), ("merges", Landings::Merges)];
+                    config.landings = self.one_of(value, "`landings`", &landings).unwrap_or_default();
+                }
+                "promotion" => config.all_clusters_prove = self.all_clusters_prove(value),
                 "mirrors" => config.mirrors = self.mirrors(value),
                 "groups" => {
                     let items = self.list(value, "`groups`");
@@ -335,6 +327,23 @@ impl Reader {
         }
         self.refuse_promotion_cycles(&environments, node.origin.span);
         environments
+    }
+
+    /// One of some words, by what it stands for.
+    fn one_of<T: Copy>(&mut self, node: &Node, what: &str, words: &[(&str, T)]) -> Option<T> {
+        let found = words.iter().find(|(word, _)| node.as_text() == Some(*word)).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            let message = format!("{what} must be {}", known.join(" or "));
+            self.problem(node.origin.span, message, format!("write one of these words, such as {}", known[0]));
+        }
+        found
+    }
+
+    fn all_clusters_prove(&mut self, node: &Node) -> bool {
+        let fields = self.fields(node, &["clusters"], "`promotion`");
+        let Some(field) = fields.first() else { return false };
+        self.one_of(field.value, "`clusters`", &[("any", false), ("all", true)]).unwrap_or_default()
     }
 
     fn bots(&mut self, node: &Node, environment: &mut Environment) {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::config::{Config, Mirrors};
+use crate::config::Config;
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
-use crate::model::{Image, State};
+use crate::model::{Image, Overlay, State, discover, recognise};
+use crate::sources::{self, Tree as _};
 use crate::sources::{
     Commit, CommitId, CommitTree, RepoPath, Repository, RepositoryError, Snapshot, TreeError, Wanted,
 };
@@ -39,6 +40,9 @@ impl Stay {
 
 /// The shortest stay that proves anything, in seconds: what stood only between two commits of one push was not deployed.
 const SHORTEST_STAY: i64 = 60;
+
+/// How many overlays that a commit took away may be what one was called before.
+const MOST_RENAMED: usize = 50;
 
 /// How far back to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,9 +81,7 @@ pub struct LookBack<'a> {
     repository: &'a Repository,
     parsed: &'a ParsedFiles,
     options: Options,
-    mirrors: &'a Mirrors,
-    /// Whether a component can be an overlay: where a layout says so.
-    has_components: bool,
+    config: &'a Config,
     /// Newest first.
     line: Vec<Commit>,
     /// When each commit landed, as far as dates can be trusted.
@@ -99,6 +101,8 @@ struct OverlayHistory {
     is_settled: bool,
     /// How many commits to look at next.
     ahead: usize,
+    /// What the folder was called before, from some commit back; `None` where it had the same name.
+    earlier: Option<RepoPath>,
 }
 
 impl OverlayHistory {
@@ -190,9 +194,7 @@ impl<'a> LookBack<'a> {
         let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
         let landed = landed(&dates, now);
         let left = left(&dates, &landed, now);
-        let (mirrors, has_components) = (&config.mirrors, !config.layouts.is_empty());
-        let overlays = Mutex::default();
-        Ok(Self { repository, parsed, options, mirrors, has_components, line, landed, left, is_complete, overlays })
+        Ok(Self { repository, parsed, options, config, line, landed, left, is_complete, overlays: Mutex::default() })
     }
 
     /// What an overlay runs at the base's tip.
@@ -283,7 +285,7 @@ impl<'a> LookBack<'a> {
         at = at.min(known.segments.len().saturating_sub(1));
         loop {
             if let Some(segment) = known.segments.get(at) {
-                let holds = || segment.images.iter().any(|image| image.content(self.mirrors) == content);
+                let holds = || segment.images.iter().any(|image| image.content(&self.config.mirrors) == content);
                 let lasted = |replacing: usize| self.left[replacing] - self.landed[segment.oldest];
                 let counts = segment.newest.checked_sub(1).is_none_or(|replacing| lasted(replacing) >= SHORTEST_STAY);
                 if segment.oldest >= from && counts && holds() {
@@ -307,7 +309,7 @@ impl<'a> LookBack<'a> {
 
     /// Adds the next older segment to what was found.
     fn add(&self, found: &mut Found, segment: &Segment, content: &str) {
-        let holds = segment.images.iter().any(|image| image.content(self.mirrors) == content);
+        let holds = segment.images.iter().any(|image| image.content(&self.config.mirrors) == content);
         let (from, commit) = (self.landed[segment.oldest], self.line[segment.oldest].id.to_string());
         match found.stays.last_mut().filter(|_| found.is_open && holds) {
             Some(stay) => (stay.from, stay.commit) = (from, commit),
@@ -325,7 +327,15 @@ impl<'a> LookBack<'a> {
         let Some(segment) = known.segments.last_mut().filter(|_| !known.is_settled) else {
             let next = known.segments.last().map_or(0, |segment| segment.oldest + 1);
             let Some(commit) = self.line.get(next) else { return Ok(false) };
-            known.segments.push(self.segment(overlay, &self.repository.tree(commit), next)?);
+            let tree = self.repository.tree(commit);
+            let named = known.earlier.as_ref().unwrap_or(overlay).clone();
+            let newer = next.checked_sub(1).map(|newer| self.repository.tree(&self.line[newer]));
+            if let Some(newer) = newer.filter(|newer| stands(newer, &named) && !stands(&tree, &named)) {
+                let images = known.segments.last().map(|segment| segment.images.as_slice()).unwrap_or_default();
+                known.earlier = self.earlier_name(&named, images, &newer, &tree)?.or(known.earlier.take());
+            }
+            let named = known.earlier.as_ref().unwrap_or(overlay);
+            known.segments.push(self.segment(named, &tree, next)?);
             (known.is_settled, known.ahead) = (false, FEWEST_AHEAD);
             return Ok(true);
         };
@@ -340,13 +350,43 @@ impl<'a> LookBack<'a> {
         Ok(true)
     }
 
+    /// What an overlay was called before a commit brought its folder: an overlay of the same environment that the same commit
+    /// took away, of the same app, or else with the same images.
+    fn earlier_name(
+        &self,
+        overlay: &RepoPath,
+        images: &[Image],
+        newer: &CommitTree,
+        older: &CommitTree,
+    ) -> Result<Option<RepoPath>, HistoryError> {
+        let Some(own) = recognise(self.config, overlay) else { return Ok(None) };
+        let scanner = Scanner::new(self.parsed, older);
+        let found = discover(self.config, &sources::list(older)?, &scanner, None).map_err(unreadable)?;
+        let is_gone = |other: &&Overlay| other.environment == own.environment && !stands(newer, &other.path);
+        let gone: Vec<&Overlay> = found.all.iter().filter(is_gone).take(MOST_RENAMED).collect();
+        let of_app = |other: &&&Overlay| recognise(self.config, &other.path).is_some_and(|other| other.app == own.app);
+        if let Some(same) = gone.iter().find(of_app) {
+            return Ok(Some(same.path.clone()));
+        }
+        let contents = |images: &[Image]| -> BTreeSet<String> {
+            images.iter().map(|image| image.content(&self.config.mirrors)).collect()
+        };
+        let wanted = contents(images);
+        for other in gone.iter().filter(|_| !wanted.is_empty()) {
+            if contents(&self.segment(&other.path, older, 0)?.images) == wanted {
+                return Ok(Some(other.path.clone()));
+            }
+        }
+        Ok(None)
+    }
+
     fn segment(&self, overlay: &RepoPath, tree: &CommitTree, at: usize) -> Result<Segment, HistoryError> {
         let renderer = Renderer::new(self.parsed, tree, self.options.clone());
         let is_component = || Scanner::new(self.parsed, tree).is_component(overlay);
         // An overlay that does not render at some commit runs nothing that could be proven.
         let (images, closure) = match renderer.render_any(overlay) {
             // A folder's past counts only while it was an overlay.
-            Ok(rendering) if !self.has_components && is_component().map_err(unreadable)? => {
+            Ok(rendering) if self.config.layouts.is_empty() && is_component().map_err(unreadable)? => {
                 (Vec::new(), rendering.closure)
             }
             Ok(rendering) => {
@@ -360,6 +400,11 @@ impl<'a> LookBack<'a> {
         let snapshot = tree.snapshot(&wanted)?;
         Ok(Segment { newest: at, oldest: at, images, wanted, snapshot })
     }
+}
+
+/// Whether anything is in a folder.
+fn stands(tree: &CommitTree, folder: &RepoPath) -> bool {
+    tree.entry(folder).is_ok_and(|entry| entry.is_some())
 }
 
 fn unreadable(error: RenderError) -> HistoryError {

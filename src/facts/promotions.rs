@@ -8,13 +8,14 @@ use super::look_back::{Depth, Stay};
 use super::reports::Deployed;
 use super::{Context, FactsError};
 use crate::config::Config;
-use crate::model::{Case, Image, Overlay, Overlays};
+use crate::model::{Case, Image, Overlay, Overlays, State};
 use crate::sided::Sided;
 use crate::words;
 
 /// An image that enters an environment.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct Promotion {
     /// Who wrote it.
     pub at: Handle,
@@ -22,6 +23,8 @@ pub struct Promotion {
     pub short: String,
     /// Whether a digest is pinned.
     pub pinned: bool,
+    /// The lower environment in whose folder it is written; `null` where it is written elsewhere.
+    pub written_in: Option<String>,
     /// Names of the environments that could prove it.
     pub wanted: Vec<String>,
     /// Environments below in which the app has an overlay.
@@ -100,9 +103,11 @@ impl Promotion {
         let Sided { base, head } = case.rendered.as_ref().map(|side| &side.state.images);
         let mut promotions = Vec::new();
         let mut seen = Vec::new();
+        let moved = if case.rendered.base.exists { Vec::new() } else { contents_of_gone(context, case.overlay) };
         for used in head {
             let content = used.image.content(mirrors);
-            let runs_already = base.iter().any(|known| known.image.content(mirrors) == content);
+            let runs_already =
+                moved.contains(&content) || base.iter().any(|known| known.image.content(mirrors) == content);
             // Containers that get their image from one line are one promotion.
             let key = (used.origin.span, content.clone());
             if runs_already || seen.contains(&key) {
@@ -111,10 +116,29 @@ impl Promotion {
             seen.push(key);
             let at = handles.add(Target::of_value(&used.origin, &used.object, &used.path));
             let entering = Entering { context, overlay: case.overlay, image: &used.image, content: &content };
-            promotions.push(entering.promotion(&below, at)?);
+            let mut promotion = entering.promotion(&below, at)?;
+            let file = context.files.files.get(used.origin.span.file);
+            let holds_file = |environment: &&usize| {
+                let lower = context.overlays.base.same_app(case.overlay, **environment);
+                lower.iter().any(|lower| file.path.is_within(&lower.path))
+            };
+            let written_in = below.environments.iter().find(holds_file);
+            promotion.written_in = written_in.map(|at| context.config.environments[*at].name.clone());
+            promotions.push(promotion);
         }
         Ok(promotions)
     }
+}
+
+/// What overlays of the same environment run that are not there any more after the change: one that comes may be one of them
+/// under another name.
+fn contents_of_gone(context: &Context<'_>, overlay: &Overlay) -> Vec<String> {
+    let Sided { base, head } = context.overlays;
+    let is_gone = |other: &&Overlay| other.environment == overlay.environment && head.at(&other.path).is_none();
+    let rendered =
+        base.all.iter().filter(is_gone).filter_map(|gone| context.renderers.base.render_any(&gone.path).ok());
+    let images = rendered.flat_map(|rendering| State::of(&rendering.objects).images);
+    images.map(|used| used.image.content(&context.config.mirrors)).collect()
 }
 
 /// One image on its way into an environment.
@@ -141,6 +165,7 @@ impl Entering<'_, '_> {
         let mut promotion = Promotion {
             at,
             short: short_reference(self.image),
+            written_in: None,
             pinned: self.image.digest.is_some(),
             wanted: below.wanted.clone(),
             below: Vec::new(),
@@ -151,9 +176,20 @@ impl Entering<'_, '_> {
         for environment in &below.environments {
             let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
             let counterparts = context.overlays.base.counterparts(self.overlay, *environment);
-            let health = self.health(&counterparts, *environment)?;
+            // Any cluster proves for all of them, unless all are asked for.
+            let proving = context.overlays.base.same_app(self.overlay, *environment);
+            let health = self.health(&proving, *environment)?;
             // Where it is not healthy it has not proven anything, however long it was there.
             let mut stays = self.stays_in(&health.healthy, depth)?;
+            if context.config.all_clusters_prove {
+                for other in &proving {
+                    let own = self.stays_in(std::slice::from_ref(other), depth)?;
+                    if !own.iter().any(|stay| stay.seconds(context.clock.seconds()) >= enough) {
+                        stays = own;
+                        break;
+                    }
+                }
+            }
             let is_healthy = !stays.is_empty();
             if !is_healthy {
                 stays = self.stays_in(&counterparts, depth)?;
@@ -166,7 +202,9 @@ impl Entering<'_, '_> {
         if is_proven {
             return Ok(promotion);
         }
-        let here = context.history()?.stays(&self.overlay.path, self.content, Depth::Any, context.clock.seconds())?;
+        // What this environment runs, or ran, in any of its clusters is nothing new to it.
+        let here =
+            self.stays_in(&context.overlays.base.same_app(self.overlay, self.overlay.environment), Depth::Any)?;
         promotion.here = self.described(&here, None);
         if !promotion.here.is_empty() {
             return Ok(promotion);

@@ -4,7 +4,7 @@ pub use case::{Case, RenderedOverlay};
 pub use deployer::{Checkout, reaches_deployer};
 pub use image::Image;
 pub use overlay::{
-    Candidates, Overlay, OverlayFilter, Overlays, Unjudged, discover, discover_among, environment_of_path,
+    Candidates, Overlay, OverlayFilter, Overlays, Unjudged, discover, discover_among, environment_of_path, recognise,
 };
 pub use provider::{Namespace, Provided};
 pub use reference::{Reference, ReferenceKind};

@@ -69,6 +69,12 @@ impl Overlays {
         if closer.is_empty() { of_app } else { closer }
     }
 
+    /// Every overlay of the same app in an environment, in whatever cluster or part.
+    pub fn same_app<'a>(&'a self, overlay: &Overlay, environment: usize) -> Vec<&'a Overlay> {
+        let is_of_app = |other: &&Overlay| other.environment == environment && other.app == overlay.app;
+        self.all.iter().filter(is_of_app).collect()
+    }
+
     /// The overlays of the same app in another environment: those of the same part where there are any. What stands
     /// below the environment's folder must be the same, or be all of it.
     pub fn counterparts<'a>(&'a self, overlay: &Overlay, environment: usize) -> Vec<&'a Overlay> {
@@ -331,7 +337,9 @@ fn unrecognised(
     Ok(unrecognised)
 }
 
-fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
+/// What a folder is by its path alone; the app's name has all folders.
+#[must_use]
+pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     let overlay = |app: String, environment: usize, part: String, below: String| Overlay {
         path: path.clone(),
         app,
@@ -390,11 +398,8 @@ fn named_segment(config: &Config, segments: &[&str]) -> Option<(usize, usize, St
 /// not separate: they are in names of API groups and versions.
 fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
     let words: Vec<&str> = segment.split(['-', '_']).collect();
-    let (at, environment) = words
-        .iter()
-        .enumerate()
-        .rev()
-        .find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
+    let (at, environment) =
+        words.iter().enumerate().rev().find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
     let rest: Vec<&str> = words[..at].iter().chain(&words[at + 1..]).copied().collect();
     Some((environment, rest.join("-")))
 }

@@ -42,6 +42,7 @@ catalog! {
     "owners/unapproved",
     "owners/unowned",
     "promotion/planted",
+    "promotion/pulled_back",
     "promotion/short_soak",
     "promotion/unproven",
     "promotion/untested_set",
