@@ -10,6 +10,7 @@
 #   help: "set them under the container's `resources`, in the base or in a patch of the overlay"
 package tollgate.resources.missing_limits
 
+import data.tollgate.lib.resources
 import rego.v1
 
 deny contains finding if {
@@ -28,7 +29,7 @@ deny contains finding if {
 }
 
 problem(container, missing, subject) := {
-	"at": container.at,
+	"at": resources.place(container, missing),
 	"subject": subject,
 	"message": sprintf("%s `%s` has no %s", [container.role, container.name, concat(", ", missing)]),
 	"label": sprintf("missing: %s", [concat(", ", missing)]),

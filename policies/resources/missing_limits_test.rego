@@ -5,7 +5,7 @@ import rego.v1
 
 container(role, resources, supplied) := {
 	"at": 5, "key": "a", "name": "app", "role": role,
-	"resources": resources, "supplied": supplied,
+	"resources": resources, "supplied": supplied, "removed": [],
 }
 
 document(before, after) := {
@@ -42,4 +42,14 @@ test_what_is_missing_in_addition_is_another_finding if {
 
 test_ephemeral_containers_have_none if {
 	count(missing_limits.deny) == 0 with input as document([], [container("ephemeralContainer", {}, [])])
+}
+
+test_it_points_at_the_patch_that_took_them_away if {
+	taken := object.union(container("container", {}, []), {"removed": [{"part": "limits", "at": 9}, {"part": "requests.cpu", "at": 8}]})
+	found := missing_limits.deny with input as document([], [taken])
+	some finding in found
+	finding.at == 9
+	all := object.union(container("container", {}, []), {"removed": [{"part": "", "at": 7}]})
+	some other in missing_limits.deny with input as document([], [all])
+	other.at == 7
 }

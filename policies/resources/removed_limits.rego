@@ -8,19 +8,21 @@
 #   help: restore it, or raise it instead of removing it
 package tollgate.resources.removed_limits
 
+import data.tollgate.lib.resources
 import rego.v1
 
 deny contains finding if {
 	some before in input.base.containers
 	after := same_container(before)
-	removed := [sprintf("%s (was %s)", [name, amount]) |
-		some name, amount in before.resources
+	lost := [name |
+		some name, _ in before.resources
 		not after.resources[name]
 		not name in after.supplied
 	]
-	count(removed) > 0
+	count(lost) > 0
+	removed := [sprintf("%s (was %s)", [name, before.resources[name]]) | some name in lost]
 	finding := {
-		"at": after.at,
+		"at": resources.place(after, lost),
 		"subject": sprintf("%s %s %s", [after.role, after.name, concat(" ", removed)]),
 		"message": sprintf("%s `%s` loses %s", [after.role, after.name, concat(", ", removed)]),
 		"label": "no longer set here",

@@ -5,7 +5,7 @@ import rego.v1
 
 container(at, resources) := {
 	"at": at, "key": "a/app", "slot": "a/0", "name": "app", "role": "container",
-	"resources": resources, "supplied": [],
+	"resources": resources, "supplied": [], "removed": [],
 }
 
 document(before, after) := {"base": {"containers": [container(1, before)]}, "head": {"containers": [container(2, after)]}}

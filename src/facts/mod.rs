@@ -33,6 +33,7 @@ use planted::Planted;
 use promotions::Promotion;
 use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
+use unmatched::Unmatched;
 use versions::VersionsFacts;
 
 mod approvals;
@@ -56,6 +57,7 @@ mod reports;
 pub mod state;
 pub mod unjudged;
 pub mod unknown_apps;
+pub mod unmatched;
 pub mod versions;
 
 /// A fact that a rule cannot do without.
@@ -99,6 +101,8 @@ pub struct Facts {
     pub deployed_differently: Vec<DeployedDifferently>,
     /// Changed files that judge changes; only for the change as a whole.
     pub guards: Vec<Guard>,
+    /// Entries of `images` that match nothing.
+    pub unmatched: Vec<Unmatched>,
     /// Folders that the change touches and nobody judges; only for the change as a whole.
     pub unjudged: Vec<UnjudgedFolder>,
     /// Apps that the configuration names and nothing has; only for the change as a whole.
@@ -126,6 +130,7 @@ impl Facts {
     ) -> Result<Self, FactsError> {
         let overlay = Some(OverlayOwners::of(context, case, handles));
         let mut facts = Self { owners: OwnersFacts { overlay, files: Vec::new() }, ..Self::default() };
+        facts.unmatched = Unmatched::of(context, case, handles);
         let side = &case.rendered.head;
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
         if case.is_affected {

@@ -91,10 +91,22 @@ pub struct ContainerInput {
     pub key: String,
     /// The same with its position in the place of its name.
     pub slot: String,
+    /// What patches took away of the resources.
+    pub removed: Vec<RemovedInput>,
     /// What Kubernetes fills in, such as `requests.cpu` from a limit, from the pod or from a `LimitRange`.
     pub supplied: Vec<String>,
     /// Amounts by `requests.cpu` and so on.
     pub resources: serde_json::Map<String, serde_json::Value>,
+}
+
+/// A part of a container's resources that a patch took away.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RemovedInput {
+    /// Such as `limits.memory` or `limits`; empty for all of them.
+    pub part: String,
+    /// Where the patch says so.
+    pub at: Handle,
 }
 
 /// A reference to a Secret or `ConfigMap`.
@@ -186,6 +198,11 @@ impl StateInput {
         let containers = state.containers.iter().map(|container| ContainerInput {
             key: unique(&mut seen, container_key(container, &container.name)),
             slot: container_key(container, container.path.rsplit('/').next().unwrap_or_default()),
+            removed: container
+                .removed
+                .iter()
+                .map(|(part, span)| RemovedInput { part: part.clone(), at: handles.place(*span) })
+                .collect(),
             supplied: container.supplied.iter().cloned().collect(),
             at: handles.add(Target::of_value(&container.origin, &container.object, &container.path)),
             name: container.name.clone(),

@@ -9,7 +9,7 @@ use super::provider::{self, Provided};
 use super::reference::{self, Reference};
 use crate::finding::Object;
 use crate::kustomize::{Bump, Gvk, split_image};
-use crate::span::FileId;
+use crate::span::{FileId, Span};
 use crate::yaml::{Mapping, Node, Origin, Step, Value, to_json};
 
 /// What one rendering runs, needs and provides.
@@ -93,6 +93,8 @@ pub struct Container {
     pub pod: String,
     /// `requests` and `limits` as rendered, by `requests.cpu` and so on.
     pub resources: Vec<(String, String)>,
+    /// What patches took away of the resources, such as `limits.memory`, `limits` or, for all of them, nothing; and where.
+    pub removed: Vec<(String, Span)>,
     /// What Kubernetes fills in: requests from limits, from the pod as a whole, from `LimitRange`s beside it.
     pub supplied: BTreeSet<String>,
 }
@@ -250,6 +252,7 @@ impl State {
             pod: String::new(),
             origin: shown.origin.clone(),
             resources,
+            removed: removed_from(container),
             supplied: BTreeSet::new(),
         });
     }
@@ -290,6 +293,22 @@ impl State {
         }
         self.default_limits.push(DefaultLimits { namespace: object.namespace.clone(), resources });
     }
+}
+
+/// What patches took away of a container's resources.
+fn removed_from(container: &Node) -> Vec<(String, Span)> {
+    let mut removed = Vec::new();
+    removed
+        .extend(container.as_mapping().and_then(|mapping| mapping.removal("resources")).map(|at| (String::new(), at)));
+    let Some(resources) = container.get("resources").and_then(Node::as_mapping) else { return removed };
+    for kind in ["requests", "limits"] {
+        removed.extend(resources.removal(kind).map(|at| (kind.to_owned(), at)));
+        let Some(amounts) = resources.get(kind).and_then(Node::as_mapping) else { continue };
+        for name in ["cpu", "memory", "ephemeral-storage"] {
+            removed.extend(amounts.removal(name).map(|at| (format!("{kind}.{name}"), at)));
+        }
+    }
+    removed
 }
 
 /// The amounts of a `resources` field, by `requests.cpu` and so on.

@@ -48,6 +48,7 @@ catalog! {
     "promotion/untested_set",
     "promotion/wrong_order",
     "render/failed",
+    "render/unmatched",
     "resources/missing_limits",
     "resources/removed_limits",
     "secret/missing",
@@ -58,6 +59,7 @@ catalog! {
 pub(super) const LIBRARIES: &[(&str, &str)] = &[
     ("lib/combinations", include_str!("../../policies/lib/combinations.rego")),
     ("lib/references", include_str!("../../policies/lib/references.rego")),
+    ("lib/resources", include_str!("../../policies/lib/resources.rego")),
 ];
 
 static CATALOG: LazyLock<Result<Vec<Rule>, String>> = LazyLock::new(|| {

@@ -170,14 +170,19 @@ impl Key {
 pub struct Mapping {
     entries: Vec<(Key, Node)>,
     index: OnceLock<HashMap<Arc<str>, usize>>,
+    /// Keys that a step took away, and where it says so.
+    removed: Option<Box<Removals>>,
 }
+
+/// Keys that were taken away, and where.
+type Removals = Vec<(Arc<str>, Span)>;
 
 /// How many entries are looked through one by one.
 const SMALL: usize = 32;
 
 impl Clone for Mapping {
     fn clone(&self) -> Self {
-        Self { entries: self.entries.clone(), index: OnceLock::new() }
+        Self { entries: self.entries.clone(), index: OnceLock::new(), removed: self.removed.clone() }
     }
 }
 
@@ -231,6 +236,25 @@ impl Mapping {
         Some(self.entries.remove(at).1)
     }
 
+    /// Notes that a step took an entry away, and where it says so.
+    pub fn note_removal(&mut self, key: &str, span: Span) {
+        let removed = self.removed.get_or_insert_default();
+        removed.retain(|(known, _)| &**known != key);
+        removed.push((Arc::from(key), span));
+    }
+
+    /// Where a step says that it takes an entry away which is not there any more.
+    #[must_use]
+    pub fn removal(&self, key: &str) -> Option<Span> {
+        let removed = self.removed.as_ref().filter(|_| self.get(key).is_none())?;
+        removed.iter().find(|(known, _)| &**known == key).map(|(_, span)| *span)
+    }
+
+    /// Takes over what was taken away from another mapping.
+    pub fn remember_removals(&mut self, other: &Self) {
+        self.removed.clone_from(&other.removed);
+    }
+
     /// Keeps the entries with these keys.
     pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) {
         self.entries.retain(|(key, _)| keeps(&key.text));
@@ -262,7 +286,7 @@ impl Mapping {
 
 impl FromIterator<(Key, Node)> for Mapping {
     fn from_iter<T: IntoIterator<Item = (Key, Node)>>(entries: T) -> Self {
-        Self { entries: entries.into_iter().collect(), index: OnceLock::new() }
+        Self { entries: entries.into_iter().collect(), index: OnceLock::new(), removed: None }
     }
 }
 

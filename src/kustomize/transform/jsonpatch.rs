@@ -286,7 +286,11 @@ fn take(root: &mut Node, path: &Pointer) -> Result<Node, RenderError> {
         let at = index(last, items.len()).filter(|at| *at < items.len()).ok_or_else(|| path.missing(last, &known))?;
         return Ok(items.remove(at));
     }
-    let removed = parent.as_mapping_mut().and_then(|mapping| mapping.remove(last));
+    let removed = parent.as_mapping_mut().and_then(|mapping| {
+        let removed = mapping.remove(last)?;
+        mapping.note_removal(last, path.span);
+        Some(removed)
+    });
     removed.ok_or_else(|| path.missing(last, &known))
 }
 

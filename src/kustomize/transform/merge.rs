@@ -138,13 +138,16 @@ impl<'a> Walk<'a> {
         }
         let by_key: HashMap<&str, &Node> = additions.iter().map(|(key, node)| (&*key.text, node)).collect();
         let mut merged = Mapping::default();
+        merged.remember_removals(entries);
         for (key, node) in entries.iter() {
             let field = schema.and_then(|schema| schema.field(&key.text));
             let (keys, inner) = field.map_or((None, None), |field| (field.merge_keys, field.schema));
             let patch = by_key.get(&*key.text).copied();
             let result = self.value(Some(node.clone()), patch, inner, keys.as_deref())?;
-            if let Some(result) = result {
-                merged.push(key.clone(), result);
+            match (result, patch) {
+                (Some(result), _) => merged.push(key.clone(), result),
+                (None, Some(patch)) => merged.note_removal(&key.text, patch.origin.span),
+                (None, None) => {}
             }
         }
         for (key, node) in additions.iter().filter(|(key, _)| entries.get(&key.text).is_none()) {
