@@ -48,7 +48,7 @@ problem(kind, reference, providers) := {
 	"subject": subject(reference),
 	"message": sprintf("the %s `%s` has no key `%s`", [kind, reference.name, reference.key]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
-	"notes": [sprintf("it has: %s", [concat(", ", sort([key | some provided in providers; some key in provided.keys]))])],
+	"notes": [sprintf("it has: %s", [first_of(sort([key | some provided in providers; some key in provided.keys]))])],
 	"related": [{"at": provided.at, "message": sprintf("this %s makes it", [provided.by])} | some provided in providers],
 	"help": sprintf("add the key `%s` to what makes the %s, or correct the key here", [reference.key, kind]),
 } if {
@@ -74,3 +74,8 @@ other_namespaces(kind, reference) := [note |
 	provided.namespace != reference.namespace
 	note := sprintf("there is one in namespace `%s`, but it is needed in `%s`", [provided.namespace, reference.namespace])
 ]
+
+# The first twenty of some names.
+first_of(names) := concat(", ", names) if count(names) <= 20
+
+first_of(names) := sprintf("%s and %d more", [concat(", ", array.slice(names, 0, 20)), count(names) - 20]) if count(names) > 20

@@ -68,3 +68,9 @@ test_who_deploys_may_say_the_namespace if {
 	unnamed := object.union(reference("there", "k", false), {"namespace": ""})
 	count(missing.deny) == 0 with input as document([unnamed], [provided(["k"], "n")])
 }
+
+test_of_many_keys_only_some_are_told if {
+	keys := [sprintf("k%d", [at]) | some at in numbers.range(100, 130)]
+	some finding in missing.deny with input as document([reference("there", "k", false)], [provided(keys, "n")])
+	contains(finding.notes[0], "k119 and 11 more")
+}

@@ -30,6 +30,12 @@ pub enum FactsError {
     #[error("the overlay `{0}` contains no text file")]
     #[diagnostic(help("add its kustomization, or remove the folder"))]
     NoText(RepoPath),
+    /// A change whose first-parent line does not come from the base branch.
+    #[error("the first parents of this change lead to another beginning than the base branch has")]
+    #[diagnostic(help(
+        "rebase it onto the base branch: with a fast-forward, all history before it would be forgotten"
+    ))]
+    AnotherBeginning,
     /// A change whose commits cannot all be looked at.
     #[error("the change has {0} commits, too many to look at one by one")]
     #[diagnostic(help(

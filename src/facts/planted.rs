@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::handle::{Handle, Handles, Target};
 use super::promotions::{Entering, environments_below, short_reference};
-use super::{Context, FactsError};
+use super::{Context, Depth, FactsError};
 use crate::config::{Config, Landings};
 use crate::kustomize::{Options, Renderer, Scanner};
 use crate::model::{Overlay, State, UsedImage, discover};
@@ -41,7 +41,10 @@ impl Planted {
             return Ok(Vec::new());
         }
         let line = context.repository.line_of_change(context.comparison)?;
-        let Some((_, passed)) = line.split_first() else { return Ok(Vec::new()) };
+        let Some((_, passed)) = line.commits.split_first() else { return Ok(Vec::new()) };
+        if line.begins_anew {
+            return Err(FactsError::AnotherBeginning);
+        }
         if passed.len() > MOST_COMMITS {
             return Err(FactsError::TooManyCommits(passed.len() + 1));
         }
@@ -49,6 +52,9 @@ impl Planted {
         let mut planted = Vec::new();
         for commit in passed.iter().rev() {
             planted.extend(planted_at(context, commit, &guarded, handles)?);
+        }
+        if let Some(fork) = line.left_out.filter(|_| line.is_fast_forward) {
+            planted.extend(prolonged_at(context, &fork, &guarded, handles)?);
         }
         planted.dedup_by(|one, other| one.overlay == other.overlay && one.short == other.short);
         Ok(planted)
@@ -106,6 +112,42 @@ fn planted_at(
         }
     }
     Ok(planted)
+}
+
+/// What an environment that must prove for a time ran where the change forked off, and does not run any more: with a
+/// fast-forward, what ended it would not be on the base branch's first-parent line, as if it had lasted until now.
+fn prolonged_at(
+    context: &Context<'_>,
+    fork: &Commit,
+    guarded: &[bool],
+    handles: &mut Handles,
+) -> Result<Vec<Planted>, FactsError> {
+    let config = context.config;
+    let soaks = config.environments.iter().filter(|environment| environment.protected).filter_map(|it| it.soak);
+    let Some(soak) = soaks.max() else { return Ok(Vec::new()) };
+    let tree = context.repository.tree(fork);
+    let renderer = Renderer::new(context.files, &tree, Options::default());
+    let mut found = Vec::new();
+    for overlay in context.overlays.base.all.iter().filter(|overlay| guarded[overlay.environment]) {
+        let Ok(rendering) = renderer.render_any(&overlay.path) else { continue };
+        let known = contents(context, context.comparison.trees().base, &context.renderers.base, &overlay.path);
+        for used in State::of(&rendering.objects).images {
+            let content = used.image.content(&config.mirrors);
+            let now = context.clock.seconds();
+            let stays = context.history()?.stays(&overlay.path, &content, Depth::Lasting(soak), now)?;
+            if known.contains(&content) || stays.iter().any(|stay| stay.seconds(now) >= soak) {
+                continue;
+            }
+            found.push(Planted {
+                at: handles.add(Target::of_value(&used.origin, &used.object, &used.path)),
+                commit: fork.id.short(),
+                overlay: overlay.path.to_string(),
+                environment: config.environments[overlay.environment].name.clone(),
+                short: short_reference(&used.image),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// What a folder runs on one side.

@@ -11,6 +11,10 @@ use crate::model::Case;
 use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
 use crate::sided::Sided;
 use crate::span::Span;
+use crate::words::count;
+
+/// How many findings of one rule about one overlay are told. Nobody reads more, and what makes them may be hostile.
+const MOST_FINDINGS: usize = 200;
 
 /// Judges cases, and the change as a whole.
 pub(super) struct Judge<'a> {
@@ -132,8 +136,13 @@ impl<'a> Judge<'a> {
         });
         let mut findings = Vec::new();
         for (rule, severity) in rules {
-            for found in evaluation.run(rule)? {
+            let found = evaluation.run(rule)?;
+            let more = found.len().saturating_sub(MOST_FINDINGS);
+            for found in found.into_iter().take(MOST_FINDINGS) {
                 findings.push(finding(rule, *severity, found, &document.handles, place.clone())?);
+            }
+            if let Some(last) = findings.last_mut().filter(|_| more > 0) {
+                last.notes.push(format!("{} of this rule here are not listed", count(more, "more finding")));
             }
         }
         Ok(findings)

@@ -7,7 +7,7 @@ use crate::config;
 use crate::kustomize::{FILE_NAMES, secrets_in};
 use crate::sources::ContentId;
 use crate::span::{FileId, Files, SourceFile};
-use crate::yaml::{Dialect, Node, Source, Step, Value, parse};
+use crate::yaml::{Dialect, Mapping, Node, Source, Step, Value, parse};
 
 /// What stands in the place of what is hidden. Its length says nothing.
 const STARS: &str = "********";
@@ -64,14 +64,22 @@ impl Mask {
         // Spans of a file of its own would need its id; lines are counted on a copy of the text instead.
         let files = Files::default();
         let copy = files.add(&file.path, ContentId::of(file.text.as_bytes()), &file.text);
-        let Ok(documents) = parse(&Source::file(copy, &file.text), Step::File, Dialect::Kustomization) else {
+        // Of equal keys only one would be looked at.
+        let strict = parse(&Source::file(copy, &file.text), Step::File, Dialect::Configuration);
+        let Ok(documents) = strict else {
             let lower = file.text.to_ascii_lowercase();
-            self.hides_all = lower.contains("secret") || lower.contains('\\') || !is_read && !is_kustomization;
+            let may_hold = ["secret", "stringdata", "literals", "\\"].iter().any(|word| lower.contains(word))
+                || lower.lines().any(|line| line.trim_start_matches([' ', '-', '{', '"', '\'']).starts_with("data"));
+            self.hides_all = may_hold || !is_read && !is_kustomization;
             return;
         };
         let is_manifest = |document: &Node| document.get("kind").and_then(Node::as_text).is_some();
         self.hides_all = !is_read && !is_kustomization && !documents.iter().any(is_manifest);
         for document in &documents {
+            let operations = document.as_sequence().unwrap_or_default().iter().filter(|item| writes_data(item));
+            for value in operations.filter_map(|operation| operation.get("value")) {
+                sources(value, &mut |node| self.hide(file, node.origin.span.start, node.origin.span.end));
+            }
             secret_values(document, DEEPEST_TEXT, &mut |node| {
                 self.hide(file, node.origin.span.start, node.origin.span.end);
             });
@@ -85,6 +93,9 @@ const DEEPEST_TEXT: usize = 3;
 /// Calls `hide` with every scalar of a file that may be secret.
 fn secret_values<'a>(node: &'a Node, depth: usize, hide: &mut dyn FnMut(&'a Node)) {
     secrets_in(node, hide);
+    if node.get("kind").and_then(Node::as_text) == Some("SecretGenerator") {
+        return sources_of_plugin(node, hide);
+    }
     match &node.value {
         // A patch, or an object that was applied before, as a text.
         Value::Scalar(scalar) if scalar.text.contains('{') || scalar.text.contains('\n') => {
@@ -106,8 +117,8 @@ fn secret_values<'a>(node: &'a Node, depth: usize, hide: &mut dyn FnMut(&'a Node
         Value::Sequence(items) => items.iter().for_each(|item| secret_values(item, depth, hide)),
         Value::Mapping(mapping) => {
             for (key, value) in mapping.iter() {
-                if key.text.eq_ignore_ascii_case("secretGenerator") || is_generator(node) && &*key.text == "literals" {
-                    literals(value, hide);
+                if key.text.eq_ignore_ascii_case("secretGenerator") {
+                    sources(value, hide);
                 } else {
                     secret_values(value, depth, hide);
                 }
@@ -116,26 +127,39 @@ fn secret_values<'a>(node: &'a Node, depth: usize, hide: &mut dyn FnMut(&'a Node
     }
 }
 
-/// Whether an operation of a JSON patch writes what a Secret holds.
+/// Whether an operation of a JSON patch writes what a Secret may hold: anything but what is said of an object itself.
 fn writes_data(operation: &Node) -> bool {
     let path = operation.get("path").and_then(Node::as_text).unwrap_or_default();
-    path.starts_with("/data") || path.starts_with("/stringData")
+    let first = path.split('/').nth(1).unwrap_or_default();
+    operation.get("op").is_some()
+        && !matches!(first, "spec" | "kind" | "apiVersion")
+        && !path.starts_with("/metadata/labels")
+        && !matches!(path, "/metadata/name" | "/metadata/namespace")
 }
 
-fn is_generator(node: &Node) -> bool {
-    node.get("kind").and_then(Node::as_text) == Some("SecretGenerator")
+/// The same of the configuration of a plugin.
+fn sources_of_plugin<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
+    for (key, value) in node.as_mapping().into_iter().flat_map(Mapping::iter) {
+        if !OPEN_SOURCES.contains(&&*key.text) && !matches!(&*key.text, "apiVersion" | "kind" | "metadata") {
+            sources(value, hide);
+        }
+    }
 }
 
-/// The literals among the entries of `secretGenerator`, or a list of them.
-fn literals<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
-    for item in node.as_sequence().unwrap_or_default() {
-        match &item.value {
-            Value::Scalar(_) => hide(item),
-            Value::Mapping(mapping) => {
-                let found = mapping.iter().filter(|(key, _)| key.text.eq_ignore_ascii_case("literals"));
-                found.for_each(|(_, value)| literals(value, hide));
+/// Fields of a generator that say where its data is, and not what it is.
+const OPEN_SOURCES: [&str; 8] = ["name", "namespace", "behavior", "type", "files", "envs", "env", "options"];
+
+/// Everything in `secretGenerator` that may be data, whatever shape it has.
+fn sources<'a>(node: &'a Node, hide: &mut dyn FnMut(&'a Node)) {
+    match &node.value {
+        Value::Scalar(_) => hide(node),
+        Value::Sequence(items) => items.iter().for_each(|item| sources(item, hide)),
+        Value::Mapping(mapping) => {
+            for (key, value) in mapping.iter() {
+                if !OPEN_SOURCES.contains(&&*key.text) {
+                    sources(value, hide);
+                }
             }
-            Value::Sequence(_) => {}
         }
     }
 }
@@ -180,6 +204,22 @@ mod tests {
             ("a.yaml", "kind: A\nx: |\n  a {b\n  c\n", "kind: A\nx: |\n  a {b\n  c\n"),
             ("k.yaml", "kind: SecretStore\nspec:\n  a: b\n", "kind: SecretStore\nspec:\n  a: b\n"),
             ("a.yaml", "kind: Secret\nstringData: [\n", "********\n********\n"),
+            ("a.yaml", "kind: Secret\ndata: {a: b}\ndata: {c: d}\n", "********\n********\n********\n"),
+            (
+                "p.yaml",
+                "kind: A\n---\n- {op: add, path: /strngData/a, value: b}\n",
+                "kind: A\n---\n- {op: add, path: /strngData/a, value: ********\n",
+            ),
+            (
+                "kustomization.yaml",
+                "secretGenerator: {name: x, commands: {a: b}}\n",
+                "secretGenerator: {name: x, commands: {a: ********\n",
+            ),
+            (
+                "a.yaml",
+                "kind: SecretList\nitems:\n- data: {a: b}\n",
+                "kind: SecretList\nitems:\n- data: {a: ********\n",
+            ),
             ("values.yaml", "password: x\n", "********\n"),
             ("secret.env", "A=b\n", "********\n"),
         ] {

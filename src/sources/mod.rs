@@ -15,7 +15,7 @@ pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use moving::{LeafKind, MovedPath, MovingTree};
 pub use path::RepoPath;
-pub use repository::{CiVariables, Commit, CommitId, Comparison, Repository, RepositoryError, Scope};
+pub use repository::{CiVariables, Commit, CommitId, Comparison, LineOfChange, Repository, RepositoryError, Scope};
 pub use worktree::WorkingTree;
 
 mod attributes;
@@ -146,7 +146,7 @@ impl ReadError {
         match self {
             Self::TooLarge(_) => "split the file, or keep it out of what is deployed",
             Self::OddName(_) => {
-                "a name is UTF-8 without invisible characters and `/`, and not `.`, `..` or `.git`; rename or remove it"
+                "a name is UTF-8 without control characters and `/`, and not `.`, `..` or `.git`; rename or remove it"
             }
             Self::Damaged(_) => "the repository or the disk is damaged, or access is denied; `git fsck` says more",
         }

@@ -2,7 +2,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::words::is_hidden;
+use crate::words::is_deceptive;
 
 /// A path in the repository: relative to its root, `/` between segments, without `.` and `..`; the root is empty.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -124,11 +124,11 @@ pub(super) fn entry_name(bytes: &[u8]) -> String {
     }
 }
 
-/// The bytes of a name that [`entry_name`] found to be odd, or that has characters which nobody sees, in hexadecimal digits.
+/// The bytes of a name that [`entry_name`] found to be odd, or that has characters which make it look like another one, in hexadecimal digits.
 pub(super) fn odd_bytes(name: &str) -> Option<String> {
     match name.strip_prefix(ODD) {
         Some(hex) => Some(hex.to_owned()),
-        None => name.chars().any(is_hidden).then(|| hex(name.as_bytes())),
+        None => name.chars().any(is_deceptive).then(|| hex(name.as_bytes())),
     }
 }
 

@@ -142,6 +142,10 @@ pub enum RepositoryError {
     #[error("the change conflicts with the base in {}", .0.join(", "))]
     #[diagnostic(help("what would land is unknown; rebase the change or merge the base into it, then run again"))]
     Conflict(Vec<String>),
+    /// The change merges, but not in one way only.
+    #[error("it is not certain what would land: {0}")]
+    #[diagnostic(help("rebase the change or merge the base into it, then run again"))]
+    Ambiguity(String),
     /// The environment that a CI gave does not hold together.
     #[error("cannot read the event file `{path}`: {why}")]
     #[diagnostic(help("give the revisions instead: `--base` and `--head`"))]
@@ -210,6 +214,19 @@ fn decoded(
         tree: decoded.tree(),
     };
     Ok((commit, decoded.parents().next()))
+}
+
+/// The first-parent line of a change.
+#[derive(Debug, Default)]
+pub struct LineOfChange {
+    /// Its own commits, newest first.
+    pub commits: Vec<Commit>,
+    /// The commit of the base branch's past that it comes from, where that is not the base's tip.
+    pub left_out: Option<Commit>,
+    /// Whether it can land without a merge.
+    pub is_fast_forward: bool,
+    /// Whether it does not come from the base branch at all.
+    pub begins_anew: bool,
 }
 
 /// What a CI says of a push.
@@ -360,21 +377,30 @@ impl Repository {
         })
     }
 
-    /// The change's own first-parent line, newest first: the states that it goes through on its way to the head. With a
-    /// fast-forward they become states of the base branch.
+    /// The change's own first-parent line: the states that it goes through on its way to the head. With a fast-forward they
+    /// become states of the base branch.
     ///
     /// # Errors
     /// When a commit cannot be read.
-    pub fn line_of_change(&self, comparison: &Comparison) -> Result<Vec<Commit>, RepositoryError> {
+    pub fn line_of_change(&self, comparison: &Comparison) -> Result<LineOfChange, RepositoryError> {
         let added: HashSet<gix::ObjectId> = comparison.added.iter().map(|commit| commit.id.0).collect();
+        let base = comparison.base.id.0;
         self.store.reading(|repository| {
-            let mut line = Vec::new();
+            let mut line = LineOfChange::default();
             let mut next = comparison.head.as_ref().map(|head| head.id.0);
             while let Some(id) = next.filter(|id| added.contains(id)) {
                 let (commit, parent) = decoded(repository, id)?;
-                line.push(commit);
+                line.commits.push(commit);
+                line.begins_anew = parent.is_none();
                 next = parent;
             }
+            if let Some(fork) = next.filter(|fork| *fork != base && !line.commits.is_empty()) {
+                line.left_out = Some(decoded(repository, fork)?.0);
+            }
+            let head = comparison.head.as_ref().map(|head| head.id.0);
+            line.is_fast_forward = head.is_some_and(|head| {
+                repository.merge_base(base, head).is_ok_and(|found| found.map(gix::Id::detach) == Some(base))
+            });
             Ok(line)
         })
     }
@@ -631,6 +657,7 @@ impl Repository {
         let merged = match merged {
             Merged::Tree(tree) => tree,
             Merged::Conflicts(paths) => return Err(RepositoryError::Conflict(paths)),
+            Merged::Ambiguous(why) => return Err(RepositoryError::Ambiguity(why)),
         };
         Ok(Box::new(CommitTree::new(Arc::clone(&self.store), merged, &name)))
     }

@@ -96,7 +96,8 @@ impl<'a> Emitter<'_, '_, 'a> {
                 self.line_break(indent);
             }
             (self.tell)(self.out.len(), Writer::Key(key.span));
-            if key.text.len() > 128 || key.text.contains(is_break) {
+            let is_long = key.text.len() > 128 || key.text.contains(is_break);
+            if is_long {
                 self.put("? ");
                 self.string(&key.text, indent + 2, Context::Value);
                 self.line_break(indent);
@@ -105,9 +106,17 @@ impl<'a> Emitter<'_, '_, 'a> {
             }
             self.put(":");
             match &node.value {
+                Value::Mapping(inner) if !inner.is_empty() && is_long => {
+                    self.put(" ");
+                    self.mapping(inner, indent + 2, false)?;
+                }
                 Value::Mapping(inner) if !inner.is_empty() => {
                     self.line_break(indent + 2);
                     self.mapping(inner, indent + 2, false)?;
+                }
+                Value::Sequence(items) if !items.is_empty() && is_long => {
+                    self.put(" ");
+                    self.sequence(items, indent + 2)?;
                 }
                 Value::Sequence(items) if !items.is_empty() => {
                     self.line_break(indent);
@@ -214,8 +223,10 @@ impl<'a> Emitter<'_, '_, 'a> {
         self.put("\"");
         let mut after_space = false;
         let mut characters = text.char_indices().peekable();
+        // go-yaml looks at the beginning of the text where it means the character.
+        let escapes_all = text.starts_with('\u{feff}');
         while let Some((at, character)) = characters.next() {
-            if !is_printable(character) || is_break(character) || matches!(character, '"' | '\\') {
+            if escapes_all || !is_printable(character) || is_break(character) || matches!(character, '"' | '\\') {
                 self.escape(character);
                 after_space = false;
             } else if character == ' ' {

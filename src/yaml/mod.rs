@@ -10,7 +10,7 @@ use crate::span::Span;
 
 pub use emit::{Writer, emit_document, emit_noting, key_order};
 pub use json::{JsonLayout, LargeIntegers, go_json, number_text, through_json, to_json};
-pub use parse::{Dialect, Source, YamlError, parse};
+pub use parse::{Dialect, Source, YamlError, begins_with_tab, parse};
 pub use resolve::{Kind, resolve, resolve_yaml11};
 
 mod emit;

@@ -172,19 +172,31 @@ fn refuse_hidden(source: &Source<'_>) -> Result<(), YamlError> {
         return Err(YamlError { message, span: source.locate(at..at + character.len_utf8()) });
     }
     let mut is_behind_end = false;
+    let mut is_before_content = true;
     let mut at = 0;
     for line in text.split_inclusive(['\n', '\r']) {
         let marks = |mark: &str| {
             line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
         };
         let content = line.trim();
+        let refuse =
+            |message: &str| Err(YamlError { message: message.to_owned(), span: source.locate(at..at + content.len()) });
+        if is_before_content && content.starts_with('%') && line.starts_with('%') {
+            return refuse("kustomize does not read directives such as `%YAML`; remove this line");
+        }
         if marks("---") {
+            let same_line = content.trim_start_matches('-').trim_start();
+            if !is_before_content && !same_line.is_empty() && !same_line.starts_with('#') {
+                return refuse("kustomize reads nothing behind `---`; begin the document on the next line");
+            }
+            is_before_content &= same_line.is_empty() || same_line.starts_with('#');
             is_behind_end = false;
         } else if marks("...") {
             is_behind_end = true;
         } else if is_behind_end && !content.is_empty() && !content.starts_with(['#', '%']) {
-            let message = "kustomize ignores everything after `...`; begin a new document with `---`, or remove this";
-            return Err(YamlError { message: message.to_owned(), span: source.locate(at..at + content.len()) });
+            return refuse("kustomize ignores everything after `...`; begin a new document with `---`, or remove this");
+        } else {
+            is_before_content &= content.is_empty() || content.starts_with('#');
         }
         at += line.len();
     }
@@ -225,6 +237,7 @@ impl Builder<'_> {
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_what_go_refuses(&text, style, &range)?;
                 self.refuse_hidden_key(&text, style, tag.is_some(), &range)?;
                 let scalar = self.scalar(text, style, tag.as_deref(), &range)?;
                 let node = self.node(Value::Scalar(scalar), self.without_trailing_space(range));
@@ -268,6 +281,81 @@ impl Builder<'_> {
         Ok(None)
     }
 
+    /// Refuses scalars that go-yaml does not read: escapes of JSON that YAML 1.1 does not have, and a block that begins with a
+    /// tab.
+    fn refuse_what_go_refuses(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        range: &std::ops::Range<usize>,
+    ) -> Result<(), YamlError> {
+        match style {
+            // A JSON patch is read as JSON.
+            ScalarStyle::DoubleQuoted if !self.source.text.trim_start().starts_with('[') => {
+                let written = self.source.text.get(range.clone()).unwrap_or_default();
+                let mut rest = written;
+                while let Some(at) = rest.find('\\') {
+                    let escape = &rest[at + 1..];
+                    let code = escape.strip_prefix('u').and_then(|code| u32::from_str_radix(code.get(..4)?, 16).ok());
+                    if escape.starts_with('/') || code.is_some_and(|code| (0xd800..0xe000).contains(&code)) {
+                        let message = "kustomize does not read this escape; write the character itself".to_owned();
+                        let start = range.start + (written.len() - rest.len()) + at;
+                        return Err(self.error(start..start + 2, message));
+                    }
+                    let skip = escape.chars().next().map_or(0, char::len_utf8);
+                    rest = &escape[skip..];
+                }
+                Ok(())
+            }
+            ScalarStyle::Plain if self.is_in_flow() => self.refuse_flow_indicators(range),
+            ScalarStyle::Plain if range.is_empty() && self.is_at_key() => {
+                Err(self.error(range.clone(), "this `:` has no key before it".to_owned()))
+            }
+            ScalarStyle::Literal | ScalarStyle::Folded if text.trim_start_matches('\n').starts_with('\t') => {
+                let message = "kustomize does not read a block that begins with a tab; write it in quotes";
+                Err(self.error(range.clone(), message.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses plain scalars between brackets and braces that go-yaml cuts in another place: at `?`, and not at a `:` that
+    /// is followed by `,` or a closing bracket.
+    fn refuse_flow_indicators(&self, range: &std::ops::Range<usize>) -> Result<(), YamlError> {
+        let written = self.source.text.get(range.clone()).unwrap_or_default().trim_end();
+        let behind = self.source.text.get(range.start + written.len()..).unwrap_or_default();
+        let ends_in_colon = behind.strip_prefix(':').is_some_and(|rest| rest.starts_with([',', ']', '}']));
+        if !(written.contains('?') || written.starts_with(':') || written.ends_with(':') || ends_in_colon) {
+            return Ok(());
+        }
+        let message = format!("kustomize reads `{written}` in another way between brackets; write it in quotes");
+        Err(self.error(range.clone(), message))
+    }
+
+    fn is_at_key(&self) -> bool {
+        matches!(self.open.last().map(|open| &open.content), Some(Content::Mapping { key: None, .. }))
+    }
+
+    /// Whether the scalar that comes is the value of an annotation. kustomize sets those again when it reads an object.
+    fn is_annotation(&self) -> bool {
+        let key = |open: &Open| match &open.content {
+            Content::Mapping { key: Some((key, _)), .. } => Some(Arc::clone(&key.text)),
+            _ => None,
+        };
+        let (metadata, annotations, values) = match &self.open[..] {
+            [metadata, annotations, values] => (metadata, annotations, values),
+            [list, items, metadata, annotations, values]
+                if key(list).as_deref() == Some("items") && matches!(items.content, Content::Sequence(_)) =>
+            {
+                (metadata, annotations, values)
+            }
+            _ => return false,
+        };
+        key(metadata).as_deref() == Some("metadata")
+            && key(annotations).as_deref() == Some("annotations")
+            && key(values).is_some()
+    }
+
     /// Refuses keys that readers take in different ways: those with a tag, and `<<` in another form than as it is.
     fn refuse_hidden_key(
         &self,
@@ -276,7 +364,7 @@ impl Builder<'_> {
         is_tagged: bool,
         range: &std::ops::Range<usize>,
     ) -> Result<(), YamlError> {
-        let is_key = matches!(self.open.last().map(|open| &open.content), Some(Content::Mapping { key: None, .. }));
+        let is_key = self.is_at_key();
         if is_key && is_tagged {
             return Err(self.error(range.clone(), format!("the key `{text}` has a tag; write it without one")));
         }
@@ -324,7 +412,8 @@ impl Builder<'_> {
     ) -> Result<Scalar, YamlError> {
         let plain = style == ScalarStyle::Plain;
         let tag_name = tag.and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
-        let text = if tag_name.as_deref() == Some("binary") { Cow::from(self.binary(&text, range)?) } else { text };
+        let is_binary = tag_name.as_deref() == Some("binary") && !self.is_annotation();
+        let text = if is_binary { Cow::from(self.binary(&text, range)?) } else { text };
         let kind = match tag_name.as_deref() {
             None if tag.is_some() => Kind::String,
             // kustomize writes and reads every object once more; a colon in a flow collection is then put in quotes.
@@ -357,7 +446,9 @@ impl Builder<'_> {
         let text: Arc<str> = match style {
             // The parser reports an empty value as `~`, which kustomize tells from a null that is written out.
             ScalarStyle::Plain if range.is_empty() => Arc::from(""),
-            ScalarStyle::Folded if self.dialect == Dialect::Resource => Arc::from(folded_again(&text)),
+            ScalarStyle::Folded if self.dialect == Dialect::Resource && !self.is_annotation() => {
+                Arc::from(folded_again(&text))
+            }
             _ => Arc::from(text),
         };
         // What is left out in a flow collection is null while kustomize works, and an empty string in its output.
@@ -402,6 +493,10 @@ impl Builder<'_> {
             return Ok(None);
         };
         if is_merge {
+            if !merge.is_empty() {
+                let message = "kustomize reads one `<<` in a mapping; name all sources in one list: `<<: [*a, *b]`";
+                return Err(YamlError { message: message.to_owned(), span: found.span });
+            }
             collect_merge_sources(node, merge)?;
             return Ok(None);
         }
@@ -420,6 +515,12 @@ impl Builder<'_> {
         entries.push((found, node));
         Ok(None)
     }
+}
+
+/// Whether go-yaml fails on a text when it is written as a block and read again: lines that begin with a tab.
+#[must_use]
+pub fn begins_with_tab(text: &str) -> bool {
+    text.trim_start_matches('\n').starts_with('\t') && text.contains('\n')
 }
 
 /// What a folded block holds after kustomize has written and read it once more: libyaml looks at the first character

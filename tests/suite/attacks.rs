@@ -121,9 +121,9 @@ fn nothing_gets_past() {
             2,
         ),
         (
-            "a name that nobody sees",
+            "a name that looks like another one",
             &|root| {
-                write(&root.join("api/overlays/prod-\u{200b}x/kustomization.yaml"), KUSTOMIZATION);
+                write(&root.join("api/overlays/prod-\u{202e}x/kustomization.yaml"), KUSTOMIZATION);
             },
             2,
         ),

@@ -12,7 +12,7 @@ use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::{Pair, Text};
 use crate::kustomize::file::kustomization::{Generator, GeneratorOptions, Product};
 use crate::span::{Span, offset};
-use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value};
+use crate::yaml::{Key, Kind, Mapping, Node, Origin, Scalar, Step, Value, begins_with_tab};
 
 /// A key, its content, and where the content is written.
 struct Datum {
@@ -32,7 +32,7 @@ pub(crate) fn generate(
     loader: &mut Loader<'_>,
 ) -> Result<Resource, RenderError> {
     let options = generator.options.with_defaults(global);
-    let data = data(generator, loader)?;
+    let data = data(generator, product == Product::Secret, loader)?;
     let mut object = Mapping::default();
     let text = |value: &str, span: Span| Node::string(value, span, Step::Generator);
     let kind = if product == Product::Secret { "Secret" } else { "ConfigMap" };
@@ -69,6 +69,7 @@ pub(crate) fn generate(
         if object.get(field).is_none() {
             object.set(field, Node::mapping(generator.span, Step::Generator));
         }
+        refuse_unwritable(&value, datum.span)?;
         let mapping = object.get_mut(field).and_then(Node::as_mapping_mut);
         let key = Key::plain(&datum.key, datum.span);
         if let Some(mapping) = mapping {
@@ -90,6 +91,21 @@ pub(crate) fn generate(
     Ok(resource)
 }
 
+/// Refuses text that kustomize writes and then cannot read.
+fn refuse_unwritable(text: &str, span: Span) -> Result<(), RenderError> {
+    let what = if begins_with_tab(text) {
+        "a text that begins with a tab".to_owned()
+    } else if let Some(control) =
+        text.chars().find(|character| matches!(character, '\u{80}'..='\u{84}' | '\u{86}'..='\u{9f}'))
+    {
+        format!("the control character U+{:04X}", u32::from(control))
+    } else {
+        return Ok(());
+    };
+    Err(RenderError::at(span, format!("kustomize cannot read {what} again"))
+        .help("remove it from the text, or keep the text in a file of `binaryData`"))
+}
+
 fn mapping_node(mapping: Mapping, span: Span) -> Node {
     Node { value: Value::Mapping(Arc::new(mapping)), origin: Origin::new(span, Step::Generator) }
 }
@@ -105,7 +121,7 @@ fn encode(content: &[u8]) -> String {
     lines.collect()
 }
 
-fn data(generator: &Generator, loader: &mut Loader<'_>) -> Result<Vec<Datum>, RenderError> {
+fn data(generator: &Generator, is_secret: bool, loader: &mut Loader<'_>) -> Result<Vec<Datum>, RenderError> {
     let mut data = Vec::new();
     for source in &generator.envs {
         env_file(source, loader, &mut data)?;
@@ -130,7 +146,9 @@ fn data(generator: &Generator, loader: &mut Loader<'_>) -> Result<Vec<Datum>, Re
     let mut seen = HashMap::new();
     for datum in &data {
         if let Some(first) = seen.insert(datum.key.as_str(), datum.span) {
-            let message = format!("the key `{}` is set twice in `{}`", datum.key, generator.name.value);
+            // A key without a value may be a value without a key.
+            let key = if is_secret { "a key".to_owned() } else { format!("the key `{}`", datum.key) };
+            let message = format!("{key} is set twice in `{}`", generator.name.value);
             return Err(RenderError::at(datum.span, message).related(first, "first set here"));
         }
     }

@@ -229,6 +229,11 @@ impl Loader<'_> {
                         let error = RenderError::placed(span, message);
                         return Err(error.help("correct the link, or replace it with the file"));
                     };
+                    if self.restrictor == LoadRestrictor::RootOnly && !real.is_within(&self.root) {
+                        let message = format!("`{path}` is a symbolic link out of its folder, to `{real}`");
+                        let help = "kustomize reads only what is in or below the folder; put the file there";
+                        return Err(RenderError::placed(span, message).help(help));
+                    }
                     found.push((name, real, id));
                 }
             }

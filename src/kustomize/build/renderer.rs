@@ -178,7 +178,7 @@ impl<'a> Renderer<'a> {
         let metadata = finish.metadata;
         if self.options.managed_by_label || metadata.managed_by_label.is_some() {
             for resource in &mut resources {
-                let (key, value) = ("app.kubernetes.io/managed-by".to_owned(), "kustomize-(devel)".to_owned());
+                let (key, value) = ("app.kubernetes.io/managed-by".to_owned(), "kustomize-v5.8.1".to_owned());
                 let span = metadata.managed_by_label.unwrap_or(resource.node.origin.span);
                 let specs = [FieldSpec::parse(specs::PLAIN_LABELS)];
                 let pair = Pair { key, value, span };

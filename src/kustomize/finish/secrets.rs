@@ -33,8 +33,12 @@ pub(crate) fn note(files: &Files, resources: &[Resource]) {
     }
     texts.retain(|text| text.len() >= SHORTEST);
     let mut taken = Vec::new();
-    for resource in resources.iter().filter(|resource| !secret::is_one(&resource.node)) {
-        find_taken(&resource.node, &spans, &texts, &mut taken);
+    for resource in resources {
+        // What a Secret says of itself is open, unless a patch copied something of its contents there.
+        let open = if secret::is_one(&resource.node) { resource.node.get("metadata") } else { Some(&resource.node) };
+        if let Some(open) = open {
+            find_taken(open, &spans, &texts, &mut taken);
+        }
     }
     let (mut shown, mut hidden) = (Vec::new(), Vec::new());
     for node in taken {
@@ -55,7 +59,8 @@ fn writers(node: &Node) -> impl Iterator<Item = &Node> {
 fn find_taken<'a>(node: &'a Node, spans: &HashSet<Span>, texts: &HashSet<String>, taken: &mut Vec<&'a Node>) {
     match &node.value {
         Value::Scalar(scalar) => {
-            let is_copied = writers(node).any(|writer| matches!(writer.origin.step, Step::Replacement | Step::Var));
+            let is_copied = writers(node)
+                .any(|writer| matches!(writer.origin.step, Step::Replacement | Step::Var | Step::JsonPatch));
             let is_secret = || {
                 writers(node).any(|writer| spans.contains(&writer.origin.span))
                     || texts.iter().any(|text| scalar.text.contains(text.as_str()))

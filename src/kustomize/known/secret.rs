@@ -10,7 +10,7 @@ const OPEN_METADATA: [&str; 3] = ["name", "namespace", "labels"];
 
 /// Whether an object holds secrets.
 pub(crate) fn is_one(object: &Node) -> bool {
-    matches!(kind(object), Some("Secret" | "SealedSecret"))
+    matches!(kind(object), Some("Secret" | "SecretList" | "SealedSecret"))
 }
 
 fn kind(object: &Node) -> Option<&str> {
@@ -21,6 +21,13 @@ fn kind(object: &Node) -> Option<&str> {
 pub fn each_value<'a>(object: &'a Node, visit: &mut dyn FnMut(&'a Node)) {
     match kind(object) {
         Some("Secret") => contents(object, visit),
+        // Its items need not say again what they are.
+        Some("SecretList") => {
+            let items = object.get("items").and_then(Node::as_sequence).unwrap_or_default();
+            for item in items {
+                contents(item, visit);
+            }
+        }
         // What is sealed can be shown; what its template adds is as it is.
         Some("SealedSecret") => {
             if let Some(template) = object.find(&["spec", "template"]) {

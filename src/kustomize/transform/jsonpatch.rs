@@ -184,7 +184,62 @@ pub(crate) fn apply(root: &mut Node, operations: &[Operation]) -> Result<(), Ren
             return Err(RenderError::at(operation.span, message).help("write the object as a separate resource"));
         }
     }
+    unquote(root);
     Ok(())
+}
+
+/// kustomize writes and reads the object once more: afterwards only those strings are in quotes that need them, which later
+/// steps keep when they write something else there.
+fn unquote(node: &mut Node) {
+    let is_quoted = |scalar: &Scalar| {
+        scalar.kind == Kind::String
+            && !scalar.plain
+            && Scalar::string(&scalar.text).plain
+            && !scalar.text.contains('\n')
+    };
+    match &node.value {
+        Value::Scalar(scalar) if is_quoted(scalar) => {
+            let plain = Scalar { plain: true, ..scalar.clone() };
+            node.value = Value::Scalar(plain);
+        }
+        Value::Sequence(items) if items.iter().any(holds_quoted) => {
+            node.as_sequence_mut().into_iter().flatten().for_each(unquote);
+        }
+        Value::Mapping(mapping) if mapping.iter().any(|(_, node)| holds_quoted(node)) => {
+            node.as_mapping_mut().into_iter().flat_map(Mapping::iter_mut).for_each(|(_, node)| unquote(node));
+        }
+        _ => {}
+    }
+}
+
+/// Looks before anything is unshared.
+fn holds_quoted(node: &Node) -> bool {
+    match &node.value {
+        Value::Scalar(scalar) => scalar.kind == Kind::String && !scalar.plain,
+        Value::Sequence(items) => items.iter().any(holds_quoted),
+        Value::Mapping(mapping) => mapping.iter().any(|(_, node)| holds_quoted(node)),
+    }
+}
+
+/// Whether two values are the same to JSON, to which `1` and `1.0` are.
+fn same_in_json(one: &Node, other: &Node) -> bool {
+    if let (Some(one), Some(other)) = (one.as_sequence(), other.as_sequence()) {
+        return one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same_in_json(one, other));
+    }
+    if let (Some(one), Some(other)) = (one.as_mapping(), other.as_mapping()) {
+        let is_same =
+            |(key, value): (&Key, &Node)| other.get(&key.text).is_some_and(|other| same_in_json(value, other));
+        return one.len() == other.len() && one.iter().all(is_same);
+    }
+    same(one, other) || same_number(one, other)
+}
+
+fn same_number(one: &Node, other: &Node) -> bool {
+    let number = |node: &Node| match node.as_scalar()?.kind {
+        Kind::Int(_) | Kind::Uint(_) | Kind::Float(_) => node.as_text()?.parse::<f64>().ok(),
+        _ => None,
+    };
+    number(one).is_some_and(|one| number(other) == Some(one))
 }
 
 fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
@@ -207,7 +262,7 @@ fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
             let (parent, last) = path.parent(root)?;
             let found = child_mut(parent, last);
             let fits = match (found.as_deref(), wanted) {
-                (Some(found), Some(wanted)) => same(found, wanted),
+                (Some(found), Some(wanted)) => same_in_json(found, wanted),
                 (None, wanted) => wanted.is_none_or(Node::is_null),
                 (Some(found), None) => found.is_null(),
             };

@@ -198,12 +198,8 @@ fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> 
         let nodes = nodes(patch, loader, Dialect::Kustomization)?;
         return jsonpatch::read(&nodes[0]).map(Content::Json);
     }
-    let patches = objects(found, &loader.schemas)?;
-    if patches.is_empty() {
-        return Err(RenderError::at(patch.path.as_ref().map_or(patch.span, |path| path.span), "this patch is empty")
-            .help("write the patch, or remove the entry"));
-    }
-    Ok(Content::Merge(patches))
+    // kustomize passes over empty patches since 5.7.
+    Ok(Content::Merge(objects(found, &loader.schemas)?))
 }
 
 fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, RenderError> {

@@ -10,14 +10,21 @@ use crate::report::story::{Story, Style, Teller};
 use crate::span::Files;
 use crate::words::count;
 
+/// How many findings are told with their lines.
+const MOST_TOLD: usize = 1_000;
+
 /// Writes the whole report.
 ///
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write(report: &Report, files: &Files, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut teller = Teller::new(files, style);
-    for finding in &report.findings {
+    for finding in report.findings.iter().take(MOST_TOLD) {
         teller.tell(&story_of(finding), out)?;
+    }
+    if report.findings.len() > MOST_TOLD {
+        let more = count(report.findings.len() - MOST_TOLD, "more finding");
+        writeln!(out, "{more}; `--format json` has all of them\n")?;
     }
     summary(report, out)
 }
