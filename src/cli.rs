@@ -303,6 +303,7 @@ fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
 
 /// `tollgate render`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct RenderArguments {
     /// The folder of the kustomization
     #[arg(value_name = "DIR", default_value = ".")]
@@ -313,6 +314,9 @@ pub struct RenderArguments {
     /// The order of objects, unless the kustomization sets one
     #[arg(long, value_enum, value_name = "NAME", default_value = "legacy")]
     pub reorder: Reorder,
+    /// Leave out remote bases, charts and what plugins make, and say so in comments, instead of refusing them
+    #[arg(long)]
+    pub partial: bool,
     /// Show before each line which source line wrote it, by which step, and what it replaced
     #[arg(long)]
     pub origins: bool,

@@ -18,7 +18,7 @@ reference(name, key, optional) := {
 provided(keys, namespace) := {"at": 9, "kind": "ConfigMap", "name": "there", "namespace": namespace, "keys": keys, "adds": false, "by": "ConfigMap"}
 
 document(references, providers) := {
-	"head": {"references": references, "provided": providers},
+	"head": {"references": references, "provided": providers, "opaque": []},
 	"parameters": {"config/missing": {"allow": ["vault-*"]}},
 }
 

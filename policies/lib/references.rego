@@ -10,8 +10,13 @@ missing(kind, allowed, built_in) := {finding |
 	not reference.name in built_in
 	not is_allowed(reference.name, allowed)
 	providers := [provided | some provided in by_name[kind][reference.name]; same_namespace(provided, reference)]
-	finding := problem(kind, reference, providers)
+	finding := object.union(problem(kind, reference, providers), doubt)
 }
+
+# What is not seen may provide it.
+doubt := {"severity": "warning"} if count(input.head.opaque) > 0
+
+doubt := {} if count(input.head.opaque) == 0
 
 by_name[kind][name] contains provided if {
 	some provided in input.head.provided
@@ -36,7 +41,7 @@ problem(kind, reference, providers) := {
 	"subject": subject(reference),
 	"message": sprintf("nothing in this overlay provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
-	"notes": other_namespaces(kind, reference),
+	"notes": array.concat(other_namespaces(kind, reference), unseen),
 } if {
 	every provided in providers {
 		provided.adds
@@ -79,3 +84,5 @@ other_namespaces(kind, reference) := [note |
 first_of(names) := concat(", ", names) if count(names) <= 20
 
 first_of(names) := sprintf("%s and %d more", [concat(", ", array.slice(names, 0, 20)), count(names) - 20]) if count(names) > 20
+
+unseen := [sprintf("`%s` is not seen here and may provide it", [one.written]) | some one in input.head.opaque; one.role != "unseen"]

@@ -17,7 +17,7 @@ deny contains finding if {
 	some container in input.head.containers
 	missing := missing_in(container) - missing_before(container)
 	count(missing) > 0
-	finding := problem(container, missing, sprintf("%s %s %s", [container.role, container.name, concat(" ", missing)]))
+	finding := object.union(problem(container, missing, sprintf("%s %s %s", [container.role, container.name, concat(" ", missing)])), doubt)
 }
 
 # What the base lacks already is one thing, however much of it is left.
@@ -25,8 +25,15 @@ deny contains finding if {
 	some container in input.head.containers
 	missing := missing_in(container) & missing_before(container)
 	count(missing) > 0
-	finding := problem(container, missing, sprintf("%s %s", [container.role, container.name]))
+	finding := object.union(problem(container, missing, sprintf("%s %s", [container.role, container.name])), doubt)
 }
+
+# A `LimitRange` may be among what is not seen.
+doubt := {"severity": "warning", "notes": [sprintf("`%s` is not seen here and may bring a LimitRange", [written])]} if {
+	written := [one.written | some one in input.head.opaque; one.role != "unseen"][0]
+}
+
+doubt := {} if count([one | some one in input.head.opaque; one.role != "unseen"]) == 0
 
 problem(container, missing, subject) := {
 	"at": resources.place(container, missing),

@@ -9,7 +9,7 @@ container(role, resources, supplied) := {
 }
 
 document(before, after) := {
-	"base": {"containers": before}, "head": {"containers": after},
+	"base": {"containers": before}, "head": {"containers": after, "opaque": []},
 	"parameters": {"resources/missing_limits": {"require": ["limits.memory", "requests.cpu"]}},
 }
 
@@ -52,4 +52,11 @@ test_it_points_at_the_patch_that_took_them_away if {
 	all := object.union(container("container", {}, []), {"removed": [{"part": "", "at": 7}]})
 	some other in missing_limits.deny with input as document([], [all])
 	other.at == 7
+}
+
+test_what_is_not_seen_may_bring_a_limit_range if {
+	seen := document([], [container("container", {}, [])])
+	chart := {"at": 8, "role": "chart", "written": "redis 1.2.3"}
+	some finding in missing_limits.deny with input as object.union(seen, {"head": {"opaque": [chart]}})
+	finding.severity == "warning"
 }

@@ -18,7 +18,7 @@ reference(name, key, optional) := {
 provided(keys, namespace) := {"at": 9, "kind": "Secret", "name": "there", "namespace": namespace, "keys": keys, "adds": false, "by": "Secret"}
 
 document(references, providers) := {
-	"head": {"references": references, "provided": providers},
+	"head": {"references": references, "provided": providers, "opaque": []},
 	"parameters": {"secret/missing": {"allow": ["vault-*"]}},
 }
 
@@ -73,4 +73,12 @@ test_of_many_keys_only_some_are_told if {
 	keys := [sprintf("k%d", [at]) | some at in numbers.range(100, 130)]
 	some finding in missing.deny with input as document([reference("there", "k", false)], [provided(keys, "n")])
 	contains(finding.notes[0], "k119 and 11 more")
+}
+
+test_what_is_not_seen_may_provide_it if {
+	seen := document([reference("absent", "k", false)], [])
+	chart := {"at": 8, "role": "chart", "written": "redis 1.2.3"}
+	some finding in missing.deny with input as object.union(seen, {"head": {"opaque": [chart]}})
+	finding.severity == "warning"
+	finding.notes == ["`redis 1.2.3` is not seen here and may provide it"]
 }

@@ -7,7 +7,7 @@ use super::shared::{CommandError, explain_error, explain_render_error};
 use super::{Exit, Invocation};
 use crate::cli::{OriginsFormat, RenderArguments, Reorder, Restrictor};
 use crate::gate;
-use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer};
+use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer, Rendering};
 use crate::report::escape::printable;
 use crate::report::origins;
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
@@ -32,6 +32,7 @@ pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) 
             Reorder::None => Some(Order::Fifo),
         },
         managed_by_label: arguments.managed_by_label,
+        leaves_out: arguments.partial,
     };
     if let Some(output) = &arguments.output {
         return all(&*tree, &folder, &parsed, options, output, invocation);
@@ -39,7 +40,7 @@ pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) 
     let renderer = Renderer::new(&parsed, &*tree, options);
     let rendering = renderer.render(&folder).map_err(|failed| failed.error);
     let printed = rendering.and_then(|rendering| match (arguments.origins, arguments.format) {
-        (false, _) => rendering.to_yaml().map(String::into_bytes),
+        (false, _) => rendering.to_yaml().map(|yaml| (left_out(&rendering, &parsed) + &yaml).into_bytes()),
         (true, OriginsFormat::Text) => origins::text(&rendering, &parsed.files).map(String::into_bytes),
         (true, OriginsFormat::Json) => {
             let mut lines = Vec::new();
@@ -58,6 +59,15 @@ pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) 
             Ok(Exit::Refused)
         }
     }
+}
+
+/// Comments that tell what is missing in a rendering.
+fn left_out(rendering: &Rendering, parsed: &ParsedFiles) -> String {
+    let told = rendering.opaque.iter().map(|opaque| {
+        let place = parsed.files.location(opaque.span);
+        format!("# not rendered: {} ({}:{})\n", printable(&opaque.written), printable(place.path.as_str()), place.line)
+    });
+    told.collect()
 }
 
 /// Why one overlay was not written.

@@ -67,7 +67,7 @@ impl<'a> Context<'a> {
         let read = LookBack::new(
             self.repository,
             self.files,
-            Options::default(),
+            Options::for_gate(),
             self.config,
             &self.comparison.base,
             self.clock.seconds(),

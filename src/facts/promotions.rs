@@ -137,7 +137,7 @@ fn contents_of_gone(context: &Context<'_>, overlay: &Overlay) -> Vec<String> {
     let is_gone = |other: &&Overlay| other.environment == overlay.environment && head.at(&other.path).is_none();
     let rendered =
         base.all.iter().filter(is_gone).filter_map(|gone| context.renderers.base.render_any(&gone.path).ok());
-    let images = rendered.flat_map(|rendering| State::of(&rendering.objects).images);
+    let images = rendered.flat_map(|rendering| State::of(&rendering).images);
     images.map(|used| used.image.content(&context.config.mirrors)).collect()
 }
 

@@ -317,9 +317,9 @@ impl Applied {
         let commit = repository.commit(&self.revision).ok().filter(|_| is_id);
         let commit = commit.ok_or_else(|| format!("runs revision {short}, which is not in this clone"))?;
         let tree = repository.tree(&commit);
-        let rendering = Renderer::new(parsed, &tree, Options::default()).render_any(&self.folder);
+        let rendering = Renderer::new(parsed, &tree, Options::for_gate()).render_any(&self.folder);
         let rendering = rendering.map_err(|_| format!("runs commit {short}, at which it does not render"))?;
-        Ok(State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect())
+        Ok(State::of(&rendering).images.into_iter().map(|used| used.image).collect())
     }
 }
 

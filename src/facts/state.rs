@@ -27,6 +27,24 @@ pub struct StateInput {
     pub provided: Vec<ProvidedInput>,
     /// What `LimitRange`s supply.
     pub default_limits: Vec<LimitsInput>,
+    /// What comes from elsewhere and is not seen: remote bases and files, charts, what plugins make.
+    pub opaque: Vec<OpaqueInput>,
+}
+
+/// Content from elsewhere.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OpaqueInput {
+    /// Where it is named.
+    pub at: Handle,
+    /// `source`, `chart`, `plugin`, or `unseen` for an entry of `images` that nothing seen runs.
+    pub role: Role,
+    /// What it is, without its version.
+    pub identity: String,
+    /// Its version; `null` where none is asked for.
+    pub version: Option<String>,
+    /// As written.
+    pub written: String,
 }
 
 /// Why an overlay does not render.
@@ -249,7 +267,15 @@ impl StateInput {
             resources: limits.resources.clone(),
         });
         let default_limits = default_limits.collect();
-        Self { exists: side.exists, error, images, containers, references, provided, default_limits }
+        let opaque = state.images.iter().zip(&state.opaque).map(|(used, opaque)| OpaqueInput {
+            at: handles.place(opaque.span),
+            role: used.role,
+            identity: opaque.identity.clone(),
+            version: opaque.version.clone(),
+            written: opaque.written.clone(),
+        });
+        let opaque = opaque.collect();
+        Self { exists: side.exists, error, images, containers, references, provided, default_limits, opaque }
     }
 }
 

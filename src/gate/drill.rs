@@ -206,15 +206,15 @@ impl Drill<'_> {
     }
 
     fn images(&self, overlay: &Overlay) -> Vec<Image> {
-        let renderer = Renderer::new(self.files, self.tree, Options::default());
+        let renderer = Renderer::new(self.files, self.tree, Options::for_gate());
         let Ok(rendering) = renderer.render_any(&overlay.path) else { return Vec::new() };
-        State::of(&rendering.objects).images.into_iter().map(|used| used.image).collect()
+        State::of(&rendering).images.into_iter().map(|used| used.image).collect()
     }
 
     /// A change by which the overlay runs an image: in the place of what it runs of the same repository, else in addition.
     fn running(&self, image: &Image) -> Result<Option<Change>, GateError> {
-        let renderer = Renderer::new(self.files, self.tree, Options::default());
-        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it.objects)).unwrap_or_default();
+        let renderer = Renderer::new(self.files, self.tree, Options::for_gate());
+        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it)).unwrap_or_default();
         let of_repository = state.images.iter().find(|used| used.image.repository == image.repository);
         let Some(used) = of_repository else { return self.adding(&self.overlay.path, &pod(&image.reference, "")) };
         let Some(edits) = at_origin(&self.files.files, used, image) else { return Ok(None) };
@@ -240,7 +240,7 @@ impl Drill<'_> {
             return Ok((what, Answer::NotAsked("`promotesFrom` is missing".to_owned())));
         };
         let now = self.now.timestamp();
-        let history = LookBack::new(self.repository, self.files, Options::default(), self.config, self.tip, now)
+        let history = LookBack::new(self.repository, self.files, Options::for_gate(), self.config, self.tip, now)
             .map_err(HistoryError::from)?;
         let above = self.overlays.counterparts(self.overlay, below).into_iter().chain([self.overlay]);
         let above: Vec<&Overlay> = above.collect();
@@ -284,8 +284,8 @@ impl Drill<'_> {
 
     fn without_limits(&self) -> Row {
         let what = "a container without its limits";
-        let renderer = Renderer::new(self.files, self.tree, Options::default());
-        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it.objects)).unwrap_or_default();
+        let renderer = Renderer::new(self.files, self.tree, Options::for_gate());
+        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it)).unwrap_or_default();
         let Some(container) = state.containers.iter().find(|container| !container.resources.is_empty()) else {
             return (what, Answer::Impossible("no container has any".to_owned()));
         };

@@ -99,7 +99,7 @@ fn context<'a>(
     trusted: &'a Trusted,
     reached: &'a Reached<'_>,
 ) -> Context<'a> {
-    let renderer = |tree: &'a dyn Tree| Renderer::new(files, tree, Options::default());
+    let renderer = |tree: &'a dyn Tree| Renderer::new(files, tree, Options::for_gate());
     Context {
         repository: request.repository,
         files,
@@ -246,10 +246,10 @@ pub fn rendered_versions(tree: &dyn Tree, files: &ParsedFiles) -> Result<Version
     if overlays.all.is_empty() {
         return Err(nothing_found(&config));
     }
-    let renderer = Renderer::new(files, tree, Options::default());
+    let renderer = Renderer::new(files, tree, Options::for_gate());
     let images = |overlay: &Overlay| {
         let rendering = renderer.render_any(&overlay.path).map_err(|failed| GateError::Unreadable(failed.error))?;
-        Ok::<_, GateError>(State::of(&rendering.objects).images)
+        Ok::<_, GateError>(State::of(&rendering).images)
     };
     let mut by_place: BTreeMap<(&str, usize), Vec<Image>> = BTreeMap::new();
     for (overlay, images) in overlays.all.iter().zip(overlays.all.par_iter().map(images).collect::<Vec<_>>()) {

@@ -143,7 +143,7 @@ pub fn promote(
     let scanner = Scanner::new(parsed, &tree);
     let listing = sources::list(&tree)?;
     let overlays = discover(&config, &listing, &scanner, None)?;
-    let renderer = Renderer::new(parsed, &tree, Options::default());
+    let renderer = Renderer::new(parsed, &tree, Options::for_gate());
     let plan = Plan { request, parsed, tree: &tree, config: &config, overlays: &overlays, listing, scanner, renderer };
     let targets = plan.targets()?;
     let (mut files, replaced) = plan.write(&targets)?;
@@ -151,7 +151,7 @@ pub fn promote(
         return Ok(None);
     }
     plan.write_versions(&targets, &mut files)?;
-    let history = LookBack::new(repository, parsed, Options::default(), &config, tip, request.now.timestamp())?;
+    let history = LookBack::new(repository, parsed, Options::for_gate(), &config, tip, request.now.timestamp())?;
     let mut replacements = Vec::new();
     for change in replaced {
         let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));
@@ -205,7 +205,8 @@ fn origin(
 
 fn images_of(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<UsedImage>, GateError> {
     let rendering = renderer.render_any(path).map_err(|failed| GateError::Unreadable(failed.error))?;
-    Ok(State::of(&rendering.objects).images)
+    let images = State::of(&rendering).images;
+    Ok(images.into_iter().filter(|used| used.role.is_image()).collect())
 }
 
 fn by_hand(used: &UsedImage, files: &ParsedFiles, why: &'static str) -> PromoteError {
@@ -291,14 +292,20 @@ impl<'a> Plan<'a> {
         // Each round settles at least one.
         for _ in 0..=slots.len() {
             let tree = EditedTree::new(self.tree.clone(), &files)?;
-            let renderer = Renderer::new(self.parsed, &tree, Options::default());
+            let renderer = Renderer::new(self.parsed, &tree, Options::for_gate());
             let mut now = Vec::new();
             let mut is_whole = true;
             for target in targets {
                 // What does not render any more was not written in a way that lines can be changed of.
                 let Ok(after) = renderer.render_any(&target.path) else { return Err(self.unwritable()) };
                 is_whole &= self.changes_images_only(target, &after.objects, &slots)?;
-                now.extend(State::of(&after.objects).images.into_iter().map(|used| (*target, used)));
+                now.extend(
+                    State::of(&after)
+                        .images
+                        .into_iter()
+                        .filter(|used| used.role.is_image())
+                        .map(|used| (*target, used)),
+                );
             }
             if now.len() != slots.len() {
                 break;
@@ -325,7 +332,7 @@ impl<'a> Plan<'a> {
         let Some(path) = &self.config.versions else { return Ok(()) };
         let Some(written) = WrittenVersions::read(self.tree, self.parsed, path)? else { return Ok(()) };
         let tree = EditedTree::new(self.tree.clone(), files)?;
-        let renderer = Renderer::new(self.parsed, &tree, Options::default());
+        let renderer = Renderer::new(self.parsed, &tree, Options::for_gate());
         let mut images = Vec::new();
         for target in targets {
             images.extend(images_of(&renderer, &target.path)?.into_iter().map(|used| used.image));

@@ -17,13 +17,22 @@ pub struct RenderError {
     pub related: Vec<(Span, String)>,
     /// Whether the snapshot itself could not be read, so that nothing can be said about the overlay.
     pub is_unreadable: bool,
+    /// Whether an instruction finds nothing to work on, which content from elsewhere may have.
+    pub is_unmatched: bool,
 }
 
 impl RenderError {
     /// Something wrong at a place.
     #[must_use]
     pub fn at(span: Span, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: Some(span), help: None, related: Vec::new(), is_unreadable: false }
+        Self {
+            message: message.into(),
+            span: Some(span),
+            help: None,
+            related: Vec::new(),
+            is_unreadable: false,
+            is_unmatched: false,
+        }
     }
 
     /// Something wrong, at a place where there is one.
@@ -35,13 +44,38 @@ impl RenderError {
     /// Something wrong that no file can be blamed for.
     #[must_use]
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: None, help: None, related: Vec::new(), is_unreadable: false }
+        Self {
+            message: message.into(),
+            span: None,
+            help: None,
+            related: Vec::new(),
+            is_unreadable: false,
+            is_unmatched: false,
+        }
     }
 
     /// A snapshot could not be read. What is only too large is the fault of whoever wrote it.
     #[must_use]
     pub fn tree(error: &TreeError) -> Self {
         Self { is_unreadable: !error.is_too_large(), ..Self::nowhere(error.to_string()) }
+    }
+
+    /// Says that an instruction found nothing to work on.
+    #[must_use]
+    pub fn unmatched(mut self) -> Self {
+        self.is_unmatched = true;
+        self
+    }
+
+    /// Passes over an instruction that found nothing to work on, where content from elsewhere may have it.
+    ///
+    /// # Errors
+    /// Everything else.
+    pub(crate) fn unless_opaque<T>(result: Result<T, Self>, is_opaque: bool) -> Result<Option<T>, Self> {
+        match result {
+            Err(error) if is_opaque && error.is_unmatched => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// Adds what to do.

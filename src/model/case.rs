@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::overlay::Overlay;
 use super::state::State;
-use crate::kustomize::{FolderScan, RenderError, Renderer, Rendering};
+use crate::kustomize::{FolderScan, Opaque, RenderError, Renderer, Rendering};
 use crate::sided::Sided;
 use crate::sources::RepoPath;
 use crate::yaml::same;
@@ -49,7 +49,7 @@ impl RenderedOverlay {
     pub fn render(path: &RepoPath, renderer: &Renderer<'_>) -> Result<Self, RenderError> {
         match renderer.render_any(path) {
             Ok(rendering) => {
-                let state = Arc::new(State::of(&rendering.objects));
+                let state = Arc::new(State::of(&rendering));
                 // What cannot be printed cannot be deployed either.
                 let error = rendering.to_yaml().err();
                 Ok(Self { exists: true, rendering: Some(Arc::new(rendering)), error, state })
@@ -70,7 +70,10 @@ impl RenderedOverlay {
     pub fn deploys_same_as(&self, other: &Self) -> bool {
         match (&self.rendering, &other.rendering) {
             (Some(one), Some(other)) => {
-                one.objects.len() == other.objects.len()
+                let known = |opaque: &Opaque| (opaque.identity.clone(), opaque.version.clone());
+                let left_out = [&one.opaque, &other.opaque].map(|all| all.iter().map(known).collect::<Vec<_>>());
+                left_out[0] == left_out[1]
+                    && one.objects.len() == other.objects.len()
                     && one.objects.iter().zip(&other.objects).all(|(one, other)| same(one, other))
             }
             _ => !self.exists && !other.exists,

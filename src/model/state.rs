@@ -8,7 +8,7 @@ use super::image::Image;
 use super::provider::{self, Provided};
 use super::reference::{self, Reference};
 use crate::finding::Object;
-use crate::kustomize::{Bump, Gvk, split_image};
+use crate::kustomize::{Bump, Gvk, Opaque, OpaqueKind, Rendering, split_image};
 use crate::span::{FileId, Span};
 use crate::yaml::{Mapping, Node, Origin, Step, Value, to_json};
 
@@ -25,6 +25,8 @@ pub struct State {
     pub provided: Vec<Provided>,
     /// Limits that a `LimitRange` supplies, by namespace.
     pub default_limits: Vec<DefaultLimits>,
+    /// What comes from elsewhere and is not seen.
+    pub opaque: Vec<Opaque>,
 }
 
 /// An image where it is used.
@@ -45,6 +47,30 @@ pub struct UsedImage {
 }
 
 impl UsedImage {
+    /// Content from elsewhere, which enters environments as images do: its identity in the place of a repository, its version
+    /// in that of a tag.
+    fn opaque(opaque: &Opaque) -> Self {
+        let Opaque { kind, identity, version, written, span } = opaque;
+        let image = match kind {
+            OpaqueKind::Image => Image::parse(written),
+            _ => Image { reference: written.clone(), repository: identity.clone(), tag: version.clone(), digest: None },
+        };
+        let role = match kind {
+            OpaqueKind::Repository | OpaqueKind::File => Role::Source,
+            OpaqueKind::Chart => Role::Chart,
+            OpaqueKind::Plugin => Role::Plugin,
+            OpaqueKind::Image => Role::Unseen,
+        };
+        let object = Object {
+            api_version: "kustomize.config.k8s.io/v1beta1".to_owned(),
+            kind: "Kustomization".to_owned(),
+            namespace: String::new(),
+            name: identity.clone(),
+        };
+        let origin = Origin::new(*span, if *kind == OpaqueKind::Image { Step::Image } else { Step::File });
+        Self { image, user: identity.clone(), role, object, path: String::new(), origin }
+    }
+
     /// The image after a step of the kustomization file `own` that changes nothing but tags and digests; `None` where that
     /// is not all that the file does to it.
     #[must_use]
@@ -121,9 +147,23 @@ pub enum Role {
     EphemeralContainer,
     /// An image volume.
     Volume,
+    /// A remote base or file.
+    Source,
+    /// A Helm chart.
+    Chart,
+    /// What a plugin makes.
+    Plugin,
+    /// An image that only content from elsewhere can run.
+    Unseen,
 }
 
 impl Role {
+    /// Whether it is a container image, and not another kind of content.
+    #[must_use]
+    pub fn is_image(self) -> bool {
+        !matches!(self, Self::Source | Self::Chart | Self::Plugin)
+    }
+
     /// The list of a pod spec that such containers are in.
     #[must_use]
     pub fn list(self) -> &'static str {
@@ -132,6 +172,7 @@ impl Role {
             Self::InitContainer => "initContainers",
             Self::EphemeralContainer => "ephemeralContainers",
             Self::Volume => "volumes",
+            Self::Source | Self::Chart | Self::Plugin | Self::Unseen => "",
         }
     }
 }
@@ -144,11 +185,15 @@ const LISTS: [(&str, Role); 3] = [
 ];
 
 impl State {
-    /// Looks through rendered objects.
+    /// Looks through rendered objects, and what is left out of them.
     #[must_use]
-    pub fn of(objects: &[Node]) -> Self {
+    pub fn of(rendering: &Rendering) -> Self {
         let mut state = Self::default();
-        for node in objects {
+        for opaque in &rendering.opaque {
+            state.images.push(UsedImage::opaque(opaque));
+        }
+        state.opaque.clone_from(&rendering.opaque);
+        for node in &rendering.objects {
             let object = describe(node);
             if object.kind == "CustomResourceDefinition" && object.api_version.starts_with("apiextensions.k8s.io/") {
                 continue;

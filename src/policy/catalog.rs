@@ -48,10 +48,12 @@ catalog! {
     "promotion/untested_set",
     "promotion/wrong_order",
     "render/failed",
+    "render/incomplete",
     "render/unmatched",
     "resources/missing_limits",
     "resources/removed_limits",
     "secret/missing",
+    "source/unpinned",
     "status/stale",
 }
 

@@ -71,7 +71,7 @@ impl<'a> Sweep<'a> {
             config,
             files,
             tree,
-            renderer: Renderer::moving(files, tree, Options::default()),
+            renderer: Renderer::moving(files, tree, Options::for_gate()),
             scanner: Scanner::moving(files, tree),
             candidates: Candidates::new(config),
             known: overlays,
@@ -307,7 +307,7 @@ struct Running {
 
 impl Running {
     fn of(rendering: Rendering) -> Self {
-        Self { images: State::of(&rendering.objects).images, closure: rendering.closure }
+        Self { images: State::of(&rendering).images, closure: rendering.closure }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::id::Gvk;
+use super::opaque::Opaque;
 use super::resource::{Behavior, Resource};
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
@@ -25,6 +26,8 @@ pub(crate) struct Accumulator {
     pub config: Option<Arc<TransformerConfig>>,
     /// The vars of bases, and then of the kustomization itself.
     pub vars: Vars,
+    /// What comes from elsewhere and is left out.
+    pub opaque: Vec<Opaque>,
 }
 
 /// The bytes of all values under `data` and `binaryData`.
@@ -125,6 +128,7 @@ impl Accumulator {
         }
         match (first, generated.behavior) {
             (None, Behavior::Create) => self.append(vec![generated], span),
+            (None, _) if !self.opaque.is_empty() => self.append(vec![generated], span),
             (None, _) => Err(RenderError::at(span, format!("there is no {id} to merge into or replace"))
                 .help("remove `behavior` to create it, or correct the name")),
             (Some(at), Behavior::Create) => Err(RenderError::at(span, format!("{id} already exists"))

@@ -9,8 +9,10 @@ use super::crds;
 use super::generators::generate;
 use super::loader::{Listed, Loader};
 use super::objects::objects;
+use super::opaque::Opaque;
 use super::parsed::ParsedFiles;
 use super::plugins::{self, Plugin};
+use super::remote;
 use super::renderer::Renderer;
 use super::resource::Resource;
 use super::store::{Built, BuiltKey, SchemaSource};
@@ -64,6 +66,7 @@ impl Renderer<'_> {
             config: accumulator.config(),
             resources: accumulator.resources,
             vars: accumulator.vars,
+            opaque: accumulator.opaque,
             closure: own,
             roots,
             schema: run.schema,
@@ -91,7 +94,10 @@ impl Renderer<'_> {
         origin: Option<&Trail>,
     ) -> Result<(), RenderError> {
         if let Some(refused) = &kustomization.refused {
-            return Err(refused.clone());
+            if !self.options.leaves_out {
+                return Err(refused.clone());
+            }
+            accumulator.opaque.extend(kustomization.charts.iter().cloned());
         }
         visit.run.visits += 1;
         if visit.run.visits > MOST_VISITS {
@@ -120,6 +126,9 @@ impl Renderer<'_> {
             }
         }
         for plugin in self.plugins(root, &kustomization.generators, file, visit, origin)? {
+            if self.leave_out(&plugin, accumulator) {
+                continue;
+            }
             plugins::run_generator(&plugin, accumulator, &mut self.visitor_of_plugin(root, visit))?;
         }
         for entry in &kustomization.components {
@@ -129,24 +138,39 @@ impl Renderer<'_> {
         let objects = accumulator.resources.len();
         visit.run.take_steps(self.parsed, 1 + transform::instructions(kustomization), objects, start)?;
         let mut loader = self.visitor(root, visit);
+        loader.is_opaque = !accumulator.opaque.is_empty();
         transform::run(accumulator, kustomization, &mut loader, file)?;
         let mut has_merged = loader.has_merged;
         let transformers = self.plugins(root, &kustomization.transformers, file, visit, origin)?;
         visit.run.take_steps(self.parsed, transformers.len(), accumulator.resources.len(), start)?;
         for plugin in transformers {
+            if self.leave_out(&plugin, accumulator) {
+                continue;
+            }
             let mut loader = self.visitor_of_plugin(root, visit);
+            loader.is_opaque = !accumulator.opaque.is_empty();
             plugins::run_transformer(&plugin, &mut accumulator.resources, &mut loader, "transformers")?;
             has_merged |= loader.has_merged;
         }
         let validators = self.plugins(root, &kustomization.validators, file, visit, origin)?;
         visit.run.take_steps(self.parsed, validators.len(), accumulator.resources.len(), start)?;
         for plugin in validators {
+            if self.leave_out(&plugin, accumulator) {
+                continue;
+            }
             plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor_of_plugin(root, visit))?;
         }
         visit.run.schema_was_read |= has_merged;
         visit.run.chain.pop();
         accumulator.forget_ids();
         vars::add(&mut accumulator.vars, &kustomization.vars, &mut accumulator.resources)
+    }
+
+    /// Leaves out what another program would make, where that is asked for.
+    fn leave_out(&self, plugin: &Plugin, accumulator: &mut Accumulator) -> bool {
+        let is_left_out = self.options.leaves_out && plugin.runs_program();
+        accumulator.opaque.extend(is_left_out.then(|| plugin.opaque()));
+        is_left_out
     }
 
     /// Reads what a plugin names.
@@ -224,6 +248,8 @@ impl Renderer<'_> {
                     }
                     accumulator.append(found, span)?;
                 }
+                Listed::Elsewhere if self.options.leaves_out => accumulator.opaque.push(Opaque::of_entry(entry)),
+                Listed::Elsewhere => return Err(remote::refuse(&entry.value, span)),
                 Listed::Folder(folder) => {
                     let base = self.open(&folder, span, visit)?;
                     let base = (*base).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
@@ -238,6 +264,7 @@ impl Renderer<'_> {
                     accumulator.append(built.resources.clone(), span)?;
                     accumulator.merge_config(&built.config)?;
                     vars::merge(&mut accumulator.vars, &built.vars)?;
+                    accumulator.opaque.extend(built.opaque.iter().cloned());
                 }
             }
         }
@@ -312,8 +339,16 @@ impl Renderer<'_> {
         origin: Option<&Trail>,
     ) -> Result<(), RenderError> {
         let span = entry.span;
-        let Listed::Folder(folder) = self.visitor(root, visit).entry_of(entry)? else {
-            return Err(RenderError::at(span, format!("`{}` is a file, but a component is a folder", entry.value)));
+        let folder = match self.visitor(root, visit).entry_of(entry)? {
+            Listed::Folder(folder) => folder,
+            Listed::Elsewhere if self.options.leaves_out => {
+                accumulator.opaque.push(Opaque::of_entry(entry));
+                return Ok(());
+            }
+            Listed::Elsewhere => return Err(remote::refuse(&entry.value, span)),
+            Listed::File => {
+                return Err(RenderError::at(span, format!("`{}` is a file, but a component is a folder", entry.value)));
+            }
         };
         let component = self.open(&folder, span, visit)?;
         let component = (*component).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;

@@ -41,6 +41,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) is_for_plugin: bool,
     /// Whether a strategic merge was done.
     pub(crate) has_merged: bool,
+    /// Whether some of what is built comes from elsewhere and is not seen.
+    pub(crate) is_opaque: bool,
 }
 
 /// The content of a file.
@@ -329,6 +331,8 @@ pub(crate) enum Listed {
     File,
     /// A folder.
     Folder(RepoPath),
+    /// A file or a folder on another machine.
+    Elsewhere,
 }
 
 impl Loader<'_> {
@@ -340,7 +344,7 @@ impl Loader<'_> {
             );
         }
         if remote::is_remote_file(&entry.value) {
-            return Err(remote::refuse(&entry.value, entry.span));
+            return Ok(Listed::Elsewhere);
         }
         let is_repository = remote::is_repository(&entry.value);
         // A repository's address need not be a path at all.
@@ -350,7 +354,7 @@ impl Loader<'_> {
         };
         match found {
             Some((_, Entry::File(_))) => Ok(Listed::File),
-            _ if is_repository => Err(remote::refuse(&entry.value, entry.span)),
+            _ if is_repository => Ok(Listed::Elsewhere),
             Some((path, _)) => Ok(Listed::Folder(path)),
             None => match self.content(&entry.value, entry.span) {
                 Err(error) => Err(error),

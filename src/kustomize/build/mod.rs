@@ -9,6 +9,7 @@ pub(crate) mod id;
 pub(crate) mod kept;
 pub(crate) mod loader;
 pub(crate) mod objects;
+pub(crate) mod opaque;
 pub(crate) mod parsed;
 pub(crate) mod plugins;
 pub(crate) mod remote;

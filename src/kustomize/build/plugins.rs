@@ -4,6 +4,7 @@
 use super::accumulator::Accumulator;
 use super::generators::generate;
 use super::loader::Loader;
+use super::opaque::Opaque;
 use super::resource::Resource;
 use crate::kustomize::error::{RenderError, nearest};
 use crate::kustomize::file::fields::{Fields, Reading, Text, as_configuration};
@@ -52,6 +53,27 @@ impl Plugin {
 
     fn configured(&self) -> Option<Configured> {
         self.file.as_ref().map(|file| Configured::in_object(file, &self.resource))
+    }
+
+    /// Whether it needs another program: all but kustomize's own, and of those the one for charts.
+    pub(crate) fn runs_program(&self) -> bool {
+        let gvk = self.resource.gvk();
+        !gvk.group.is_empty() || gvk.version != "builtin" || self.resource.kind() == "HelmChartInflationGenerator"
+    }
+
+    /// What it makes, as something that is not seen.
+    pub(crate) fn opaque(&self) -> Opaque {
+        let node = &self.resource.node;
+        if self.resource.kind() != "HelmChartInflationGenerator" {
+            return Opaque::plugin(node);
+        }
+        let text = |names: [&str; 2]| {
+            let found = names.iter().find_map(|name| node.get(name));
+            (found.and_then(Node::as_text).unwrap_or_default().to_owned(), found.map(|node| node.origin.span))
+        };
+        let (name, name_span) = text(["name", "chartName"]);
+        let (version, span) = text(["version", "chartVersion"]);
+        Opaque::chart(&text(["repo", "chartRepo"]).0, &name, &version, span.or(name_span).unwrap_or(node.origin.span))
     }
 
     /// The kind of plugin.
@@ -191,7 +213,7 @@ fn transform(
         "HashTransformer" => hash::add(resources),
         "ImageTagTransformer" => {
             let image = fields.inner("imageTag", &Image::FIELDS)?.map(|image| Image::of(&image)).transpose()?;
-            image.map_or(Ok(()), |image| images::set(resources, &image, &specs()?))
+            image.map_or(Ok(()), |image| images::set(resources, &image, &specs()?).map(drop))
         }
         "NamespaceTransformer" => set_namespace(&fields, &specs()?, resources),
         "PatchJson6902Transformer" => patches::apply_json6902(resources, &Patch::of(&fields, "jsonOp")?, loader),

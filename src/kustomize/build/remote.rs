@@ -11,27 +11,69 @@ pub(crate) fn is_remote_file(path: &str) -> bool {
 /// Whether kustomize would clone a repository for this entry, whatever folder has the same name here: the decision of
 /// `NewRepoSpecFromURL` (`api/internal/git/repospec.go`).
 pub(crate) fn is_repository(entry: &str) -> bool {
-    if entry.starts_with('/') {
-        return false;
+    Address::parse(entry).is_some()
+}
+
+/// The address of a folder in a repository.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// Host and repository, without scheme, user and `.git`.
+    pub(crate) repository: String,
+    /// The branch, tag or commit that is asked for.
+    pub(crate) reference: Option<String>,
+}
+
+impl Address {
+    /// Reads an entry; `None` where kustomize would not clone anything for it.
+    pub(crate) fn parse(entry: &str) -> Option<Self> {
+        if entry.starts_with('/') {
+            return None;
+        }
+        let (address, query) = entry.split_once('?').unwrap_or((entry, ""));
+        let (host, path) = without_host(address)?;
+        let (length, folder) = if let Some((before, after)) = path.split_once("_git/") {
+            let (repository, folder) = after.split_once('/').unwrap_or((after, ""));
+            (before.len() + "_git/".len() + repository.len(), folder)
+        } else if let Some((repository, folder)) = path.split_once("//") {
+            (repository.len(), folder)
+        } else if let Some((repository, folder)) = path.split_once(".git") {
+            (repository.len() + ".git".len(), folder)
+        } else if host.is_none() {
+            (path.len(), "")
+        } else {
+            let mut slashes = path.match_indices('/').map(|(at, _)| at);
+            slashes.next()?;
+            slashes.next().map_or((path.len(), ""), |at| (at, &path[at + 1..]))
+        };
+        if length == 0 || leaves(folder) {
+            return None;
+        }
+        let repository = path[..length].strip_suffix(".git").unwrap_or(&path[..length]);
+        let host = host.map(|host| lowered(host.trim_end_matches(['/', ':']))).unwrap_or_default();
+        let parameter = |name: &str| {
+            query
+                .split('&')
+                .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+                .filter(|value| !value.is_empty())
+        };
+        let reference = parameter("ref").or_else(|| parameter("version")).map(str::to_owned);
+        Some(Self { repository: format!("{host}/{}", repository.trim_matches('/')), reference })
     }
-    let address = entry.split('?').next().unwrap_or_default();
-    let Some((host_is_file, path)) = without_host(address) else { return false };
-    let parts = if let Some((before, after)) = path.split_once("_git/") {
-        let (repository, folder) = after.split_once('/').unwrap_or((after, ""));
-        Some((before.len() + "_git/".len() + repository.len(), folder))
-    } else if let Some((repository, folder)) = path.split_once("//") {
-        Some((repository.len(), folder))
-    } else if let Some((repository, folder)) = path.split_once(".git") {
-        Some((repository.len() + ".git".len(), folder))
-    } else if host_is_file {
-        Some((path.len(), ""))
-    } else {
-        let mut slashes = path.match_indices('/').map(|(at, _)| at);
-        let first = slashes.next();
-        let second = slashes.next();
-        first.map(|_| second.map_or((path.len(), ""), |at| (at, &path[at + 1..])))
-    };
-    parts.is_some_and(|(length, folder)| length > 0 && !leaves(folder))
+}
+
+/// What a file from the web is, and its version: releases and raw contents of GitHub have it in their path.
+pub(crate) fn file_identity(url: &str) -> (String, Option<String>) {
+    let path = url.split_once("://").map_or(url, |(_, path)| path);
+    let path = path.split('?').next().unwrap_or_default();
+    let parts: Vec<&str> = path.split('/').collect();
+    match parts[..] {
+        ["github.com", owner, repository, "releases", "download", version, ref file @ ..]
+        | ["raw.githubusercontent.com", owner, repository, "refs", _, version, ref file @ ..]
+        | ["raw.githubusercontent.com", owner, repository, version, ref file @ ..] => {
+            (format!("github.com/{owner}/{repository}/{}", file.join("/")), Some(version.to_owned()))
+        }
+        _ => (path.to_owned(), None),
+    }
 }
 
 /// Whether the folder in a repository is above its root.
@@ -48,8 +90,8 @@ fn leaves(folder: &str) -> bool {
     false
 }
 
-/// The part of an address after its host, and whether the host is this machine; `None` where there is no host.
-fn without_host(address: &str) -> Option<(bool, &str)> {
+/// The host of an address, which is missing for this machine, and what is behind it; `None` where it has no host.
+fn without_host(address: &str) -> Option<(Option<&str>, &str)> {
     let address = without_prefix(address, "git::").unwrap_or(address);
     let schemes = ["ssh://", "https://", "http://", "file://"];
     let (scheme, rest) = schemes
@@ -57,7 +99,7 @@ fn without_host(address: &str) -> Option<(bool, &str)> {
         .find_map(|scheme| without_prefix(address, scheme).map(|rest| (*scheme, rest)))
         .unwrap_or(("", address));
     if scheme == "file://" {
-        return Some((true, rest));
+        return Some((None, rest));
     }
     let is_user = |name: &str| {
         name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -73,7 +115,7 @@ fn without_host(address: &str) -> Option<(bool, &str)> {
     let colon = rest.find(':').filter(|colon| is_scp && slash.is_none_or(|slash| *colon > 0 && *colon < slash));
     let end = colon.or(slash);
     let (host, path) = end.map_or((rest, ""), |end| (&rest[..=end], &rest[end + 1..]));
-    (!host.is_empty()).then_some((false, path))
+    (!host.is_empty()).then_some((Some(host), path))
 }
 
 /// As Go's `strings.ToLower` has it, as far as the letters of a host go: two letters outside of ASCII become ASCII ones.
@@ -100,6 +142,30 @@ pub(crate) fn refuse(path: &str, span: Span) -> RenderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_a_repository_and_a_version() {
+        let parsed = |entry: &str| Address::parse(entry).map(|it| (it.repository, it.reference.unwrap_or_default()));
+        let row = |repository: &str, reference: &str| Some((repository.to_owned(), reference.to_owned()));
+        for entry in [
+            "https://github.com/org/repo//config/staging?ref=v1",
+            "git@github.com:org/repo.git//config?ref=v1",
+            "github.com/org/repo/config/production?ref=v1",
+            "ssh://git@github.com/org/repo.git?version=v1",
+        ] {
+            assert_eq!(parsed(entry), row("github.com/org/repo", "v1"), "{entry}");
+        }
+        assert_eq!(parsed("https://git.example.com/a/b/c.git/x"), row("git.example.com/a/b/c", ""));
+        let file = |url: &str| file_identity(url);
+        assert_eq!(
+            file("https://github.com/o/r/releases/download/v2/install.yaml"),
+            ("github.com/o/r/install.yaml".to_owned(), Some("v2".to_owned()))
+        );
+        assert_eq!(
+            file("https://raw.githubusercontent.com/o/r/v3/a/b.yaml"),
+            ("github.com/o/r/a/b.yaml".to_owned(), Some("v3".to_owned()))
+        );
+    }
 
     #[test]
     fn entries_are_told_apart_as_kustomize_tells_them_apart() {

@@ -11,6 +11,7 @@ use super::closure::Closure;
 use super::kept::Kept;
 use super::loader::{LoadRestrictor, Loader};
 use super::objects::{self, objects};
+use super::opaque::Opaque;
 use super::parsed::ParsedFiles;
 use super::resource::Resource;
 use super::store::{Built, BuiltFrom, BuiltKey};
@@ -37,6 +38,8 @@ pub struct Rendering {
     pub objects: Vec<Node>,
     /// What the rendering looked for.
     pub closure: Closure,
+    /// What comes from elsewhere and is left out.
+    pub opaque: Vec<Opaque>,
 }
 
 /// Why a folder does not render.
@@ -80,6 +83,16 @@ pub struct Options {
     pub order: Option<Order>,
     /// Whether every object gets the label `app.kubernetes.io/managed-by`.
     pub managed_by_label: bool,
+    /// Whether content from elsewhere is left out, and told, instead of refused.
+    pub leaves_out: bool,
+}
+
+impl Options {
+    /// How the gate renders: what comes from elsewhere is known by name and version only.
+    #[must_use]
+    pub fn for_gate() -> Self {
+        Self { leaves_out: true, ..Self::default() }
+    }
 }
 
 /// Renders the folders of one tree. Built bases are kept.
@@ -98,6 +111,7 @@ struct Finish {
     vars: Vars,
     order: Option<Order>,
     metadata: BuildMetadata,
+    opaque: Vec<Opaque>,
 }
 
 impl<'a> Renderer<'a> {
@@ -143,12 +157,16 @@ impl<'a> Renderer<'a> {
     pub fn render(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
         let result = self.render_noting(root, &mut closure);
-        result.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
+        result.map_err(|error| Unrendered::new(error, closure.clone())).map(|(objects, opaque)| Rendering {
+            objects,
+            closure,
+            opaque,
+        })
     }
 
-    fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<Vec<Node>, RenderError> {
+    fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Node>, Vec<Opaque>), RenderError> {
         let (resources, finish) = self.root(root, closure)?;
-        self.finish(resources, &finish)
+        Ok((self.finish(resources, &finish)?, finish.opaque))
     }
 
     /// What happens once, at the root: hashes, references, vars, local objects, order (`api/krusty/kustomizer.go`).
@@ -156,7 +174,7 @@ impl<'a> Renderer<'a> {
         hash::add(&mut resources)?;
         nameref::fix(&mut resources, &finish.config.name_references)?;
         resources.iter_mut().for_each(Resource::propagate_shared);
-        vars::resolve(&mut resources, &finish.vars, &finish.config.var_references)?;
+        vars::resolve(&mut resources, &finish.vars, &finish.config.var_references, !finish.opaque.is_empty())?;
         for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
             let kept = "a patch or a transformer removed it; every object needs a kind and a name";
             objects::check(&resource.node).map_err(|error| error.help(kept))?;
@@ -212,7 +230,8 @@ impl<'a> Renderer<'a> {
                 let built = self.build(root, kustomization, &mut Run::default(), closure, origin.as_ref())?;
                 let built = Arc::unwrap_or_clone(built);
                 let order = kustomization.order.clone()?;
-                let finish = Finish { config: built.config, vars: built.vars, order, metadata };
+                let opaque = built.opaque;
+                let finish = Finish { config: built.config, vars: built.vars, order, metadata, opaque };
                 Ok((built.resources, finish))
             }
         }
@@ -248,6 +267,7 @@ impl<'a> Renderer<'a> {
             vars: Vars::default(),
             order: None,
             metadata: BuildMetadata::default(),
+            opaque: Vec::new(),
         };
         let resources = resources.and_then(|resources| match resources.iter().find(|resource| is_local(&resource.node)) {
             Some(local) => Err(RenderError::at(
@@ -258,7 +278,8 @@ impl<'a> Renderer<'a> {
             None => Ok(resources),
         });
         let rendered = resources.and_then(|resources| self.finish(resources, &plain));
-        rendered.map_err(|error| Unrendered::new(error, closure.clone())).map(|objects| Rendering { objects, closure })
+        let rendered = rendered.map_err(|error| Unrendered::new(error, closure.clone()));
+        rendered.map(|objects| Rendering { objects, closure, opaque: Vec::new() })
     }
 
     pub(super) fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure, schemas: &Schemas) -> Loader<'b> {
@@ -271,6 +292,7 @@ impl<'a> Renderer<'a> {
             schemas: schemas.clone(),
             is_for_plugin: false,
             has_merged: false,
+            is_opaque: false,
         }
     }
 }

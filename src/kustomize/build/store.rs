@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::closure::Closure;
+use super::opaque::Opaque;
 use super::resource::Resource;
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::known::schema::Schemas;
@@ -59,6 +60,8 @@ pub(super) struct Built {
     pub(super) resources: Vec<Resource>,
     pub(super) config: Arc<TransformerConfig>,
     pub(super) vars: Vars,
+    /// What comes from elsewhere and is left out.
+    pub(super) opaque: Vec<Opaque>,
     pub(super) closure: Closure,
     /// Folders of this and of every kustomization below.
     pub(super) roots: BTreeSet<RepoPath>,

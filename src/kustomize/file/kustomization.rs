@@ -1,6 +1,7 @@
 //! The kustomization file (`api/types/kustomization.go`), read strictly: a field that is not known here is refused.
 
 use super::fields::{Fields, Pair, Reading, Text, is_empty};
+use crate::kustomize::build::opaque::{self, Opaque};
 use crate::kustomize::error::RenderError;
 use crate::kustomize::known::order::KindOrder;
 use crate::kustomize::transform::fieldspec::FieldSpec;
@@ -196,6 +197,8 @@ pub struct Kustomization {
     pub is_component: bool,
     /// Why it cannot be rendered: a field that needs an external program.
     pub refused: Option<RenderError>,
+    /// The charts that it names.
+    pub charts: Vec<Opaque>,
     /// Files and folders, `bases` behind them.
     pub resources: Vec<Text>,
     /// Folders of components.
@@ -285,6 +288,7 @@ impl Kustomization {
             file,
             is_component,
             refused,
+            charts: opaque::charts(&fields)?,
             resources,
             components: fields.texts("components")?,
             namespace: fields.text("namespace")?,

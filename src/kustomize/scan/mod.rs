@@ -156,6 +156,7 @@ impl<'a> Scanner<'a> {
             schemas: Schemas::BuiltIn,
             is_for_plugin: false,
             has_merged: false,
+            is_opaque: false,
         }
     }
 

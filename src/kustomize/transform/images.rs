@@ -73,17 +73,22 @@ impl Matcher {
     }
 }
 
-/// Rewrites every image that an entry names, in any `containers` and `initContainers` list and where the specs say.
+/// Rewrites every image that an entry names, in any `containers` and `initContainers` list and where the specs say; says
+/// whether there was any.
 ///
 /// # Errors
 /// When an image is not a scalar, or the name no regular expression.
-pub(crate) fn set(resources: &mut [Resource], image: &Image, specs: &[FieldSpec]) -> Result<(), RenderError> {
+pub(crate) fn set(resources: &mut [Resource], image: &Image, specs: &[FieldSpec]) -> Result<bool, RenderError> {
+    let mut has_matched = false;
     let matcher = Matcher::new(&image.name, image.span)?;
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
         if resource.kind() == "CustomResourceDefinition" {
             continue;
         }
-        let mut change = |node: &mut Node| rewrite(node, image, &matcher);
+        let mut change = |node: &mut Node| {
+            has_matched |= rewrite(node, image, &matcher)?;
+            Ok(())
+        };
         if holds_containers(&resource.node) {
             in_containers(&mut resource.node, &mut change)?;
         }
@@ -93,7 +98,7 @@ pub(crate) fn set(resources: &mut [Resource], image: &Image, specs: &[FieldSpec]
             visit(&mut resource.node, &spec.path, how, &mut change)?;
         }
     }
-    Ok(())
+    Ok(has_matched)
 }
 
 const CONTAINER_LISTS: [&str; 2] = ["containers", "initContainers"];
@@ -129,15 +134,16 @@ fn in_containers(
     Ok(())
 }
 
-fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), RenderError> {
+/// Says whether the entry means this image.
+fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<bool, RenderError> {
     if node.is_null() {
-        return Ok(());
+        return Ok(false);
     }
     let Some(scalar) = node.as_scalar() else {
         return Err(RenderError::at(node.origin.span, format!("expected an image, but this is {}", node.shape())));
     };
     if !matcher.matches(&scalar.text) {
-        return Ok(());
+        return Ok(false);
     }
     let old = split(&scalar.text);
     let name = image.new_name.as_ref().map_or(old.name, |name| &name.value);
@@ -163,7 +169,7 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<(), Rend
         let scalar = scalar.rewritten(&text);
         node.replace_scalar(scalar, span, Step::Image);
     }
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::kustomize::build::accumulator::Accumulator;
 use crate::kustomize::build::loader::Loader;
+use crate::kustomize::build::opaque::Opaque;
 use crate::kustomize::build::resource::Resource;
 use crate::kustomize::build::transformer_config::{TransformerConfig, merge_all};
 use crate::kustomize::error::RenderError;
@@ -91,11 +92,14 @@ pub(crate) fn run(
         applied(resources, "PatchJson6902Transformer");
     }
     for replica in &kustomization.replicas {
-        replicas::set(resources, replica, &config.replicas)?;
+        RenderError::unless_opaque(replicas::set(resources, replica, &config.replicas), loader.is_opaque)?;
         applied(resources, "ReplicaCountTransformer");
     }
     for image in &kustomization.images {
-        images::set(resources, image, &config.images)?;
+        let has_matched = images::set(resources, image, &config.images)?;
+        if !has_matched && loader.is_opaque {
+            accumulator.opaque.push(Opaque::image(image));
+        }
         applied(resources, "ImageTagTransformer");
     }
     if !kustomization.replacements.is_empty() {

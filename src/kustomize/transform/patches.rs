@@ -54,7 +54,8 @@ pub(crate) fn strategic_merge(
     }
     loader.has_merged = true;
     for patch in &patches {
-        merge_into_its_object(resources, patch, &loader.schemas)?;
+        let merged = merge_into_its_object(resources, patch, &loader.schemas);
+        RenderError::unless_opaque(merged, loader.is_opaque)?;
     }
     resources.retain(|resource| !resource.is_deleted());
     Ok(())
@@ -70,7 +71,8 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
             let Some(target) = &patch.target else {
                 loader.has_merged = true;
                 for content in &patches {
-                    let at = merge_target(resources, content)?;
+                    let found = RenderError::unless_opaque(merge_target(resources, content), loader.is_opaque)?;
+                    let Some(at) = found else { continue };
                     merge_into(&mut resources[at], content, patch, &loader.schemas)?;
                 }
                 resources.retain(|resource| !resource.is_deleted());
@@ -218,7 +220,7 @@ fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, Rende
             let of_kind = resources.iter().filter(|resource| resource.gvk() == wanted.gvk);
             let names: Vec<String> = of_kind.map(|resource| resource.original_id().name).collect();
             let known: Vec<&str> = names.iter().map(String::as_str).collect();
-            let error = RenderError::at(span, format!("the patch for {wanted} matches no object"));
+            let error = RenderError::at(span, format!("the patch for {wanted} matches no object")).unmatched();
             Err(match nearest(&wanted.name, &known) {
                 Some(near) if near != wanted.name => error.help(format!("did you mean `{near}`?")),
                 _ if known.is_empty() => error.help(format!(

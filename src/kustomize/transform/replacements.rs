@@ -198,7 +198,8 @@ pub(crate) fn apply(
             }
         };
         for replacement in replacements {
-            let mut value = replacement.value.find(resources)?;
+            let found = RenderError::unless_opaque(replacement.value.find(resources), loader.is_opaque)?;
+            let Some(mut value) = found else { continue };
             unshare(&mut value);
             for target in &replacement.targets {
                 meetings += resources.len();
@@ -250,7 +251,7 @@ impl SourceValue {
         let mut found = resources.iter().filter(|resource| !resource.is_deleted() && source.selects(resource));
         let first = found.next().ok_or_else(|| {
             let names: Vec<&str> = resources.iter().map(Resource::name).collect();
-            let error = RenderError::at(source.span, "no object matches the source of this replacement");
+            let error = RenderError::at(source.span, "no object matches the source of this replacement").unmatched();
             match crate::kustomize::error::nearest(&source.name, &names).filter(|near| *near != source.name) {
                 Some(near) => error.help(format!("did you mean `{near}`?")),
                 None => error.help("name an object that is built here, by its `kind` and `name`"),

@@ -38,7 +38,7 @@ pub(crate) fn set(resources: &mut [Resource], replica: &Replica, specs: &[FieldS
     }
     let names = resources.iter().map(Resource::name).collect::<Vec<_>>();
     let message = format!("no workload with replicas is named `{}`", replica.name);
-    let error = RenderError::at(replica.name_span, message);
+    let error = RenderError::at(replica.name_span, message).unmatched();
     Err(match crate::kustomize::error::nearest(&replica.name, &names) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error.help("name a Deployment, StatefulSet, ReplicaSet or ReplicationController that is built here"),

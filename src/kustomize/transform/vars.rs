@@ -123,13 +123,20 @@ struct Found {
 ///
 /// # Errors
 /// When a var has no value, or something other than texts stands in such a field.
-pub(crate) fn resolve(resources: &mut [Resource], vars: &Vars, specs: &[FieldSpec]) -> Result<(), RenderError> {
+pub(crate) fn resolve(
+    resources: &mut [Resource],
+    vars: &Vars,
+    specs: &[FieldSpec],
+    is_opaque: bool,
+) -> Result<(), RenderError> {
     if vars.is_empty() {
         return Ok(());
     }
     let mut values = BTreeMap::new();
     for (name, var) in vars {
-        values.insert(name.as_str(), value(var, resources)?);
+        if let Some(found) = RenderError::unless_opaque(value(var, resources), is_opaque)? {
+            values.insert(name.as_str(), found);
+        }
     }
     let mut text_left = MOST_REPLACED_TEXT;
     for resource in resources.iter_mut().filter(|resource| !resource.is_deleted()) {
@@ -148,7 +155,8 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Found, RenderError> {
     let marked = resources.iter().find(|resource| resource.vars.iter().any(|known| **known == *name));
     let Some(resource) = marked else {
         return Err(RenderError::at(var.span, format!("the variable `{name}` refers to no object that is built here"))
-            .help("its `objref` names an object by `apiVersion`, `kind` and its name before any prefix"));
+            .help("its `objref` names an object by `apiVersion`, `kind` and its name before any prefix")
+            .unmatched());
     };
     let node = var.path.find(&resource.node)?.ok_or_else(|| var.path.missing(&resource.node))?;
     let scalar = node.as_scalar().map(|scalar| match scalar.kind {
