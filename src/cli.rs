@@ -241,6 +241,9 @@ pub struct StatusArguments {
     /// What controllers report as applied.
     #[command(flatten)]
     pub reports: ReportArguments,
+    /// List every image, chart, source and operator that overlays name, with its line
+    #[arg(long, conflicts_with_all = ["at", "write", "argocd", "flux"])]
+    pub images: bool,
     /// Write the versions that the working tree (or `--base`) declares to a file that can be committed
     #[arg(long, value_name = "FILE", conflicts_with_all = ["at", "app", "env", "format", "argocd", "flux"])]
     pub write: Option<PathBuf>,

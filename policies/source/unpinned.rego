@@ -11,34 +11,47 @@ package tollgate.source.unpinned
 import rego.v1
 
 deny contains finding if {
-	some source in input.head.opaque
-	source.role in {"source", "chart"}
+	some source in input.head.images
+	source.role in {"source", "chart", "operator"}
 	not is_fixed(source)
 	finding := {
 		"at": source.at,
-		"subject": sprintf("%s %s", [source.role, source.identity]),
-		"message": sprintf("`%s` has no fixed version%s", [source.identity, asked(source)]),
+		"subject": sprintf("%s %s", [source.role, source.repository]),
+		"message": sprintf("`%s` has no fixed version%s", [source.repository, asked(source)]),
 		"label": sprintf("%s would run whatever this means at the time", [input.environment.name]),
 	}
 }
 
-asked(source) := "" if source.version == null
+asked(source) := "" if source.tag == null
 
-asked(source) := sprintf(": `%s` can change", [source.version]) if source.version != null
+asked(source) := sprintf(": `%s` can change", [source.tag]) if source.tag != null
 
 is_fixed(source) if {
-	source.version != null
-	regex.match(`^[0-9a-f]{40}$|^[0-9a-f]{64}$`, source.version)
+	source.tag != null
+	regex.match(`^[0-9a-f]{40}$|^[0-9a-f]{64}$`, source.tag)
 }
 
 is_fixed(source) if {
 	source.role == "source"
-	source.version != null
-	regex.match(`^([A-Za-z][A-Za-z0-9._-]*[/-])?v?[0-9]+(\.[0-9]+)+([-+._][0-9A-Za-z.+_-]+)?$`, source.version)
+	source.tag != null
+	regex.match(`^([A-Za-z][A-Za-z0-9._-]*[/-])?v?[0-9]+(\.[0-9]+)+([-+._][0-9A-Za-z.+_-]+)?$`, source.tag)
+}
+
+# An operator that is installed without asking follows its channel.
+is_fixed(source) if {
+	source.role == "operator"
+	source.tag != null
+	contains(source.tag, ".v")
 }
 
 is_fixed(source) if {
 	source.role == "chart"
-	source.version != null
-	regex.match(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$`, source.version)
+	source.tag != null
+	startswith(source.tag, "sha256:")
+}
+
+is_fixed(source) if {
+	source.role == "chart"
+	source.tag != null
+	regex.match(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$`, source.tag)
 }

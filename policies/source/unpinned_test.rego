@@ -4,8 +4,8 @@ import data.tollgate.source.unpinned
 import rego.v1
 
 found(role, version) := {finding.message |
-	source := {"at": 1, "role": role, "identity": "example.com/a", "version": version}
-	some finding in unpinned.deny with input as {"environment": {"name": "production"}, "head": {"opaque": [source]}}
+	source := {"at": 1, "role": role, "repository": "example.com/a", "tag": version}
+	some finding in unpinned.deny with input as {"environment": {"name": "production"}, "head": {"images": [source]}}
 }
 
 test_branches_and_nothing_are_not_fixed if {
@@ -21,4 +21,10 @@ test_commits_and_versions_are_fixed if {
 	count(found("source", "app/v1.2.3-rc.1")) == 0
 	count(found("chart", "1.2.3")) == 0
 	count(found("plugin", "abcd")) == 0
+}
+
+test_an_operator_follows_its_channel if {
+	count(found("operator", "stable")) == 1
+	count(found("operator", "op.v1.2.3")) == 0
+	count(found("chart", "sha256:ab")) == 0
 }

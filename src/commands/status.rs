@@ -8,6 +8,8 @@ use crate::cli::{HistoryArguments, StatusArguments, TableFormat};
 use crate::facts::{Deployed, LiveHistory, deployed};
 use crate::gate::{self, GateError};
 use crate::kustomize::ParsedFiles;
+use crate::model::OverlayFilter;
+use crate::report::images;
 use crate::report::status::{Running, Status};
 use crate::sources::{Tree, write_argument_file};
 
@@ -15,6 +17,7 @@ pub(super) fn run(arguments: &StatusArguments, invocation: &mut Invocation<'_>) 
     let files = ParsedFiles::default();
     let done = match &arguments.write {
         Some(path) => write_versions(&arguments.history, path, &files).map(Ok),
+        None if arguments.images => images(&arguments.history, &files, invocation),
         None => status(arguments, &files, invocation),
     };
     match done {
@@ -55,6 +58,25 @@ fn status(
         TableFormat::Human => publish(files, invocation.out, |out| status.human(out)),
         TableFormat::Json => publish_json(files, invocation.out, |out| status.json(out)),
         TableFormat::Markdown => publish(files, invocation.out, |out| status.markdown(out)),
+    })
+}
+
+/// Lists what the overlays of the base branch's tip name.
+fn images(
+    arguments: &HistoryArguments,
+    files: &ParsedFiles,
+    invocation: &mut Invocation<'_>,
+) -> Result<io::Result<()>, CommandError> {
+    let declared = Declared::open(arguments, files)?;
+    let tree = declared.repository.tree(&declared.tip);
+    let environment = arguments.env.as_ref().map(|name| gate::environment(&declared.config, name)).transpose()?;
+    let filter = OverlayFilter { app: arguments.app.as_deref(), environment };
+    let census = gate::census(&tree, files, filter)?;
+    Ok(match arguments.format {
+        TableFormat::Json => publish_json(files, invocation.out, |out| images::json(&census, &files.files, out)),
+        TableFormat::Human | TableFormat::Markdown => {
+            publish(files, invocation.out, |out| images::human(&census, &files.files, out))
+        }
     })
 }
 

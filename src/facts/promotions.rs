@@ -117,6 +117,7 @@ impl Promotion {
             let at = handles.add(Target::of_value(&used.origin, &used.object, &used.path));
             let entering = Entering { context, overlay: case.overlay, image: &used.image, content: &content };
             let mut promotion = entering.promotion(&below, at)?;
+            promotion.pinned |= !used.role.is_image();
             let file = context.files.files.get(used.origin.span.file);
             let holds_file = |environment: &&usize| {
                 let lower = context.overlays.base.same_app(case.overlay, **environment);

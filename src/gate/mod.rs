@@ -12,9 +12,10 @@ use crate::config::Config;
 use crate::facts::{Clock, Context, Need, ReadOnDemand, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
 use crate::kustomize::{Options, ParsedFiles, Renderer, Scanner};
-use crate::model::{Image, Overlay, Overlays, State, Unjudged, discover};
+use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, discover};
 use crate::policy::{Engine, Rule, RuleInput};
 use crate::report::check::{AffectedOverlay, Report};
+use crate::report::images::Census;
 use crate::sources::{self, Tree};
 use crate::span::Span;
 use crate::words::{count, quoted};
@@ -235,6 +236,29 @@ pub fn overlays(tree: &dyn Tree, files: &ParsedFiles) -> Result<(Config, Overlay
     let listing = sources::list(tree)?;
     let found = discover(&config, &listing, &Scanner::new(files, tree), None)?;
     Ok((config, found))
+}
+
+/// Everything that the overlays of a snapshot name: images, charts, sources, operators.
+///
+/// # Errors
+/// When the snapshot cannot be read, or has no overlay.
+pub fn census(tree: &dyn Tree, files: &ParsedFiles, filter: OverlayFilter<'_>) -> Result<Vec<Census>, GateError> {
+    let (config, overlays) = overlays(tree, files)?;
+    if overlays.all.is_empty() {
+        return Err(nothing_found(&config));
+    }
+    let renderer = Renderer::new(files, tree, Options::for_gate());
+    let wanted: Vec<&Overlay> = overlays.all.iter().filter(|overlay| filter.accepts(overlay)).collect();
+    let census = wanted.par_iter().map(|overlay| Census {
+        app: overlay.app.clone(),
+        environment: config.environments[overlay.environment].name.clone(),
+        overlay: overlay.path.to_string(),
+        images: match renderer.render_any(&overlay.path) {
+            Ok(rendering) => Ok(State::of(&rendering).images),
+            Err(failed) => Err(failed.error.message),
+        },
+    });
+    Ok(census.collect())
 }
 
 /// Which version of what each app runs in each environment, as a snapshot is rendered.

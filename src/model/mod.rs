@@ -15,6 +15,7 @@ mod case;
 mod deployer;
 mod image;
 mod overlay;
+mod places;
 mod provider;
 mod reference;
 mod repin;

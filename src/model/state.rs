@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::image::Image;
+use super::places;
 use super::provider::{self, Provided};
 use super::reference::{self, Reference};
 use crate::finding::Object;
@@ -155,13 +156,17 @@ pub enum Role {
     Plugin,
     /// An image that only content from elsewhere can run.
     Unseen,
+    /// An image that a field names outside of pod specs.
+    Field,
+    /// An operator that the Operator Lifecycle Manager installs.
+    Operator,
 }
 
 impl Role {
     /// Whether it is a container image, and not another kind of content.
     #[must_use]
     pub fn is_image(self) -> bool {
-        !matches!(self, Self::Source | Self::Chart | Self::Plugin)
+        !matches!(self, Self::Source | Self::Chart | Self::Plugin | Self::Operator)
     }
 
     /// The list of a pod spec that such containers are in.
@@ -172,7 +177,7 @@ impl Role {
             Self::InitContainer => "initContainers",
             Self::EphemeralContainer => "ephemeralContainers",
             Self::Volume => "volumes",
-            Self::Source | Self::Chart | Self::Plugin | Self::Unseen => "",
+            Self::Source | Self::Chart | Self::Plugin | Self::Unseen | Self::Field | Self::Operator => "",
         }
     }
 }
@@ -202,6 +207,7 @@ impl State {
             reference::of_object(node, &object, &mut state.references);
             state.limit_range(node, &object);
             state.walk(node, &object, &mut String::new());
+            places::find(node, &object, &mut state.images);
         }
         state.supply();
         state
@@ -282,6 +288,14 @@ impl State {
         let name = text(container, "name");
         if let Some(image) = container.get("image") {
             self.image(image, &name, role, object, format!("{path}/image"));
+        }
+        let variables = container.get("env").and_then(Node::as_sequence).unwrap_or_default();
+        for (at, variable) in variables.iter().enumerate().filter(|(_, it)| text(it, "name").contains("IMAGE")) {
+            let value = variable.get("value").filter(|value| value.as_text().is_some_and(places::is_reference));
+            if let Some(value) = value {
+                let variable = text(variable, "name");
+                self.image(value, &variable, Role::Field, object, format!("{path}/env/{at}/value"));
+            }
         }
         let resources = container.get("resources").map(amounts).unwrap_or_default();
         let shown = container

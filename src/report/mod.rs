@@ -5,6 +5,7 @@ pub mod diff;
 pub mod drill;
 pub(crate) mod escape;
 pub mod history;
+pub mod images;
 mod mask;
 pub mod origins;
 pub mod promotion;
