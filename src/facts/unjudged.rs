@@ -18,7 +18,7 @@ pub struct UnjudgedFolder {
     pub at: Handle,
     /// The folder.
     pub path: String,
-    /// The protected environment that has an overlay beside it; `null` where none has.
+    /// The protected environment that has an overlay beside it, where the folder is new; else `null`.
     pub beside: Option<String>,
 }
 
@@ -43,11 +43,10 @@ impl UnjudgedFolder {
             }
             // What it uses changes, not the folder itself.
             let Some(at) = at else { continue };
-            found.push(Self {
-                at: handles.place(at),
-                path: folder.to_string(),
-                beside: protected_beside(context, folder),
-            });
+            // What was there before is nothing that an environment has just become.
+            let is_new = context.comparison.trees().base.entry(folder)?.is_none();
+            let beside = if is_new { protected_beside(context, folder) } else { None };
+            found.push(Self { at: handles.place(at), path: folder.to_string(), beside });
         }
         Ok(found)
     }
