@@ -2,7 +2,8 @@
 # title: Protected overlay without an owner
 # description: >-
 #   No line of CODEOWNERS matches a protected overlay, or only the catch-all does. By GitHub's rules the last matching line
-#   decides, and a line without owners means that nobody owns the file.
+#   decides, and a line without owners means that nobody owns the file. A repository without CODEOWNERS is told once, in the
+#   summary.
 # custom:
 #   severity: {default: "off", protected: error}
 #   needs: [owners]
@@ -10,16 +11,6 @@
 package tollgate.owners.unowned
 
 import rego.v1
-
-deny contains finding if {
-	owned := input.facts.owners.overlay
-	owned.file == null
-	finding := {
-		"at": input.overlay.at,
-		"message": "this repository has no CODEOWNERS file, so nobody owns this overlay",
-		"label": sprintf("`%s` is protected", [input.environment.name]),
-	}
-}
 
 deny contains finding if {
 	owned := input.facts.owners.overlay

@@ -14,6 +14,7 @@ import rego.v1
 deny contains finding if {
 	input.environment.soak != null
 	some entry in input.facts.promotions
+	entry.content in input.parameters["promotion/unproven"].kinds
 	count(entry.here) == 0
 	stays := [{"environment": below.environment, "stay": stay} |
 		some below in entry.below

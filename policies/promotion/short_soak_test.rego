@@ -7,9 +7,11 @@ stay(seconds, to) := {"from": "then", "to": to, "seconds": seconds, "lasted": "a
 
 document(stays, here, soak) := {
 	"environment": {"name": "production", "soak": soak},
+	"parameters": {"promotion/unproven": {"kinds": ["image"]}},
 	"facts": {"promotions": [{
 		"at": 3,
 		"short": "a/b@sha256:ab…",
+		"content": "image",
 		"below": [{"environment": "staging", "stays": stays, "evidence": null}],
 		"here": here,
 	}]},

@@ -5,21 +5,25 @@
 #   history of the base branch. The content is the digest or, where none is pinned, the exact tag. A content that this
 #   environment ran before is a rollback and passes. A content that was only on a side branch, only in this change or only
 #   in a lower environment does not count. Where the environment below asks for `evidence`, its controller must also report
-#   the content as healthy there.
+#   the content as healthy there. `kinds` says which contents are asked about, `together` how much it weighs that one change
+#   brings a content into both environments.
 # custom:
 #   severity: {default: error}
 #   needs: [history]
 #   parameters:
 #     without_lower: deny
+#     kinds: [image, chart, source, operator]
+#     together: error
 #   help: promote it one environment at a time
 package tollgate.promotion.unproven
 
 import rego.v1
 
 deny contains finding if {
-	some entry in input.facts.promotions
+	some entry in asked
 	count(entry.below) > 0
 	count(entry.here) == 0
+	count(entry.together) == 0
 	every below in entry.below {
 		count(below.stays) == 0
 	}
@@ -31,6 +35,40 @@ deny contains finding if {
 		"notes": array.concat(running_below(entry), array.concat(live_lower(entry), proves_less(entry))),
 		"help": help(entry, names[0]),
 	}
+}
+
+# Both environments get it with one change.
+deny contains finding if {
+	severity := input.parameters["promotion/unproven"].together
+	severity != "off"
+	some entry in asked
+	count(entry.here) == 0
+	count(entry.together) > 0
+	names := concat(" and ", entry.together)
+	finding := {
+		"at": entry.at,
+		"severity": severity,
+		"message": sprintf("`%s` enters %s and %s with the same change: it has never been live in %s", [
+			entry.short,
+			names,
+			input.environment.name,
+			concat(" or ", [below.environment | some below in entry.below]),
+		]),
+		"label": sprintf("%s would run this", [input.environment.name]),
+		"notes": array.concat(running_below(entry), array.concat(live_lower(entry), proves_less(entry))),
+		"help": sprintf("leave %s out of this change%s", [input.environment.name, later(entry)]),
+	}
+}
+
+asked := [entry |
+	some entry in input.facts.promotions
+	entry.content in input.parameters["promotion/unproven"].kinds
+]
+
+later(entry) := sprintf(", and change it once it is live in %s%s", [concat(" and ", entry.together), after_soak]) if entry.own
+
+later(entry) := sprintf(": this line is not its own alone, so write what it runs now under `images` in its own kustomization, and change that once %s has run the new one", [concat(" and ", entry.together)]) if {
+	not entry.own
 }
 
 help(entry, name) := sprintf("promote it to %s first%s%s", [name, command(entry, name), after_soak]) if {
@@ -47,7 +85,7 @@ help(entry, _) := sprintf("%s is built from a folder of %s: write what it runs n
 }
 
 deny contains finding if {
-	some entry in input.facts.promotions
+	some entry in asked
 	count(entry.below) == 0
 	count(entry.here) == 0
 	input.parameters["promotion/unproven"].without_lower == "deny"
@@ -67,7 +105,7 @@ command(entry, name) := sprintf(": `tollgate promote %s --to %s`", [input.overla
 } else := ""
 
 deny contains finding if {
-	some entry in input.facts.promotions
+	some entry in asked
 	count(entry.here) == 0
 	live := [below | some below in entry.below; count(below.stays) > 0]
 	count(live) > 0

@@ -9,13 +9,16 @@ document(entry) := {
 	"overlay": {"app": "api"},
 	"environment": {"name": "production", "soak": null},
 	"facts": {"promotions": [entry]},
-	"parameters": {"promotion/unproven": {"without_lower": "deny"}},
+	"parameters": {"promotion/unproven": {"without_lower": "deny", "kinds": ["image"], "together": "error"}},
 }
 
 entry(stays, here) := {
 	"at": 3,
 	"short": "a/b@sha256:ab…",
 	"pinned": true,
+	"content": "image",
+	"together": [],
+	"own": true,
 	"writtenIn": null,
 	"wanted": ["staging"],
 	"below": [{"environment": "staging", "stays": stays, "current": [{"content": "sha256:cd…", "since": "then", "commit": "abc"}], "evidence": null}],
@@ -53,7 +56,7 @@ test_no_overlay_below_is_found if {
 }
 
 test_no_overlay_below_may_be_allowed if {
-	allowed := {"parameters": {"promotion/unproven": {"without_lower": "allow"}}}
+	allowed := {"parameters": {"promotion/unproven": {"without_lower": "allow", "kinds": ["image"]}}}
 	lonely := document(object.union(entry([], []), {"below": []}))
 	count(unproven.deny) == 0 with input as object.union(lonely, allowed)
 }
@@ -94,4 +97,22 @@ test_what_is_built_from_the_folder_below_must_be_pinned if {
 	found := unproven.deny with input as document(object.union(entry([], []), {"writtenIn": "staging"}))
 	some finding in found
 	contains(finding.help, "production is built from a folder of staging: write what it runs now under `images`")
+}
+
+test_what_enters_both_at_once_is_told_as_such if {
+	found := unproven.deny with input as document(object.union(entry([], []), {"together": ["staging"]}))
+	count(found) == 1
+	some finding in found
+	contains(finding.message, "enters staging and production with the same change")
+	finding.severity == "error"
+}
+
+test_a_content_of_another_kind_is_not_asked_about if {
+	count(unproven.deny) == 0 with input as document(object.union(entry([], []), {"content": "chart"}))
+}
+
+test_what_is_written_for_several_gets_an_entry_of_its_own if {
+	both := object.union(entry([], []), {"together": ["staging"], "own": false})
+	some finding in unproven.deny with input as document(both)
+	contains(finding.help, "under `images` in its own kustomization")
 }

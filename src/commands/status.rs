@@ -44,7 +44,7 @@ fn status(
     let running = |Deployed { applied, overlay }: &Deployed<'_>| Running {
         applied: (*applied).clone(),
         overlay: (*overlay).clone(),
-        images: applied.images(&declared.repository, files),
+        images: applied.images(&declared.repository, files, &declared.config, &declared.overlays),
     };
     let running: Vec<Running> = deployed.iter().map(running).collect();
     let at = arguments.at.unwrap_or(invocation.now).timestamp();

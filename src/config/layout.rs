@@ -21,7 +21,7 @@ enum Part {
 pub struct Matched {
     /// The application.
     pub app: String,
-    /// The folder's name for the environment.
+    /// The folder's name for the environment; empty where the layout has none.
     pub environment: String,
     /// The cluster; empty where the layout has none.
     pub cluster: String,
@@ -31,7 +31,7 @@ impl Layout {
     /// Reads a pattern; says what is wrong with it.
     ///
     /// # Errors
-    /// When `{env}` or an application is missing or a placeholder is unknown.
+    /// When an application is missing, or a placeholder is unknown or stands twice.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         for segment in text.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {
@@ -50,8 +50,8 @@ impl Layout {
             });
         }
         let count = |wanted: &[Part]| parts.iter().filter(|part| wanted.contains(part)).count();
-        if count(&[Part::Environment]) != 1 {
-            return Err("a layout needs exactly one `{env}`".to_owned());
+        if count(&[Part::Environment]) > 1 {
+            return Err("a layout can have at most one `{env}`".to_owned());
         }
         if count(&[Part::App, Part::AppPath]) != 1 {
             return Err("a layout needs exactly one `{app}` or `{app...}`".to_owned());
@@ -60,6 +60,12 @@ impl Layout {
             return Err("a layout can have at most one `{cluster}`".to_owned());
         }
         Ok(Self { parts })
+    }
+
+    /// Whether the path of a folder names its environment.
+    #[must_use]
+    pub fn names_environment(&self) -> bool {
+        self.parts.contains(&Part::Environment)
     }
 
     /// What the path of a folder says, where it fits.
@@ -104,13 +110,12 @@ mod tests {
         assert_eq!(matched("{app...}/{env}/{cluster}", "a/b/prod/eu"), three("a/b", "prod", "eu"));
         assert_eq!(matched("clusters/{env}/{app}", "clusters/prod/api"), three("api", "prod", ""));
         assert_eq!(matched("apps/{app}/overlays/{env}", "apps"), None);
+        assert_eq!(matched("kubernetes/{app...}", "kubernetes/a/b"), three("a/b", "", ""));
     }
 
     #[test]
     fn incomplete_layouts_are_refused() {
-        for layout in
-            ["apps/{app}", "{env}/{env}/{app}", "{env}", "x{app}/{env}", "../{app}/{env}", "{app}/{app...}/{env}"]
-        {
+        for layout in ["{env}/{env}/{app}", "{env}", "x{app}/{env}", "../{app}/{env}", "{app}/{app...}/{env}"] {
             assert!(Layout::parse(layout).is_err(), "{layout}");
         }
     }

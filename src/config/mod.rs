@@ -2,6 +2,7 @@
 //! first.
 
 pub use duration::parse_duration;
+pub use folders::Folders;
 pub use freeze::{Freeze, Window};
 pub use layout::Layout;
 pub use mirrors::Mirrors;
@@ -10,11 +11,13 @@ pub use read::{ConfigError, read};
 use serde::Serialize;
 
 use crate::finding::Severity;
+use crate::kustomize::LoadRestrictor;
 use crate::sources::{Commit, RepoPath};
 use crate::span::Span;
 use crate::yaml::Node;
 
 mod duration;
+mod folders;
 mod freeze;
 mod layout;
 mod mirrors;
@@ -179,11 +182,34 @@ pub struct RuleSetting {
     pub parameters: Vec<(String, Node)>,
 }
 
+/// A field of some kind of object that holds images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePlace {
+    /// The kind.
+    pub kind: String,
+    /// The API group; `None` where any will do.
+    pub group: Option<String>,
+    /// The keys down to the field; lists on the way are gone through.
+    pub path: Vec<String>,
+    /// Whether what stands there is no image, although it looks like one.
+    pub is_ignored: bool,
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where overlays are; empty where they are to be found.
     pub layouts: Vec<Layout>,
+    /// The environment of all folders where no layout names one, by position.
+    pub environment: Option<usize>,
+    /// Whether `environments` are those that hold without a configuration.
+    pub has_usual_environments: bool,
+    /// Folders that nobody deploys.
+    pub exclude: Folders,
+    /// Which files kustomizations may read; `None` where the controllers in the repository tell.
+    pub load_restrictor: Option<LoadRestrictor>,
+    /// Places that hold images, besides those that are known, and some that do not.
+    pub images: Vec<ImagePlace>,
     /// The environments, lowest first.
     pub environments: Vec<Environment>,
     /// Whose CODEOWNERS rules count; `None` where the forge says it.
@@ -224,6 +250,11 @@ impl Default for Config {
         };
         Self {
             layouts: Vec::new(),
+            environment: None,
+            has_usual_environments: true,
+            exclude: Folders::default(),
+            load_restrictor: None,
+            images: Vec::new(),
             environments: vec![
                 environment("dev", "develop development"),
                 environment("test", "int integration testing qa"),

@@ -7,10 +7,11 @@ use super::duration::parse_duration;
 use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
 use super::{
-    Alias, Bots, Config, Controller, Dependency, Environment, Group, Landings, Mirrors, OwnersDialect, RuleSetting,
+    Alias, Bots, Config, Controller, Dependency, Environment, Group, ImagePlace, Landings, Mirrors, OwnersDialect,
+    RuleSetting,
 };
 use crate::finding::Severity;
-use crate::kustomize::nearest;
+use crate::kustomize::{LoadRestrictor, nearest};
 use crate::sources::RepoPath;
 use crate::span::{FileId, Span};
 use crate::yaml::{Dialect, Kind, Node, Source, Step, parse};
@@ -140,7 +141,11 @@ impl Reader {
         let known = [
             "version",
             "layout",
+            "environment",
             "environments",
+            "exclude",
+            "kustomize",
+            "images",
             "codeowners",
             "landings",
             "promotion",
@@ -163,7 +168,9 @@ impl Reader {
         // Environments come first: freezes and rules name them.
         if let Some(field) = fields.iter().find(|field| field.name == "environments") {
             config.environments = self.environments(field.value);
+            config.has_usual_environments = false;
         }
+        let has_environment = fields.iter().any(|field| field.name == "environment");
         for Field { name, value } in &fields {
             match name.as_str() {
                 "version" if value.as_text() != Some("1") => {
@@ -176,12 +183,35 @@ impl Reader {
                 "layout" => {
                     for (text, span) in self.texts(value, "a layout") {
                         match Layout::parse(&text) {
-                            Ok(layout) => config.layouts.push(layout),
+                            Ok(layout) if layout.names_environment() || has_environment => config.layouts.push(layout),
+                            Ok(_) => self.problem(
+                                span,
+                                "this layout names no environment",
+                                "write `{env}` where the folder's name tells it, or `environment: production` for all",
+                            ),
                             Err(message) => {
                                 self.problem(span, message, "write for example `apps/{app}/overlays/{env}`");
                             }
                         }
                     }
+                }
+                "environment" => {
+                    let name = self.text(value, "an environment's name").unwrap_or_default();
+                    config.environment = config.environment(&name);
+                    if config.environment.is_none() {
+                        let known: Vec<&str> = config.environments.iter().map(|known| known.name.as_str()).collect();
+                        self.unknown_environment(&name, value.origin.span, &known);
+                    }
+                }
+                "exclude" => {
+                    for (pattern, _) in self.texts(value, "a pattern of folders") {
+                        config.exclude.add(&pattern);
+                    }
+                }
+                "kustomize" => config.load_restrictor = self.load_restrictor(value),
+                "images" => {
+                    let items = self.list(value, "`images`");
+                    config.images = items.iter().filter_map(|item| self.image_place(item)).collect();
                 }
                 "codeowners" => {
                     let dialects = [("github", OwnersDialect::GitHub), ("gitlab", OwnersDialect::GitLab)];
@@ -338,6 +368,30 @@ impl Reader {
             self.problem(node.origin.span, message, format!("write one of these words, such as {}", known[0]));
         }
         found
+    }
+
+    fn load_restrictor(&mut self, node: &Node) -> Option<LoadRestrictor> {
+        let fields = self.fields(node, &["loadRestrictor"], "`kustomize`");
+        let words = [("none", LoadRestrictor::None), ("rootOnly", LoadRestrictor::RootOnly)];
+        self.one_of(fields.first()?.value, "`loadRestrictor`", &words)
+    }
+
+    fn image_place(&mut self, node: &Node) -> Option<ImagePlace> {
+        let fields = self.fields(node, &["kind", "path", "ignore"], "an entry of `images`");
+        let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
+        let (Some(kind), Some(path)) = (get("kind"), get("path")) else {
+            let help = "write for example `{kind: Database.example.com, path: spec.engine.image}`";
+            self.problem(node.origin.span, "an entry of `images` needs `kind` and `path`", help);
+            return None;
+        };
+        let (kind, path) = (self.text(kind, "a kind")?, self.text(path, "a path")?);
+        let (kind, group) = match kind.split_once('.') {
+            Some((kind, group)) => (kind.to_owned(), Some(group.to_owned())),
+            None => (kind, None),
+        };
+        let keys = path.trim_start_matches('.').split('.').map(|key| key.trim_end_matches("[]").to_owned());
+        let is_ignored = get("ignore").is_some_and(|value| self.flag(value, "`ignore`"));
+        Some(ImagePlace { kind, group, path: keys.collect(), is_ignored })
     }
 
     fn all_clusters_prove(&mut self, node: &Node) -> bool {

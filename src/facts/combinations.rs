@@ -300,7 +300,7 @@ impl<'a> Entering<'a, '_> {
 
     /// What an overlay runs once the change has landed; `None` where it does not render.
     fn images_after(&self, overlay: &Overlay) -> Result<Option<Vec<Image>>, FactsError> {
-        let after = RenderedOverlay::render(&overlay.path, &self.context.renderers.head)?;
+        let after = RenderedOverlay::render(&overlay.path, &self.context.renderers.head, self.context.config)?;
         Ok(after.renders().then(|| images(&after.state)))
     }
 

@@ -10,7 +10,7 @@ use super::controllers::Controllers;
 use super::reports::{Applied, Deployed, deployed};
 use super::{Change, FactsError, LookBack, Review, first_changed_line};
 use crate::config::Config;
-use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer};
+use crate::kustomize::{ParsedFiles, RenderError, Renderer};
 use crate::model::{Case, Overlays, Unjudged};
 use crate::sided::Sided;
 use crate::sources::{Comparison, RepoPath, Repository, Tree, TreeError};
@@ -67,7 +67,7 @@ impl<'a> Context<'a> {
         let read = LookBack::new(
             self.repository,
             self.files,
-            Options::for_gate(),
+            self.overlays.base.rendering(self.config),
             self.config,
             &self.comparison.base,
             self.clock.seconds(),

@@ -390,7 +390,7 @@ impl<'a> LookBack<'a> {
                 (Vec::new(), rendering.closure)
             }
             Ok(rendering) => {
-                let images = State::of(&rendering).images.into_iter().map(|used| used.image).collect();
+                let images = State::of(&rendering, self.config).images.into_iter().map(|used| used.image).collect();
                 (images, rendering.closure)
             }
             Err(failed) if failed.error.is_unreadable => return Err(unreadable(failed.error)),

@@ -7,7 +7,7 @@ use super::handle::{Handle, Handles, Target};
 use super::promotions::{Entering, environments_below, short_reference};
 use super::{Context, Depth, FactsError};
 use crate::config::{Config, Landings};
-use crate::kustomize::{Options, Renderer, Scanner};
+use crate::kustomize::{Renderer, Scanner};
 use crate::model::{Overlay, State, UsedImage, discover};
 use crate::sided::Sided;
 use crate::sources::{self, Commit, RepoPath, Tree};
@@ -85,7 +85,7 @@ fn planted_at(
     let scanner = Scanner::new(context.files, &tree);
     let listing = sources::list(&tree)?;
     let overlays = discover(context.config, &listing, &scanner, Some(context.overlays.base))?;
-    let renderer = Renderer::new(context.files, &tree, Options::for_gate());
+    let renderer = Renderer::new(context.files, &tree, context.overlays.base.rendering(context.config));
     let mut planted = Vec::new();
     for overlay in overlays.all.iter().filter(|overlay| guarded[overlay.environment]) {
         if !scanner.scan(&overlay.path)?.closure.touches(&changed) {
@@ -93,7 +93,7 @@ fn planted_at(
         }
         // What does not render is not deployed.
         let Ok(rendering) = renderer.render_any(&overlay.path) else { continue };
-        let images = State::of(&rendering).images;
+        let images = State::of(&rendering, context.config).images;
         let mut known = contents(context, base, &context.renderers.base, &overlay.path);
         known.extend(contents(context, head, &context.renderers.head, &overlay.path));
         for used in images {
@@ -126,12 +126,12 @@ fn prolonged_at(
     let soaks = config.environments.iter().filter(|environment| environment.protected).filter_map(|it| it.soak);
     let Some(soak) = soaks.max() else { return Ok(Vec::new()) };
     let tree = context.repository.tree(fork);
-    let renderer = Renderer::new(context.files, &tree, Options::for_gate());
+    let renderer = Renderer::new(context.files, &tree, context.overlays.base.rendering(context.config));
     let mut found = Vec::new();
     for overlay in context.overlays.base.all.iter().filter(|overlay| guarded[overlay.environment]) {
         let Ok(rendering) = renderer.render_any(&overlay.path) else { continue };
         let known = contents(context, context.comparison.trees().base, &context.renderers.base, &overlay.path);
-        for used in State::of(&rendering).images {
+        for used in State::of(&rendering, context.config).images {
             let content = used.image.content(&config.mirrors);
             let now = context.clock.seconds();
             let stays = context.history()?.stays(&overlay.path, &content, Depth::Lasting(soak), now)?;
@@ -156,7 +156,7 @@ fn contents(context: &Context<'_>, tree: &dyn Tree, renderer: &Renderer<'_>, fol
         return Vec::new();
     }
     let Ok(rendering) = renderer.render_any(folder) else { return Vec::new() };
-    let images = State::of(&rendering).images;
+    let images = State::of(&rendering, context.config).images;
     images.iter().map(|used| used.image.content(&context.config.mirrors)).collect()
 }
 

@@ -21,8 +21,14 @@ pub struct Promotion {
     pub at: Handle,
     /// The reference with a shortened digest.
     pub short: String,
+    /// `image`, `chart`, `source`, `operator` or `plugin`.
+    pub content: &'static str,
+    /// Whether it is written in the overlay's own folder, and not in one that others use too.
+    pub own: bool,
     /// Whether a digest is pinned.
     pub pinned: bool,
+    /// The environments below that get it by the same change.
+    pub together: Vec<String>,
     /// The lower environment in whose folder it is written; `null` where it is written elsewhere.
     pub written_in: Option<String>,
     /// Names of the environments that could prove it.
@@ -117,8 +123,13 @@ impl Promotion {
             let at = handles.add(Target::of_value(&used.origin, &used.object, &used.path));
             let entering = Entering { context, overlay: case.overlay, image: &used.image, content: &content };
             let mut promotion = entering.promotion(&below, at)?;
+            promotion.content = used.role.kind();
             promotion.pinned |= !used.role.is_image();
+            if promotion.here.is_empty() && promotion.below.iter().all(|tier| tier.stays.is_empty()) {
+                promotion.together = entering.together(&below);
+            }
             let file = context.files.files.get(used.origin.span.file);
+            promotion.own = file.path.is_within(&case.overlay.path);
             let holds_file = |environment: &&usize| {
                 let lower = context.overlays.base.same_app(case.overlay, **environment);
                 lower.iter().any(|lower| file.path.is_within(&lower.path))
@@ -138,7 +149,7 @@ fn contents_of_gone(context: &Context<'_>, overlay: &Overlay) -> Vec<String> {
     let is_gone = |other: &&Overlay| other.environment == overlay.environment && head.at(&other.path).is_none();
     let rendered =
         base.all.iter().filter(is_gone).filter_map(|gone| context.renderers.base.render_any(&gone.path).ok());
-    let images = rendered.flat_map(|rendering| State::of(&rendering).images);
+    let images = rendered.flat_map(|rendering| State::of(&rendering, context.config).images);
     images.map(|used| used.image.content(&context.config.mirrors)).collect()
 }
 
@@ -166,8 +177,11 @@ impl Entering<'_, '_> {
         let mut promotion = Promotion {
             at,
             short: short_reference(self.image),
+            content: "image",
+            own: true,
             written_in: None,
             pinned: self.image.digest.is_some(),
+            together: Vec::new(),
             wanted: below.wanted.clone(),
             below: Vec::new(),
             lower: Vec::new(),
@@ -227,6 +241,19 @@ impl Entering<'_, '_> {
         Ok(promotion)
     }
 
+    /// Which of the environments below run the content once the change has landed.
+    fn together(&self, below: &Below) -> Vec<String> {
+        let context = self.context;
+        let runs = |overlay: &&Overlay| {
+            let rendering = context.renderers.head.render_any(&overlay.path);
+            let images = rendering.map(|rendering| State::of(&rendering, context.config).images).unwrap_or_default();
+            images.iter().any(|used| used.image.content(&context.config.mirrors) == self.content)
+        };
+        let gets = |environment: &&usize| context.overlays.head.same_app(self.overlay, **environment).iter().any(runs);
+        let named = below.environments.iter().filter(gets);
+        named.map(|environment| context.config.environments[*environment].name.clone()).collect()
+    }
+
     /// Stays in any of some overlays, newest first.
     fn stays_in(&self, overlays: &[&Overlay], depth: Depth) -> Result<Vec<Stay>, FactsError> {
         let mut stays = Vec::new();
@@ -258,7 +285,7 @@ impl Entering<'_, '_> {
             for deployed in context.deployed(reports)?.iter().filter(is_about) {
                 let applied = deployed.applied;
                 let is_this = |image: &Image| image.content(&context.config.mirrors) == self.content;
-                let images = applied.images(context.repository, context.files);
+                let images = applied.images(context.repository, context.files, context.config, context.overlays.base);
                 let runs = images.map(|images| images.iter().any(is_this));
                 let what = match &runs {
                     Err(why) => why.clone(),

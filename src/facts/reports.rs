@@ -5,9 +5,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::config::Controller;
-use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
-use crate::model::{Image, Overlay, State};
+use crate::config::{Config, Controller};
+use crate::kustomize::{ParsedFiles, RenderError, Renderer, Scanner};
+use crate::model::{Image, Overlay, Overlays, State};
 use crate::sources::{RepoPath, Repository, Tree};
 use crate::words;
 
@@ -308,7 +308,13 @@ impl Applied {
     ///
     /// # Errors
     /// Why that is not known, behind the name of what deploys it.
-    pub fn images(&self, repository: &Repository, parsed: &ParsedFiles) -> Result<Vec<Image>, String> {
+    pub fn images(
+        &self,
+        repository: &Repository,
+        parsed: &ParsedFiles,
+        config: &Config,
+        overlays: &Overlays,
+    ) -> Result<Vec<Image>, String> {
         if let Some(field) = self.overridden {
             return Err(format!("overrides what this repository declares, with its own `{field}`"));
         }
@@ -317,9 +323,9 @@ impl Applied {
         let commit = repository.commit(&self.revision).ok().filter(|_| is_id);
         let commit = commit.ok_or_else(|| format!("runs revision {short}, which is not in this clone"))?;
         let tree = repository.tree(&commit);
-        let rendering = Renderer::new(parsed, &tree, Options::for_gate()).render_any(&self.folder);
+        let rendering = Renderer::new(parsed, &tree, overlays.rendering(config)).render_any(&self.folder);
         let rendering = rendering.map_err(|_| format!("runs commit {short}, at which it does not render"))?;
-        Ok(State::of(&rendering).images.into_iter().map(|used| used.image).collect())
+        Ok(State::of(&rendering, config).images.into_iter().map(|used| used.image).collect())
     }
 }
 

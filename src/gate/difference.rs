@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::{GateError, read_config};
-use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
+use crate::kustomize::{ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Overlay, OverlayFilter, Overlays, discover};
 use crate::report::diff::Difference;
 use crate::sources::{self, Comparison, RepoPath, Tree};
@@ -41,7 +41,7 @@ pub fn of_change(
             affected.push(overlay);
         }
     }
-    let renderers = [base_tree, head_tree].map(|tree| Renderer::new(parsed, tree, Options::for_gate()));
+    let renderers = [base_tree, head_tree].map(|tree| Renderer::new(parsed, tree, base.rendering(&config)));
     let side = |at: usize, overlays: &Overlays, path: &RepoPath| match overlays.at(path) {
         Some(_) => render(&renderers[at], path),
         None => Ok(Vec::new()),
@@ -66,7 +66,7 @@ pub fn of_environments(
 ) -> Result<Vec<Difference>, GateError> {
     let (config, overlays) = super::overlays(tree, parsed)?;
     let [from, to] = [super::environment(&config, environments[0])?, super::environment(&config, environments[1])?];
-    let renderer = Renderer::new(parsed, tree, Options::for_gate());
+    let renderer = Renderer::new(parsed, tree, overlays.rendering(&config));
     let only = OverlayFilter { app, environment: Some(to) };
     let mut pairs = Vec::new();
     for overlay in overlays.all.iter().filter(|overlay| only.accepts(overlay)) {

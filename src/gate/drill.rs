@@ -8,7 +8,7 @@ use super::{GateError, NamedText, Request, judge, overlays};
 use crate::config::{Bots, Config, FILE_NAME};
 use crate::facts::{Depth, HistoryError, LookBack, Stay};
 use crate::finding::Finding;
-use crate::kustomize::{FILE_NAMES, Options, ParsedFiles, Renderer, Scanner};
+use crate::kustomize::{FILE_NAMES, ParsedFiles, Renderer, Scanner};
 use crate::model::{Edit, Image, Overlay, Overlays, State, at_origin, edited};
 use crate::report::drill::{Answer, Attempt};
 use crate::sources::{Commit, CommitTree, Comparison, EditedTree, RepoPath, Repository, Tree};
@@ -206,15 +206,15 @@ impl Drill<'_> {
     }
 
     fn images(&self, overlay: &Overlay) -> Vec<Image> {
-        let renderer = Renderer::new(self.files, self.tree, Options::for_gate());
+        let renderer = Renderer::new(self.files, self.tree, self.overlays.rendering(self.config));
         let Ok(rendering) = renderer.render_any(&overlay.path) else { return Vec::new() };
-        State::of(&rendering).images.into_iter().map(|used| used.image).collect()
+        State::of(&rendering, self.config).images.into_iter().map(|used| used.image).collect()
     }
 
     /// A change by which the overlay runs an image: in the place of what it runs of the same repository, else in addition.
     fn running(&self, image: &Image) -> Result<Option<Change>, GateError> {
-        let renderer = Renderer::new(self.files, self.tree, Options::for_gate());
-        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it)).unwrap_or_default();
+        let renderer = Renderer::new(self.files, self.tree, self.overlays.rendering(self.config));
+        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it, self.config)).unwrap_or_default();
         let of_repository = state.images.iter().find(|used| used.image.repository == image.repository);
         let Some(used) = of_repository else { return self.adding(&self.overlay.path, &pod(&image.reference, "")) };
         let Some(edits) = at_origin(&self.files.files, used, image) else { return Ok(None) };
@@ -240,8 +240,15 @@ impl Drill<'_> {
             return Ok((what, Answer::NotAsked("`promotesFrom` is missing".to_owned())));
         };
         let now = self.now.timestamp();
-        let history = LookBack::new(self.repository, self.files, Options::for_gate(), self.config, self.tip, now)
-            .map_err(HistoryError::from)?;
+        let history = LookBack::new(
+            self.repository,
+            self.files,
+            self.overlays.rendering(self.config),
+            self.config,
+            self.tip,
+            now,
+        )
+        .map_err(HistoryError::from)?;
         let above = self.overlays.counterparts(self.overlay, below).into_iter().chain([self.overlay]);
         let above: Vec<&Overlay> = above.collect();
         for image in (0..below).rev().flat_map(|lower| self.images_in(lower)).filter(|image| image.digest.is_some()) {
@@ -284,8 +291,8 @@ impl Drill<'_> {
 
     fn without_limits(&self) -> Row {
         let what = "a container without its limits";
-        let renderer = Renderer::new(self.files, self.tree, Options::for_gate());
-        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it)).unwrap_or_default();
+        let renderer = Renderer::new(self.files, self.tree, self.overlays.rendering(self.config));
+        let state = renderer.render_any(&self.overlay.path).map(|it| State::of(&it, self.config)).unwrap_or_default();
         let Some(container) = state.containers.iter().find(|container| !container.resources.is_empty()) else {
             return (what, Answer::Impossible("no container has any".to_owned()));
         };

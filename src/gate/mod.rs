@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::config::Config;
 use crate::facts::{Clock, Context, Need, ReadOnDemand, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
-use crate::kustomize::{Options, ParsedFiles, Renderer, Scanner};
+use crate::kustomize::{ParsedFiles, Renderer, Scanner};
 use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, discover};
 use crate::policy::{Engine, Rule, RuleInput};
 use crate::report::check::{AffectedOverlay, Report};
@@ -100,7 +100,7 @@ fn context<'a>(
     trusted: &'a Trusted,
     reached: &'a Reached<'_>,
 ) -> Context<'a> {
-    let renderer = |tree: &'a dyn Tree| Renderer::new(files, tree, Options::for_gate());
+    let renderer = |tree: &'a dyn Tree| Renderer::new(files, tree, reached.overlays.base.rendering(&trusted.config));
     Context {
         repository: request.repository,
         files,
@@ -205,6 +205,10 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
     if needs_review && trusted.review.is_none() {
         left_out.push("approvals (no review facts; give `--review FILE`)".to_owned());
     }
+    let asks_owners = trusted.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Owners));
+    if asks_owners && trusted.owners.file.is_none() {
+        left_out.push("owners (this repository has no CODEOWNERS)".to_owned());
+    }
     for (option, noun, wanted) in
         [("--env", "environment", request.environment), ("--app", "app", request.app), ("--rule", "rule", request.rule)]
     {
@@ -247,14 +251,14 @@ pub fn census(tree: &dyn Tree, files: &ParsedFiles, filter: OverlayFilter<'_>) -
     if overlays.all.is_empty() {
         return Err(nothing_found(&config));
     }
-    let renderer = Renderer::new(files, tree, Options::for_gate());
+    let renderer = Renderer::new(files, tree, overlays.rendering(&config));
     let wanted: Vec<&Overlay> = overlays.all.iter().filter(|overlay| filter.accepts(overlay)).collect();
     let census = wanted.par_iter().map(|overlay| Census {
         app: overlay.app.clone(),
         environment: config.environments[overlay.environment].name.clone(),
         overlay: overlay.path.to_string(),
         images: match renderer.render_any(&overlay.path) {
-            Ok(rendering) => Ok(State::of(&rendering).images),
+            Ok(rendering) => Ok(State::of(&rendering, &config).images),
             Err(failed) => Err(failed.error.message),
         },
     });
@@ -270,10 +274,10 @@ pub fn rendered_versions(tree: &dyn Tree, files: &ParsedFiles) -> Result<Version
     if overlays.all.is_empty() {
         return Err(nothing_found(&config));
     }
-    let renderer = Renderer::new(files, tree, Options::for_gate());
+    let renderer = Renderer::new(files, tree, overlays.rendering(&config));
     let images = |overlay: &Overlay| {
         let rendering = renderer.render_any(&overlay.path).map_err(|failed| GateError::Unreadable(failed.error))?;
-        Ok::<_, GateError>(State::of(&rendering).images)
+        Ok::<_, GateError>(State::of(&rendering, &config).images)
     };
     let mut by_place: BTreeMap<(&str, usize), Vec<Image>> = BTreeMap::new();
     for (overlay, images) in overlays.all.iter().zip(overlays.all.par_iter().map(images).collect::<Vec<_>>()) {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{GateError, Request, environment, judge, read_config};
 use crate::config::Config;
 use crate::facts::{Applied, Depth, LookBack, WrittenVersion, WrittenVersions, environments_below, versions};
-use crate::kustomize::{FILE_NAMES, Options, ParsedFiles, Renderer, Scanner, split_image};
+use crate::kustomize::{FILE_NAMES, ParsedFiles, Renderer, Scanner, split_image};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::check::Report;
 use crate::report::promotion::{Origin, Promotion, Replaced};
@@ -143,7 +143,7 @@ pub fn promote(
     let scanner = Scanner::new(parsed, &tree);
     let listing = sources::list(&tree)?;
     let overlays = discover(&config, &listing, &scanner, None)?;
-    let renderer = Renderer::new(parsed, &tree, Options::for_gate());
+    let renderer = Renderer::new(parsed, &tree, overlays.rendering(&config));
     let plan = Plan { request, parsed, tree: &tree, config: &config, overlays: &overlays, listing, scanner, renderer };
     let targets = plan.targets()?;
     let (mut files, replaced) = plan.write(&targets)?;
@@ -151,7 +151,8 @@ pub fn promote(
         return Ok(None);
     }
     plan.write_versions(&targets, &mut files)?;
-    let history = LookBack::new(repository, parsed, Options::for_gate(), &config, tip, request.now.timestamp())?;
+    let history =
+        LookBack::new(repository, parsed, plan.overlays.rendering(&config), &config, tip, request.now.timestamp())?;
     let mut replacements = Vec::new();
     for change in replaced {
         let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));
@@ -203,9 +204,9 @@ fn origin(
     Ok(None)
 }
 
-fn images_of(renderer: &Renderer<'_>, path: &RepoPath) -> Result<Vec<UsedImage>, GateError> {
+fn images_of(renderer: &Renderer<'_>, path: &RepoPath, config: &Config) -> Result<Vec<UsedImage>, GateError> {
     let rendering = renderer.render_any(path).map_err(|failed| GateError::Unreadable(failed.error))?;
-    let images = State::of(&rendering).images;
+    let images = State::of(&rendering, config).images;
     Ok(images.into_iter().filter(|used| used.role.is_image()).collect())
 }
 
@@ -279,7 +280,7 @@ impl<'a> Plan<'a> {
         let mut is_meant = false;
         for target in targets {
             let choice = self.choice(target)?;
-            for used in images_of(&self.renderer, &target.path)? {
+            for used in images_of(&self.renderer, &target.path, self.config)? {
                 let to = choice.to(self, &used)?;
                 is_meant |= to.is_some();
                 let to = to.filter(|to| self.content(to) != self.content(&used.image));
@@ -292,7 +293,7 @@ impl<'a> Plan<'a> {
         // Each round settles at least one.
         for _ in 0..=slots.len() {
             let tree = EditedTree::new(self.tree.clone(), &files)?;
-            let renderer = Renderer::new(self.parsed, &tree, Options::for_gate());
+            let renderer = Renderer::new(self.parsed, &tree, self.overlays.rendering(self.config));
             let mut now = Vec::new();
             let mut is_whole = true;
             for target in targets {
@@ -300,7 +301,7 @@ impl<'a> Plan<'a> {
                 let Ok(after) = renderer.render_any(&target.path) else { return Err(self.unwritable()) };
                 is_whole &= self.changes_images_only(target, &after.objects, &slots)?;
                 now.extend(
-                    State::of(&after)
+                    State::of(&after, self.config)
                         .images
                         .into_iter()
                         .filter(|used| used.role.is_image())
@@ -332,10 +333,10 @@ impl<'a> Plan<'a> {
         let Some(path) = &self.config.versions else { return Ok(()) };
         let Some(written) = WrittenVersions::read(self.tree, self.parsed, path)? else { return Ok(()) };
         let tree = EditedTree::new(self.tree.clone(), files)?;
-        let renderer = Renderer::new(self.parsed, &tree, Options::for_gate());
+        let renderer = Renderer::new(self.parsed, &tree, self.overlays.rendering(self.config));
         let mut images = Vec::new();
         for target in targets {
-            images.extend(images_of(&renderer, &target.path)?.into_iter().map(|used| used.image));
+            images.extend(images_of(&renderer, &target.path, self.config)?.into_iter().map(|used| used.image));
         }
         let current = versions(&images);
         let rows = written.of(self.request.app, self.request.environment);
@@ -416,7 +417,7 @@ impl<'a> Plan<'a> {
         };
         let mut live = Vec::new();
         for overlay in self.overlays.counterparts(target, from) {
-            live.extend(images_of(&self.renderer, &overlay.path)?);
+            live.extend(images_of(&self.renderer, &overlay.path, self.config)?);
         }
         Ok(Choice { from: Some(from), repository, wanted: Wanted::Live(live) })
     }
@@ -427,8 +428,10 @@ impl<'a> Plan<'a> {
 
     /// The repository that is meant where none is named.
     fn only_repository(&self, target: &Overlay) -> Result<String, GateError> {
-        let mut repositories: Vec<String> =
-            images_of(&self.renderer, &target.path)?.iter().map(|used| self.original(&used.image)).collect();
+        let mut repositories: Vec<String> = images_of(&self.renderer, &target.path, self.config)?
+            .iter()
+            .map(|used| self.original(&used.image))
+            .collect();
         repositories.sort();
         repositories.dedup();
         match &repositories[..] {

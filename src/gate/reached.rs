@@ -115,7 +115,7 @@ impl<'a> Reached<'a> {
             if !exists {
                 return Ok(RenderedOverlay::default());
             }
-            let mut rendered = RenderedOverlay::render(path, renderer)?;
+            let mut rendered = RenderedOverlay::render(path, renderer, context.config)?;
             if let Some(rendering) = rendered.rendering.as_ref().filter(|_| rendered.error.is_none()) {
                 rendered.error = checkout.flaw(path, &rendering.closure)?;
             }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::overlay::Overlay;
 use super::state::State;
+use crate::config::Config;
 use crate::kustomize::{FolderScan, Opaque, RenderError, Renderer, Rendering};
 use crate::sided::Sided;
 use crate::sources::RepoPath;
@@ -46,10 +47,10 @@ impl RenderedOverlay {
     ///
     /// # Errors
     /// When the snapshot itself cannot be read; an overlay that does not render is not an error here.
-    pub fn render(path: &RepoPath, renderer: &Renderer<'_>) -> Result<Self, RenderError> {
+    pub fn render(path: &RepoPath, renderer: &Renderer<'_>, config: &Config) -> Result<Self, RenderError> {
         match renderer.render_any(path) {
             Ok(rendering) => {
-                let state = Arc::new(State::of(&rendering));
+                let state = Arc::new(State::of(&rendering, config));
                 // What cannot be printed cannot be deployed either.
                 let error = rendering.to_yaml().err();
                 Ok(Self { exists: true, rendering: Some(Arc::new(rendering)), error, state })

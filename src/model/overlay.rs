@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rayon::prelude::*;
 
 use crate::config::Config;
-use crate::kustomize::{FILE_NAMES, RenderError, Scanner};
+use crate::kustomize::{FILE_NAMES, Options, RenderError, Scanner};
 use crate::sources::{LeafKind, Listing, MovedPath, RepoPath};
 
 /// One app in one environment.
@@ -54,6 +54,12 @@ pub struct Overlays {
 }
 
 impl Overlays {
+    /// How the gate renders them: what comes from elsewhere is known by name and version only.
+    #[must_use]
+    pub fn rendering(&self, config: &Config) -> Options {
+        Options::for_gate(config.load_restrictor.unwrap_or_default())
+    }
+
     /// The overlay in a folder.
     #[must_use]
     pub fn at(&self, path: &RepoPath) -> Option<&Overlay> {
@@ -188,7 +194,9 @@ impl Unjudged {
     ) -> Result<Self, RenderError> {
         let is_plain = |path: &&RepoPath| config.layouts.is_empty() && is_plain(config, path, &overlays.folders);
         let plain = unread(files.iter().filter(is_plain).collect(), kustomizations, scanner)?;
-        Ok(Self { kustomizations: unrecognised(kustomizations, overlays, scanner)?, plain })
+        let mut kustomizations = unrecognised(kustomizations, overlays, scanner)?;
+        kustomizations.retain(|folder| !config.exclude.hold(folder));
+        Ok(Self { kustomizations, plain })
     }
 }
 
@@ -340,6 +348,9 @@ fn unrecognised(
 /// What a folder is by its path alone; the app's name has all folders.
 #[must_use]
 pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
+    if config.exclude.hold(path) {
+        return None;
+    }
     let overlay = |app: String, environment: usize, part: String, below: String| Overlay {
         path: path.clone(),
         app,
@@ -350,7 +361,11 @@ pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     if !config.layouts.is_empty() {
         let matched = config.layouts.iter().find_map(|layout| {
             let matched = layout.matches(path)?;
-            Some((config.environment_of(&matched.environment)?, matched))
+            let environment = match layout.names_environment() {
+                true => config.environment_of(&matched.environment),
+                false => config.environment,
+            };
+            Some((environment?, matched))
         });
         return matched.map(|(environment, matched)| overlay(matched.app, environment, matched.cluster, String::new()));
     }

@@ -2,6 +2,7 @@
 
 use super::image::Image;
 use super::state::{Role, UsedImage, text};
+use crate::config::ImagePlace;
 use crate::finding::Object;
 use crate::kustomize::split_image;
 use crate::yaml::{Mapping, Node, Origin, Value};
@@ -39,8 +40,11 @@ const IMAGE_KEYS: [&str; 7] =
     ["imageName", "bundle", "baseImage", "pgBackRestImage", "agentImage", "clusterImage", "postgresImage"];
 
 /// Finds what an object names outside of pod specs.
-pub(super) fn find(node: &Node, object: &Object, images: &mut Vec<UsedImage>) {
+pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images: &mut Vec<UsedImage>) {
     let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    for place in further.iter().filter(|place| !place.is_ignored && is_of_kind(object, place)) {
+        at_place(node, &place.path, object, String::new(), images);
+    }
     if PATTERNS.contains(&group) {
         return;
     }
@@ -100,6 +104,41 @@ pub(super) fn find(node: &Node, object: &Object, images: &mut Vec<UsedImage>) {
         _ if BUILT_IN.contains(&group) => {}
         _ => finder.values(node, ""),
     }
+}
+
+fn is_of_kind(object: &Object, place: &ImagePlace) -> bool {
+    let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
+    object.kind == place.kind && place.group.as_ref().is_none_or(|wanted| wanted == group)
+}
+
+/// The images at a configured place: whatever text stands there. What was found there already is not found twice.
+fn at_place(node: &Node, keys: &[String], object: &Object, path: String, images: &mut Vec<UsedImage>) {
+    if let Some(items) = node.as_sequence() {
+        for (at, item) in items.iter().enumerate() {
+            at_place(item, keys, object, format!("{path}/{at}"), images);
+        }
+        return;
+    }
+    let Some((key, rest)) = keys.split_first() else {
+        let is_known = images.iter().any(|known| known.path == path && known.object == *object);
+        if let Some(text) = node.as_text().filter(|text| !text.is_empty() && !is_known) {
+            let user = path.rsplit('/').next().unwrap_or_default().to_owned();
+            let (image, origin) = (Image::parse(text), node.origin.clone());
+            images.push(UsedImage { image, user, role: Role::Field, object: object.clone(), path, origin });
+        }
+        return;
+    };
+    if let Some(inner) = node.get(key) {
+        at_place(inner, rest, object, format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")), images);
+    }
+}
+
+/// Whether the configuration says that what stands at a place is no image.
+pub(super) fn is_ignored(used: &UsedImage, places: &[ImagePlace]) -> bool {
+    let keys = || used.path.split('/').skip(1).filter(|key| key.parse::<usize>().is_err());
+    let is_at =
+        |place: &ImagePlace| keys().zip(&place.path).filter(|(key, wanted)| key == wanted).count() == place.path.len();
+    places.iter().any(|place| place.is_ignored && is_of_kind(&used.object, place) && is_at(place))
 }
 
 struct Finder<'a> {
@@ -285,7 +324,16 @@ mod tests {
         let file = files.add(&RepoPath::new("a.yaml").unwrap(), ContentId::of(text.as_bytes()), text);
         let node = &parse(&Source::file(file, text), Step::File, Dialect::Resource).unwrap()[0];
         let mut images = Vec::new();
-        find(node, &super::super::state::describe(node), &mut images);
+        let place = |kind: &str, path: &[&str], is_ignored| ImagePlace {
+            kind: kind.to_owned(),
+            group: None,
+            path: path.iter().map(|key| (*key).to_owned()).collect(),
+            is_ignored,
+        };
+        let further =
+            [place("Engine", &["spec", "parts", "runs"], false), place("Cluster", &["spec", "notImage"], true)];
+        find(node, &super::super::state::describe(node), &further, &mut images);
+        images.retain(|used| !is_ignored(used, &further));
         images.iter().map(|used| used.image.reference.clone()).collect()
     }
 
@@ -309,6 +357,11 @@ mod tests {
             ),
             ("apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{name: a, image: \"x/y:1\"}]}\n", &["x/y:1"]),
             ("apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec: {image: \"x/y:1\"}\n", &[]),
+            ("apiVersion: x.example/v1\nkind: Engine\nspec: {parts: [{runs: a}, {runs: b/c}]}\n", &["a", "b/c"]),
+            (
+                "apiVersion: x.example/v1\nkind: Cluster\nspec: {image: \"x/y:1\", notImage: {image: \"x/z:1\"}}\n",
+                &["x/y:1"],
+            ),
             ("apiVersion: v1\nkind: ConfigMap\ndata: {image: \"x/y:1\"}\n", &[]),
             (
                 "apiVersion: operators.coreos.com/v1alpha1\nkind: Subscription\nspec: {name: op, source: cat, channel: stable}\n",

@@ -294,7 +294,7 @@ mod tests {
         let path = RepoPath::new("o").unwrap();
         let used = |tree: &MemoryTree| {
             let rendering = Renderer::new(&parsed, tree, Options::default()).render_any(&path).unwrap();
-            State::of(&rendering).images.remove(0)
+            State::of(&rendering, &crate::config::Config::default()).images.remove(0)
         };
         let used_before = used(&tree);
         let own = path.child("kustomization.yaml");

@@ -8,6 +8,7 @@ use super::image::Image;
 use super::places;
 use super::provider::{self, Provided};
 use super::reference::{self, Reference};
+use crate::config::Config;
 use crate::finding::Object;
 use crate::kustomize::{Bump, Gvk, Opaque, OpaqueKind, Rendering, split_image};
 use crate::span::{FileId, Span};
@@ -169,6 +170,18 @@ impl Role {
         !matches!(self, Self::Source | Self::Chart | Self::Plugin | Self::Operator)
     }
 
+    /// What kind of content it is, as `promotion/unproven: {kinds}` names it.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Chart => "chart",
+            Self::Plugin => "plugin",
+            Self::Operator => "operator",
+            _ => "image",
+        }
+    }
+
     /// The list of a pod spec that such containers are in.
     #[must_use]
     pub fn list(self) -> &'static str {
@@ -192,7 +205,7 @@ const LISTS: [(&str, Role); 3] = [
 impl State {
     /// Looks through rendered objects, and what is left out of them.
     #[must_use]
-    pub fn of(rendering: &Rendering) -> Self {
+    pub fn of(rendering: &Rendering, config: &Config) -> Self {
         let mut state = Self::default();
         for opaque in &rendering.opaque {
             state.images.push(UsedImage::opaque(opaque));
@@ -207,7 +220,10 @@ impl State {
             reference::of_object(node, &object, &mut state.references);
             state.limit_range(node, &object);
             state.walk(node, &object, &mut String::new());
-            places::find(node, &object, &mut state.images);
+            places::find(node, &object, &config.images, &mut state.images);
+        }
+        if config.images.iter().any(|place| place.is_ignored) {
+            state.images.retain(|used| !places::is_ignored(used, &config.images));
         }
         state.supply();
         state

@@ -456,7 +456,7 @@ fn what_cannot_be_decided_says_why_and_never_passes() {
         (good.path(), vec!["check", "--review", "absent.json"], "cannot read `absent.json`", "JSON"),
         (no_overlay.path(), vec!["check"], "no overlay was found", "layout"),
         (broken.path(), vec!["check"], "has no key `environmets`", "did you mean `environments`"),
-        (broken.path(), vec!["check"], "exactly one `{env}`", "tollgate.yaml:3:9"),
+        (broken.path(), vec!["check"], "this layout names no environment", "tollgate.yaml:3:9"),
     ] {
         let ran = run(folder, &arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {}{}", ran.out, ran.err);

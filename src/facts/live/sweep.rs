@@ -8,8 +8,7 @@ use super::{HistorySource, ImageKey, Place};
 use crate::config::Config;
 use crate::facts::HistoryError;
 use crate::kustomize::{
-    Bump, Closure, FILE_NAMES, Options, Outline, ParsedFiles, RenderError, Renderer, Rendering, Scanner, Unrendered,
-    outline,
+    Bump, Closure, FILE_NAMES, Outline, ParsedFiles, RenderError, Renderer, Rendering, Scanner, Unrendered, outline,
 };
 use crate::model::{Candidates, Image, Overlay, OverlayFilter, Overlays, State, UsedImage, discover_among};
 use crate::sources::{Commit, MovedPath, MovingTree, RepoPath, Tree};
@@ -71,7 +70,7 @@ impl<'a> Sweep<'a> {
             config,
             files,
             tree,
-            renderer: Renderer::moving(files, tree, Options::for_gate()),
+            renderer: Renderer::moving(files, tree, overlays.rendering(config)),
             scanner: Scanner::moving(files, tree),
             candidates: Candidates::new(config),
             known: overlays,
@@ -241,10 +240,10 @@ impl<'a> Sweep<'a> {
     }
 
     fn render(&mut self, to_render: &[usize]) -> Result<(), HistoryError> {
-        let (renderer, slots) = (&self.renderer, &self.slots);
+        let (renderer, slots, config) = (&self.renderer, &self.slots, self.config);
         let render = |at: &usize| {
             let slot = &slots[*at];
-            slot.exists.then(|| renderer.render_any(&slot.overlay.path).map(Running::of))
+            slot.exists.then(|| renderer.render_any(&slot.overlay.path).map(|rendering| Running::of(rendering, config)))
         };
         let rendered: Vec<Option<Result<Running, Box<Unrendered>>>> = match to_render {
             [one] => vec![render(one)],
@@ -306,8 +305,8 @@ struct Running {
 }
 
 impl Running {
-    fn of(rendering: Rendering) -> Self {
-        Self { images: State::of(&rendering).images, closure: rendering.closure }
+    fn of(rendering: Rendering, config: &Config) -> Self {
+        Self { images: State::of(&rendering, config).images, closure: rendering.closure }
     }
 }
 

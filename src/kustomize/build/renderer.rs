@@ -90,8 +90,8 @@ pub struct Options {
 impl Options {
     /// How the gate renders: what comes from elsewhere is known by name and version only.
     #[must_use]
-    pub fn for_gate() -> Self {
-        Self { leaves_out: true, ..Self::default() }
+    pub fn for_gate(restrictor: LoadRestrictor) -> Self {
+        Self { restrictor, leaves_out: true, ..Self::default() }
     }
 }
 
