@@ -170,7 +170,7 @@ impl Reader {
             config.environments = self.environments(field.value);
             config.has_usual_environments = false;
         }
-        let has_environment = fields.iter().any(|field| field.name == "environment");
+        let names_environment = fields.iter().any(|field| field.name == "environment");
         for Field { name, value } in &fields {
             match name.as_str() {
                 "version" if value.as_text() != Some("1") => {
@@ -180,21 +180,7 @@ impl Reader {
                         "write `version: 1`",
                     );
                 }
-                "layout" => {
-                    for (text, span) in self.texts(value, "a layout") {
-                        match Layout::parse(&text) {
-                            Ok(layout) if layout.names_environment() || has_environment => config.layouts.push(layout),
-                            Ok(_) => self.problem(
-                                span,
-                                "this layout names no environment",
-                                "write `{env}` where the folder's name tells it, or `environment: production` for all",
-                            ),
-                            Err(message) => {
-                                self.problem(span, message, "write for example `apps/{app}/overlays/{env}`");
-                            }
-                        }
-                    }
-                }
+                "layout" => self.layouts(value, names_environment, &mut config),
                 "environment" => {
                     let name = self.text(value, "an environment's name").unwrap_or_default();
                     config.environment = config.environment(&name);
@@ -228,27 +214,8 @@ impl Reader {
                     config.groups = items.iter().filter_map(|item| self.group(item)).collect();
                 }
                 "dependencies" => config.dependencies = self.dependencies(value),
-                "versions" => {
-                    if let Some(text) = self.text(value, "a file's path") {
-                        config.versions = RepoPath::new(&text).filter(|path| !path.is_root());
-                        if config.versions.is_none() {
-                            let message = format!("`{text}` is not a path in this repository");
-                            self.problem(value.origin.span, message, "write for example `versions.json`");
-                        }
-                    }
-                }
-                "controllers" => {
-                    for (text, span) in self.texts(value, "a folder") {
-                        match RepoPath::new(&text) {
-                            Some(folder) => config.controllers.push(folder),
-                            None => self.problem(
-                                span,
-                                format!("`{text}` is not a path in this repository"),
-                                "write the folder's path from the root",
-                            ),
-                        }
-                    }
-                }
+                "versions" => config.versions = self.file(value),
+                "controllers" => config.controllers = self.folders(value),
                 "freezes" => {
                     let items = self.list(value, "`freezes`");
                     config.freezes = items.iter().filter_map(|item| self.freeze(item, &config)).collect();
@@ -258,6 +225,45 @@ impl Reader {
             }
         }
         config
+    }
+
+    fn layouts(&mut self, node: &Node, names_environment: bool, config: &mut Config) {
+        for (text, span) in self.texts(node, "a layout") {
+            match Layout::parse(&text) {
+                Ok(layout) if layout.names_environment() || names_environment => config.layouts.push(layout),
+                Ok(_) => self.problem(
+                    span,
+                    "this layout names no environment",
+                    "write `{env}` where the folder's name tells it, or `environment: production` for all",
+                ),
+                Err(message) => self.problem(span, message, "write for example `apps/{app}/overlays/{env}`"),
+            }
+        }
+    }
+
+    fn file(&mut self, node: &Node) -> Option<RepoPath> {
+        let text = self.text(node, "a file's path")?;
+        let path = RepoPath::new(&text).filter(|path| !path.is_root());
+        if path.is_none() {
+            let message = format!("`{text}` is not a path in this repository");
+            self.problem(node.origin.span, message, "write for example `versions.json`");
+        }
+        path
+    }
+
+    fn folders(&mut self, node: &Node) -> Vec<RepoPath> {
+        let mut folders = Vec::new();
+        for (text, span) in self.texts(node, "a folder") {
+            match RepoPath::new(&text) {
+                Some(folder) => folders.push(folder),
+                None => self.problem(
+                    span,
+                    format!("`{text}` is not a path in this repository"),
+                    "write the folder's path from the root",
+                ),
+            }
+        }
+        folders
     }
 
     fn environments(&mut self, node: &Node) -> Vec<Environment> {

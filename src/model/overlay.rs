@@ -361,10 +361,8 @@ pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     if !config.layouts.is_empty() {
         let matched = config.layouts.iter().find_map(|layout| {
             let matched = layout.matches(path)?;
-            let environment = match layout.names_environment() {
-                true => config.environment_of(&matched.environment),
-                false => config.environment,
-            };
+            let by_name = || config.environment_of(&matched.environment);
+            let environment = if layout.names_environment() { by_name() } else { config.environment };
             Some((environment?, matched))
         });
         return matched.map(|(environment, matched)| overlay(matched.app, environment, matched.cluster, String::new()));
