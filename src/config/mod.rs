@@ -23,6 +23,9 @@ mod layout;
 mod mirrors;
 mod read;
 
+/// The environment of a repository that names none.
+pub const ONE_ENVIRONMENT: &str = "default";
+
 /// The file's name at the repository's root.
 pub const FILE_NAME: &str = "tollgate.yaml";
 
@@ -260,6 +263,13 @@ impl Default for Config {
                 environment("test", "int integration testing qa"),
                 environment("staging", "stage stg uat preprod pre-prod preproduction"),
                 environment("production", "prod prd live"),
+                Environment {
+                    aliases: Vec::new(),
+                    promotes_from: Some(Vec::new()),
+                    protected: true,
+                    approvals: 1,
+                    ..environment(ONE_ENVIRONMENT, "")
+                },
             ],
             codeowners: None,
             landings: Landings::default(),

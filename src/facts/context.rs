@@ -96,7 +96,7 @@ impl<'a> Context<'a> {
             return Ok(controllers);
         }
         let sides = self.comparison.trees().zip(self.overlays);
-        let read = sides.try_map(|(tree, overlays)| Controllers::read(self.config, self.files, tree, overlays))?;
+        let read = sides.try_map(|(tree, overlays)| Controllers::read(self.files, tree, overlays))?;
         Ok(self.on_demand.controllers.get_or_init(|| read))
     }
 

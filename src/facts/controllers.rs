@@ -4,145 +4,13 @@
 use std::collections::HashMap;
 
 use super::error::FactsError;
-use crate::config::Config;
-use crate::kustomize::{ParsedFiles, Scanner};
+use crate::kustomize::{Deployer, Need, ParsedFiles, Scanner};
 use crate::model::{Overlay, Overlays};
-use crate::sources::{RepoPath, Tree, TreeError, list_below};
+use crate::sources::Tree;
 use crate::span::Span;
-use crate::yaml::{Dialect, Node, Source, Step, parse};
-
-/// The annotation by which Argo CD orders what it applies; lower waves come first, 0 where there is none.
-const SYNC_WAVE: &str = "argocd.argoproj.io/sync-wave";
 
 /// How many circles are told: whoever has more has to begin somewhere.
 const MOST_CYCLES: usize = 100;
-
-/// One object that deploys folders of the repository.
-#[derive(Clone, Debug)]
-pub(super) struct Deployer {
-    /// Its name.
-    pub name: String,
-    /// Its namespace; empty where none is written.
-    pub namespace: String,
-    /// The folders that it deploys, and where they are named.
-    pub folders: Vec<(RepoPath, Span)>,
-    /// What it changes in what it deploys, by field.
-    pub changes: Vec<(&'static str, Node)>,
-    /// What must be ready before it, by namespace and name, and where that is written: Flux's `dependsOn`.
-    pub needs: Vec<Need>,
-    /// Argo CD's sync wave, and where it is written.
-    pub wave: Option<(i64, Span)>,
-    /// The file.
-    pub file: RepoPath,
-    /// Where its name is written.
-    pub span: Span,
-}
-
-/// An entry of `dependsOn`.
-#[derive(Clone, Debug)]
-pub(super) struct Need {
-    /// The namespace of what must be ready.
-    namespace: String,
-    /// Its name.
-    name: String,
-    /// Where that is written.
-    span: Span,
-}
-
-/// Reads every deployer below some folders. Files that are no YAML are none of its business: they do not deploy either.
-///
-/// # Errors
-/// When the tree cannot be read.
-pub(super) fn deployers(
-    tree: &dyn Tree,
-    parsed: &ParsedFiles,
-    folders: &[RepoPath],
-) -> Result<Vec<Deployer>, TreeError> {
-    let mut found = Vec::new();
-    let is_yaml = |path: &RepoPath| matches!(path.file_name().rsplit_once('.'), Some((_, "yaml" | "yml" | "json")));
-    for path in list_below(tree, folders)?.files.iter().filter(|path| is_yaml(path)) {
-        let Some((id, content)) = tree.read(path)? else { continue };
-        let Ok(text) = std::str::from_utf8(&content) else { continue };
-        let file = parsed.files.add(path, id, text);
-        let documents = parse(&Source::file(file, text), Step::File, Dialect::Resource).unwrap_or_default();
-        found.extend(documents.iter().filter_map(|document| deployer(document, path)));
-    }
-    Ok(found)
-}
-
-/// Fields by which a Flux `Kustomization` changes what it deploys.
-const FLUX_CHANGES: [&str; 8] = [
-    "images",
-    "patches",
-    "patchesStrategicMerge",
-    "patchesJson6902",
-    "components",
-    "postBuild",
-    "namePrefix",
-    "nameSuffix",
-];
-
-/// Fields by which an Argo CD `Application` changes the kustomization that it deploys.
-const ARGO_CHANGES: [&str; 6] = ["images", "patches", "components", "replicas", "namePrefix", "nameSuffix"];
-
-fn changes_in(holder: Option<&Node>, fields: &[&'static str]) -> Vec<(&'static str, Node)> {
-    let says_something = |node: &&Node| {
-        !node.is_null()
-            && !node.as_sequence().is_some_and(<[Node]>::is_empty)
-            && node.as_mapping().is_none_or(|mapping| mapping.iter().next().is_some())
-    };
-    let change = |field: &&'static str| Some((*field, holder?.get(field).filter(says_something)?.clone()));
-    fields.iter().filter_map(change).collect()
-}
-
-fn deployer(node: &Node, file: &RepoPath) -> Option<Deployer> {
-    let text = |path: &[&str]| node.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
-    let (group, kind) = (text(&["apiVersion"]), text(&["kind"]));
-    let of_group = |wanted: &str| group.split('/').next() == Some(wanted);
-    let folder = |node: &Node| {
-        let path = RepoPath::new(node.as_text()?.trim_start_matches("./").trim_matches('/'))?;
-        Some((path, node.origin.span))
-    };
-    let mut folders: Vec<(RepoPath, Span)> = Vec::new();
-    let mut changes = Vec::new();
-    let mut needs = Vec::new();
-    let namespace = text(&["metadata", "namespace"]);
-    if kind == "Kustomization" && of_group("kustomize.toolkit.fluxcd.io") {
-        folders.extend(node.find(&["spec", "path"]).and_then(folder));
-        changes.extend(changes_in(node.get("spec"), &FLUX_CHANGES));
-        for need in node.find(&["spec", "dependsOn"]).and_then(Node::as_sequence).unwrap_or_default() {
-            let Some(name) = need.get("name").and_then(Node::as_text) else { continue };
-            let other = need.get("namespace").and_then(Node::as_text).unwrap_or(&namespace);
-            needs.push(Need { namespace: other.to_owned(), name: name.to_owned(), span: need.origin.span });
-        }
-    } else if kind == "Application" && of_group("argoproj.io") {
-        let sources = node.find(&["spec", "sources"]).and_then(Node::as_sequence).unwrap_or_default();
-        let sources: Vec<&Node> = sources.iter().chain(node.find(&["spec", "source"])).collect();
-        folders.extend(sources.iter().filter_map(|source| folder(source.get("path")?)));
-        for source in sources.iter().filter(|source| source.get("path").is_some()) {
-            changes.extend(changes_in(source.get("kustomize"), &ARGO_CHANGES));
-            changes.extend(changes_in(Some(source), &["plugin"]));
-            changes.extend(changes_in(source.get("directory"), &["jsonnet", "include", "exclude", "recurse"]));
-        }
-    } else {
-        return None;
-    }
-    let wave = node.find(&["metadata", "annotations", SYNC_WAVE]).and_then(|wave| {
-        let number = wave.as_text()?.parse().ok()?;
-        Some((number, wave.origin.span))
-    });
-    let name = node.find(&["metadata", "name"])?;
-    Some(Deployer {
-        name: name.as_text()?.to_owned(),
-        namespace,
-        folders,
-        changes,
-        needs,
-        wave,
-        file: file.clone(),
-        span: name.origin.span,
-    })
-}
 
 /// What each deployer's `dependsOn` leads to: positions, and where that is written. Of several with one name, as clusters
 /// have them, the one whose file is closest is meant.
@@ -153,7 +21,8 @@ pub(super) fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
         named.entry((&deployer.namespace, &deployer.name)).or_default().push(at);
     }
     let closest = |by: &Deployer, candidates: &Vec<usize>| {
-        let shared = |at: &usize| all[*at].file.segments().zip(by.file.segments()).take_while(|(a, b)| a == b).count();
+        let shared =
+            |at: &usize| all[*at].holder.segments().zip(by.holder.segments()).take_while(|(a, b)| a == b).count();
         candidates.iter().copied().max_by_key(shared)
     };
     let of = |by: &Deployer| {
@@ -206,7 +75,7 @@ pub(super) fn cycles(needed: &[Vec<(usize, Span)>]) -> Vec<(Span, Vec<usize>)> {
 /// The deployers of one snapshot, and the overlays that each deploys.
 pub(crate) struct Controllers<'a> {
     pub(super) overlays: &'a Overlays,
-    pub(super) deployers: Vec<Deployer>,
+    pub(super) deployers: &'a [Deployer],
     /// By deployer.
     pub(super) deployed: Vec<Vec<&'a Overlay>>,
     /// By deployer: what it waits for, and where that is written.
@@ -214,32 +83,20 @@ pub(crate) struct Controllers<'a> {
 }
 
 impl<'a> Controllers<'a> {
-    /// Reads the deployers in the folders that `controllers` names.
+    /// Looks up what each deployer deploys.
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub(crate) fn read(
-        config: &Config,
-        files: &ParsedFiles,
-        tree: &dyn Tree,
-        overlays: &'a Overlays,
-    ) -> Result<Self, FactsError> {
-        let mut controllers = Self { overlays, deployers: Vec::new(), deployed: Vec::new(), waits_for: Vec::new() };
-        if config.controllers.is_empty() {
-            return Ok(controllers);
-        }
-        controllers.deployers = deployers(tree, files, &config.controllers)?;
-        controllers.waits_for = needed(&controllers.deployers);
+    pub(crate) fn read(files: &ParsedFiles, tree: &dyn Tree, overlays: &'a Overlays) -> Result<Self, FactsError> {
+        let deployers = &overlays.deployers;
         let scanner = Scanner::new(files, tree);
-        for deployer in &controllers.deployers {
-            let mut found = Vec::new();
-            for (folder, _) in &deployer.folders {
-                let scan = scanner.scan(folder)?;
-                found.extend(std::iter::once(folder).chain(&scan.roots).filter_map(|path| overlays.at(path)));
-            }
-            controllers.deployed.push(found);
+        let mut deployed = Vec::new();
+        for deployer in deployers {
+            let scan = scanner.scan(&deployer.folder)?;
+            let paths = [&deployer.path, &deployer.folder].into_iter().chain(&scan.roots);
+            deployed.push(paths.filter_map(|path| overlays.at(path)).collect());
         }
-        Ok(controllers)
+        Ok(Self { overlays, deployers, deployed, waits_for: needed(deployers) })
     }
 
     /// The apps that must be there before an overlay's, and where that is written.
@@ -261,7 +118,7 @@ impl<'a> Controllers<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::MemoryTree;
+    use crate::sources::{MemoryTree, RepoPath, list};
 
     fn flux(name: &str, path: &str, needs: &str) -> String {
         format!(
@@ -272,7 +129,8 @@ mod tests {
 
     fn read(files: &[(&str, &str)]) -> Vec<Deployer> {
         let tree = MemoryTree::new(files.iter().copied());
-        deployers(&tree, &ParsedFiles::default(), &[RepoPath::new("clusters").unwrap()]).unwrap()
+        let parsed = ParsedFiles::default();
+        Scanner::new(&parsed, &tree).deployers(&list(&tree).unwrap(), &[RepoPath::new("clusters").unwrap()]).unwrap()
     }
 
     #[test]
@@ -281,12 +139,10 @@ mod tests {
             + "---\napiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata:\n  name: web\n  annotations: \
                {argocd.argoproj.io/sync-wave: \"-2\"}\nspec: {source: {path: apps/web}, sources: [{path: x}, {chart: y}]}\n";
         let found = read(&[("clusters/a.yaml", &text), ("other/a.yaml", &text), ("clusters/broken.yaml", "a: [")]);
-        assert_eq!(found.len(), 2);
         let needs: Vec<_> = found[0].needs.iter().map(|need| (&*need.namespace, &*need.name)).collect();
         assert_eq!(needs, [("flux", "db"), ("system", "dns")]);
-        let folders = |at: usize| found[at].folders.iter().map(|(folder, _)| folder.to_string()).collect::<Vec<_>>();
-        assert_eq!(folders(0), ["apps/api"]);
-        assert_eq!(folders(1), ["x", "apps/web"]);
+        let folders: Vec<_> = found.iter().map(|deployer| deployer.folder.to_string()).collect();
+        assert_eq!(folders, ["apps/api", "x", "apps/web"]);
         assert_eq!(found[1].wave.map(|(wave, _)| wave), Some(-2));
     }
 
@@ -300,6 +156,6 @@ mod tests {
         let cycles: Vec<_> = cycles(&needed).into_iter().map(names).collect();
         assert_eq!(cycles, [["a", "b", "c"].map(str::to_owned)]);
         let second = found.iter().rposition(|deployer| deployer.name == "a").unwrap();
-        assert_eq!(found[needed[second][0].0].file.as_str(), "clusters/two/x.yaml");
+        assert_eq!(found[needed[second][0].0].holder.as_str(), "clusters/two/x.yaml");
     }
 }

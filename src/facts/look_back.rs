@@ -330,9 +330,14 @@ impl<'a> LookBack<'a> {
             let tree = self.repository.tree(commit);
             let named = known.earlier.as_ref().unwrap_or(overlay).clone();
             let newer = next.checked_sub(1).map(|newer| self.repository.tree(&self.line[newer]));
-            if let Some(newer) = newer.filter(|newer| stands(newer, &named) && !stands(&tree, &named)) {
+            if let Some(newer) = newer.as_ref().filter(|newer| stands(newer, &named) && !stands(&tree, &named)) {
                 let images = known.segments.last().map(|segment| segment.images.as_slice()).unwrap_or_default();
-                known.earlier = self.earlier_name(&named, images, &newer, &tree)?.or(known.earlier.take());
+                known.earlier = self.earlier_name(&named, images, newer, &tree)?.or(known.earlier.take());
+            }
+            if let Some(folder) =
+                self.folder_before(known.earlier.as_ref().unwrap_or(overlay), newer.as_ref(), &tree)?
+            {
+                known.earlier = Some(folder);
             }
             let named = known.earlier.as_ref().unwrap_or(overlay);
             known.segments.push(self.segment(named, &tree, next)?);
@@ -348,6 +353,21 @@ impl<'a> LookBack<'a> {
         known.is_settled = same < older.len() || older.is_empty();
         known.ahead = (known.ahead * 2).min(MOST_AHEAD);
         Ok(true)
+    }
+
+    /// The folder that an object deploys, where an older commit does not have the object yet.
+    fn folder_before(
+        &self,
+        overlay: &RepoPath,
+        newer: Option<&CommitTree>,
+        older: &CommitTree,
+    ) -> Result<Option<RepoPath>, HistoryError> {
+        let Some(newer) = newer.filter(|_| overlay.as_deployed().is_some()) else { return Ok(None) };
+        if Scanner::new(self.parsed, older).resolved(overlay).map_err(unreadable)?.is_some() {
+            return Ok(None);
+        }
+        let folder = Scanner::new(self.parsed, newer).deployed_folder(overlay).map_err(unreadable)?;
+        Ok(folder.filter(|folder| stands(older, folder)))
     }
 
     /// What an overlay was called before a commit brought its folder: an overlay of the same environment that the same commit

@@ -24,7 +24,6 @@ pub use versions::{Versions, VersionsFile, WrittenVersion, WrittenVersions, vers
 use crate::model::Case;
 use crate::span::Span;
 use combinations::Combination;
-use deployed_differently::DeployedDifferently;
 use freezes::ActiveFreeze;
 use guards::Guard;
 use order::OrderFault;
@@ -42,7 +41,6 @@ mod codeowners;
 pub mod combinations;
 mod context;
 mod controllers;
-pub mod deployed_differently;
 mod error;
 pub mod freezes;
 pub mod guards;
@@ -97,8 +95,6 @@ pub struct Facts {
     pub versions: Option<VersionsFacts>,
     /// What is newly wrong with the order of controllers; only for the change as a whole.
     pub order: Vec<OrderFault>,
-    /// What deployers newly do beside what overlays render to; only for the change as a whole.
-    pub deployed_differently: Vec<DeployedDifferently>,
     /// Changed files that judge changes; only for the change as a whole.
     pub guards: Vec<Guard>,
     /// Entries of `images` that match nothing.
@@ -171,7 +167,6 @@ impl Facts {
     ) -> Result<Self, FactsError> {
         let files = FileOwners::of_change(context, asked, handles)?;
         let order = OrderFault::of_change(context, handles)?;
-        let deployed_differently = DeployedDifferently::of_change(context, handles)?;
         let guards = Guard::of_change(context, handles)?;
         let unjudged = UnjudgedFolder::of_change(context, handles)?;
         let unknown_apps = UnknownApp::of_change(context, handles);
@@ -181,7 +176,6 @@ impl Facts {
             order,
             planted,
             unknown_apps,
-            deployed_differently,
             guards,
             unjudged,
             ..Self::default()

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::controllers::{Controllers, Deployer, cycles};
+use super::controllers::{Controllers, cycles};
 use super::handle::{Handle, Handles};
 use super::{Context, FactsError};
 use crate::config::Dependency;
+use crate::kustomize::Deployer;
 use crate::model::Overlay;
-use crate::sources::RepoPath;
 use crate::span::Span;
 
 /// Something wrong with the order in which controllers deploy.
@@ -51,8 +51,7 @@ impl OrderFault {
     /// When a side cannot be read.
     pub fn of_change(context: &Context<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
         let config = context.config;
-        let is_controller = |path: &RepoPath| config.controllers.iter().any(|folder| path.is_within(folder));
-        if !context.change.files.iter().any(is_controller) {
+        if context.overlays.head.deployers.is_empty() {
             return Ok(Vec::new());
         }
         let sides = context.controllers()?;

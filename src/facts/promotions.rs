@@ -10,6 +10,7 @@ use super::{Context, FactsError};
 use crate::config::Config;
 use crate::model::{Case, Image, Overlay, Overlays, State};
 use crate::sided::Sided;
+use crate::span::Span;
 use crate::words;
 
 /// An image that enters an environment.
@@ -120,7 +121,11 @@ impl Promotion {
                 continue;
             }
             seen.push(key);
-            let at = handles.add(Target::of_value(&used.origin, &used.object, &used.path));
+            let target = Target::of_value(&used.origin, &used.object, &used.path);
+            let at = match redirected(context, case.overlay) {
+                Some(span) => handles.add(Target { span, ..target }),
+                None => handles.add(target),
+            };
             let entering = Entering { context, overlay: case.overlay, image: &used.image, content: &content };
             let mut promotion = entering.promotion(&below, at)?;
             promotion.content = used.role.kind();
@@ -140,6 +145,13 @@ impl Promotion {
         }
         Ok(promotions)
     }
+}
+
+/// Where the change makes a controller deploy another folder in the place of an overlay's; `None` where it does not.
+fn redirected(context: &Context<'_>, overlay: &Overlay) -> Option<Span> {
+    let Sided { base, head } = context.overlays.map(|side| side.deployer(&overlay.path));
+    let (base, head) = (base?, head?);
+    (base.folder != head.folder).then_some(head.folder_span)
 }
 
 /// What overlays of the same environment run that are not there any more after the change: one that comes may be one of them

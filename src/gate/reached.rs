@@ -73,8 +73,12 @@ impl<'a> Reached<'a> {
         all.sort();
         let paths = self.overlays.as_ref().map(|side| side.all.iter().map(|overlay| &overlay.path).collect());
         let paths: Sided<HashSet<&RepoPath>> = paths;
-        let candidate = |overlay: &'_ Overlay| paths.as_ref().map(|side| side.contains(&overlay.path));
-        all.into_iter().map(|overlay| Candidate { overlay, exists: candidate(overlay) }).collect()
+        // What an object deploys can be rendered by it on both sides, whatever else is an overlay there.
+        let exists = |overlay: &Overlay| {
+            let sides = paths.as_ref().zip(self.overlays.as_ref());
+            sides.map(|(paths, side)| paths.contains(&overlay.path) || side.deployer(&overlay.path).is_some())
+        };
+        all.into_iter().map(|overlay| Candidate { overlay, exists: exists(overlay) }).collect()
     }
 
     /// The candidates that the command line asks for.

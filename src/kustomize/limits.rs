@@ -31,6 +31,15 @@ pub(crate) const MOST_TEXT: usize = 256 << 20;
 /// How many bytes of data the generators of one overlay may make. A `ConfigMap` or Secret may hold one megabyte.
 pub(crate) const MOST_GENERATED: usize = 64 << 20;
 
+/// How many applications one `ApplicationSet` may make.
+pub(crate) const MOST_APPLICATIONS: usize = 2_000;
+
+/// How many objects may deploy each other in a row. Real repositories have two or three: a cluster, its apps, their parts.
+pub(crate) const DEEPEST_DEPLOYMENT: usize = 6;
+
+/// How many files of a folder are searched for the `ConfigMap` of Flux's variables.
+pub(crate) const MOST_SEARCHED: usize = 5_000;
+
 /// Symbolic links that may be followed on the way to one file; Linux follows as many.
 pub(crate) const MOST_LINKS: usize = 40;
 

@@ -10,6 +10,7 @@ pub use build::loader::LoadRestrictor;
 pub use build::opaque::{Opaque, OpaqueKind};
 pub use build::parsed::ParsedFiles;
 pub use build::renderer::{Options, Renderer, Rendering, Unrendered};
+pub use deployed::{Changes, Deployer, Need};
 pub use error::{RenderError, nearest};
 pub use file::kustomization::{FILE_NAMES, Kustomization, Order};
 pub use known::secret::{change_values as change_secrets, each_value as secrets_in};
@@ -18,6 +19,7 @@ pub use scan::{FolderScan, Outline, Scanner, outline};
 pub use transform::images::{Reference, split as split_image};
 
 mod build;
+mod deployed;
 mod error;
 mod file;
 mod finish;

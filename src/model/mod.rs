@@ -12,6 +12,7 @@ pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, Role, State, UsedImage};
 
 mod case;
+mod deployed;
 mod deployer;
 mod image;
 mod overlay;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use crate::config::Config;
-use crate::kustomize::{FILE_NAMES, Options, RenderError, Scanner};
+use super::deployed::Deployed;
+use crate::config::{Config, Controller, ONE_ENVIRONMENT};
+use crate::kustomize::{Deployer, FILE_NAMES, LoadRestrictor, Options, RenderError, Scanner};
 use crate::sources::{LeafKind, Listing, MovedPath, RepoPath};
 
 /// One app in one environment.
@@ -21,7 +22,7 @@ pub struct Overlay {
     pub part: String,
     /// The folders below the one that names the environment, where no layout says what they are. They may be another
     /// app: in `clusters/production/api` and `clusters/staging/web` they are.
-    below: String,
+    pub(super) below: String,
 }
 
 /// Which overlays are wanted.
@@ -49,6 +50,12 @@ pub struct Overlays {
     pub all: Vec<Overlay>,
     /// Every folder that is an overlay, may be one, or that one may use.
     pub folders: BTreeSet<RepoPath>,
+    /// The objects of controllers that deploy folders, with an overlay or without.
+    pub deployers: Vec<Deployer>,
+    /// Folders that are overlays by their path, but that controllers deploy only with changes: those are the overlays.
+    replaced: BTreeSet<RepoPath>,
+    /// Whether the repository names no environment, so that all of it is one.
+    pub is_one_environment: bool,
     /// The folders that all apps are in, which their names leave out.
     common: Vec<String>,
 }
@@ -57,7 +64,15 @@ impl Overlays {
     /// How the gate renders them: what comes from elsewhere is known by name and version only.
     #[must_use]
     pub fn rendering(&self, config: &Config) -> Options {
-        Options::for_gate(config.load_restrictor.unwrap_or_default())
+        let has_flux = self.deployers.iter().any(|deployer| deployer.controller == Controller::Flux);
+        let of_controllers = if has_flux { LoadRestrictor::None } else { LoadRestrictor::RootOnly };
+        Options::for_gate(config.load_restrictor.unwrap_or(of_controllers))
+    }
+
+    /// The object that deploys an overlay which is not a folder as it is.
+    #[must_use]
+    pub fn deployer(&self, path: &RepoPath) -> Option<&Deployer> {
+        self.deployers.iter().find(|deployer| deployer.path == *path)
     }
 
     /// The overlay in a folder.
@@ -113,7 +128,15 @@ pub fn discover(
     scanner: &Scanner<'_>,
     known: Option<&Overlays>,
 ) -> Result<Overlays, RenderError> {
-    discover_among(config, &Candidates::of(config, listing), scanner, known)
+    let deployers = scanner.deployers(listing, &config.controllers)?;
+    let candidates = Candidates::of(config, listing);
+    let mut overlays = found_among(config, &candidates, scanner, known, Deployed::of(config, deployers, listing))?;
+    let is_first = known.is_none_or(|known| known.all.is_empty());
+    let may_be_one = config.layouts.is_empty() && (config.has_usual_environments || config.environment.is_some());
+    if may_be_one && overlays.all.is_empty() && is_first || known.is_some_and(|known| known.is_one_environment) {
+        overlays = as_one_environment(config, listing, &candidates, scanner, overlays)?;
+    }
+    Ok(overlays)
 }
 
 /// The same among folders that may be overlays.
@@ -125,6 +148,16 @@ pub fn discover_among(
     candidates: &Candidates,
     scanner: &Scanner<'_>,
     known: Option<&Overlays>,
+) -> Result<Overlays, RenderError> {
+    found_among(config, candidates, scanner, known, Deployed::default())
+}
+
+fn found_among(
+    config: &Config,
+    candidates: &Candidates,
+    scanner: &Scanner<'_>,
+    known: Option<&Overlays>,
+    deployed: Deployed,
 ) -> Result<Overlays, RenderError> {
     let mut folders = candidates.folders(config, scanner)?;
     // Every one of them is asked about below.
@@ -145,11 +178,22 @@ pub fn discover_among(
     }
     if config.layouts.is_empty() {
         found = without_parts_of_others(found, scanner, &is_known)?;
+        if config.has_usual_environments {
+            found = without_lone_names(config, found, &is_known);
+        }
     }
     let mut common = Vec::new();
     if config.layouts.is_empty() {
         let base = known.filter(|known| !known.all.is_empty());
         common = base.map_or_else(|| common_folders(&found), |known| known.common.clone());
+    }
+    let Deployed { deployers, overlays: by_controllers, mut replaced } = deployed;
+    let paths: HashSet<&RepoPath> = by_controllers.iter().map(|overlay| &overlay.path).collect();
+    replaced.retain(|path| known.is_none_or(|known| known.replaced.contains(path)) && !paths.contains(path));
+    replaced.extend(known.into_iter().flat_map(|known| known.replaced.iter().cloned()));
+    found.retain(|overlay| !replaced.contains(&overlay.path) && !paths.contains(&overlay.path));
+    found.extend(by_controllers);
+    if config.layouts.is_empty() {
         let named = named_endings(config, &found);
         for overlay in &mut found {
             match named.get(&overlay.app) {
@@ -166,7 +210,7 @@ pub fn discover_among(
     }
     found.sort();
     folders.extend(found.iter().map(|overlay| overlay.path.clone()));
-    Ok(Overlays { all: found, folders, common })
+    Ok(Overlays { all: found, folders, deployers, replaced, is_one_environment: false, common })
 }
 
 /// What looks as if somebody should judge it, but is no overlay.
@@ -201,8 +245,7 @@ impl Unjudged {
 }
 
 fn is_manifest(path: &RepoPath) -> bool {
-    let ending = path.file_name().rsplit_once('.').map(|(_, ending)| ending);
-    matches!(ending, Some("yaml" | "yml" | "json"))
+    matches!(path.ending(), "yaml" | "yml" | "json")
 }
 
 /// Whether a file is a manifest in a folder that names an environment, but has no kustomization.
@@ -369,8 +412,7 @@ pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     }
     let segments: Vec<&str> = path.segments().collect();
     let (at, environment, rest) = named_segment(config, &segments)?;
-    let is_example = segments.iter().any(|segment| matches!(*segment, "examples" | "example" | "testdata"));
-    if is_example || segments[at + 1..].iter().any(|segment| is_building_block(segment)) {
+    if is_example(path) || segments[at + 1..].iter().any(|segment| is_building_block(segment)) {
         return None;
     }
     let before: Vec<&str> =
@@ -394,7 +436,7 @@ fn is_building_block(segment: &str) -> bool {
 
 /// The segment that names the environment: the last one that is a name of it, else the last one that has such a name among
 /// its words. Its position, the environment, and what is left of it.
-fn named_segment(config: &Config, segments: &[&str]) -> Option<(usize, usize, String)> {
+pub(super) fn named_segment(config: &Config, segments: &[&str]) -> Option<(usize, usize, String)> {
     let exact = segments.iter().enumerate().rev().find_map(|(at, segment)| {
         let environment = config.environment_of(segment)?;
         Some((at, environment, String::new()))
@@ -417,23 +459,122 @@ fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
     Some((environment, rest.join("-")))
 }
 
-/// Leaves out folders below an overlay of the same app and environment that uses them: they are judged with it.
+/// Leaves out folders that another overlay of the same environment uses: they are judged with it.
 fn without_parts_of_others(
     found: Vec<Overlay>,
     scanner: &Scanner<'_>,
     is_known: &dyn Fn(&RepoPath) -> bool,
 ) -> Result<Vec<Overlay>, RenderError> {
-    let mut used: BTreeSet<(RepoPath, usize, String)> = BTreeSet::new();
-    let paths: HashSet<&RepoPath> = found.iter().map(|overlay| &overlay.path).collect();
-    let above = |overlay: &Overlay| std::iter::successors(overlay.path.parent(), RepoPath::parent);
-    let nesting: HashSet<RepoPath> = found.iter().flat_map(above).filter(|folder| paths.contains(folder)).collect();
-    for overlay in found.iter().filter(|overlay| nesting.contains(&overlay.path)) {
-        let below = scanner.scan(&overlay.path)?;
-        let below = below.roots.iter().filter(|root| root.is_within(&overlay.path));
-        used.extend(below.map(|root| (root.clone(), overlay.environment, overlay.app.clone())));
+    let environments: HashMap<&RepoPath, usize> =
+        found.iter().map(|overlay| (&overlay.path, overlay.environment)).collect();
+    let scans = found.par_iter().map(|overlay| scanner.scan(&overlay.path)).collect::<Vec<_>>();
+    let mut used: HashSet<RepoPath> = HashSet::new();
+    for (overlay, scan) in found.iter().zip(scans) {
+        let same = |root: &&RepoPath| environments.get(root) == Some(&overlay.environment) && **root != overlay.path;
+        used.extend(scan?.roots.iter().filter(same).cloned());
     }
-    let is_part = |overlay: &Overlay| used.contains(&(overlay.path.clone(), overlay.environment, overlay.app.clone()));
+    let is_part = |overlay: &Overlay| used.contains(&overlay.path);
     Ok(found.into_iter().filter(|overlay| is_known(&overlay.path) || !is_part(overlay)).collect())
+}
+
+/// Leaves out overlays whose environment's name stands alone: a namespace that is called `development` is none, if nothing in
+/// the same place is called after another environment. A protected one needs no company.
+fn without_lone_names(config: &Config, found: Vec<Overlay>, is_known: &dyn Fn(&RepoPath) -> bool) -> Vec<Overlay> {
+    // Places are the same where at most one folder above the environment's has another name.
+    let places = |overlay: &Overlay| -> Vec<String> {
+        let segments: Vec<&str> = overlay.path.segments().collect();
+        let at = named_segment(config, &segments).map_or(0, |(at, ..)| at);
+        let without = |left_out: usize| -> String {
+            let names = segments[..at].iter().enumerate();
+            names.map(|(here, name)| if here == left_out { "*" } else { name }).collect::<Vec<_>>().join("/")
+        };
+        if at == 0 { vec![String::new()] } else { (0..at).map(without).collect() }
+    };
+    let mut environments: HashMap<String, BTreeSet<usize>> = HashMap::new();
+    for overlay in &found {
+        for place in places(overlay) {
+            environments.entry(place).or_default().insert(overlay.environment);
+        }
+    }
+    let has_company = |overlay: &Overlay| {
+        places(overlay).iter().any(|place| environments.get(place).is_some_and(|environments| environments.len() > 1))
+    };
+    let keeps = |overlay: &Overlay| {
+        config.environments[overlay.environment].protected || has_company(overlay) || is_known(&overlay.path)
+    };
+    found.into_iter().filter(keeps).collect()
+}
+
+/// The overlays of a repository that names no environment: what its controllers deploy, and every kustomization that nothing
+/// else uses; without any of these, every folder of manifests.
+fn as_one_environment(
+    config: &Config,
+    listing: &Listing,
+    candidates: &Candidates,
+    scanner: &Scanner<'_>,
+    mut overlays: Overlays,
+) -> Result<Overlays, RenderError> {
+    let Some(environment) = config.environment.or_else(|| config.environment(ONE_ENVIRONMENT)) else {
+        return Ok(overlays);
+    };
+    let mut paths: BTreeSet<RepoPath> = BTreeSet::new();
+    let mut used: HashSet<RepoPath> = HashSet::new();
+    for deployer in &overlays.deployers {
+        let is_plain = deployer.changes.is_empty() && candidates.folders.contains_key(&deployer.folder);
+        used.extend(scanner.scan(&deployer.path)?.roots.iter().filter(|root| **root != deployer.holder).cloned());
+        paths.insert(if is_plain { deployer.folder.clone() } else { deployer.path.clone() });
+    }
+    let folders = candidates.folders(config, scanner)?;
+    for folder in &folders {
+        used.extend(scanner.scan(folder)?.roots.iter().filter(|root| *root != folder).cloned());
+    }
+    for folder in &folders {
+        let is_asked = !config.exclude.hold(folder) && !is_example(folder);
+        if is_asked && !used.contains(folder) && !scanner.is_component(folder)? && scanner.scan(folder)?.file.is_some()
+        {
+            paths.insert(folder.clone());
+        }
+    }
+    if paths.is_empty() {
+        let manifests = listing.files.iter().filter(|path| is_manifest(path));
+        let with_manifests: BTreeSet<RepoPath> = manifests.filter_map(RepoPath::parent).collect();
+        for folder in with_manifests {
+            if !config.exclude.hold(&folder) && !is_example(&folder) && scanner.holds_objects(&folder)? {
+                paths.insert(folder);
+            }
+        }
+    }
+    let name = |path: &RepoPath| match overlays.deployers.iter().find(|deployer| deployer.path == *path) {
+        Some(deployer) => deployer.name.clone(),
+        None => path.segments().filter(|name| !matches!(*name, "overlays" | "overlay")).collect::<Vec<_>>().join("/"),
+    };
+    let overlay = |path: &RepoPath| Overlay {
+        path: path.clone(),
+        app: name(path),
+        environment,
+        part: String::new(),
+        below: String::new(),
+    };
+    let mut found: Vec<Overlay> = paths.iter().map(overlay).collect();
+    if overlays.common.is_empty() {
+        overlays.common = common_folders(&found);
+    }
+    for overlay in &mut found {
+        shorten(overlay, &overlays.common);
+    }
+    for known in overlays.all.drain(..) {
+        if !paths.contains(&known.path) {
+            found.push(known);
+        }
+    }
+    found.sort();
+    overlays.folders.extend(paths);
+    Ok(Overlays { all: found, is_one_environment: true, ..overlays })
+}
+
+/// Whether a folder only shows how something is done.
+fn is_example(folder: &RepoPath) -> bool {
+    folder.segments().any(|segment| matches!(segment, "examples" | "example" | "testdata") || segment.starts_with('.'))
 }
 
 /// The folders that all apps are in.

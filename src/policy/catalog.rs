@@ -32,8 +32,6 @@ macro_rules! catalog {
 catalog! {
     "config/missing",
     "config/unknown_app",
-    "controllers/other_environment",
-    "controllers/unrendered",
     "freeze/active",
     "gate/tampered",
     "image/unpinned",

@@ -197,6 +197,21 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Whether a file is there.
+    #[must_use]
+    pub fn has(&self, path: &RepoPath) -> bool {
+        self.files.binary_search(path).is_ok()
+    }
+
+    /// Whether any file is in a folder.
+    #[must_use]
+    pub fn has_below(&self, folder: &RepoPath) -> bool {
+        // Names such as `a-b` sort before what is in `a`.
+        let from = self.files.partition_point(|path| path < folder);
+        let begins = |path: &&RepoPath| path.as_str().starts_with(folder.as_str());
+        self.files[from..].iter().take_while(begins).any(|path| path.is_within(folder))
+    }
+
     fn add(&mut self, path: RepoPath, entry: &Entry) {
         match entry {
             Entry::File(_) => self.files.push(path),

@@ -92,6 +92,29 @@ impl RepoPath {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 
+    /// Stands between the holder of a controller's object and the object's name. No file is called so: Git takes no such name.
+    pub const DEPLOYED: &'static str = "/.git/";
+
+    /// The place of what an object of this name in this holder deploys. No file can stand there.
+    #[must_use]
+    pub fn deployed_by(&self, name: &str) -> Self {
+        let name = name.replace('/', "~");
+        Self(Arc::from(format!("{}{}{name}", self.0, Self::DEPLOYED)))
+    }
+
+    /// The holder and the name of the object that deploys what has its place here; `None` for folders and files.
+    #[must_use]
+    pub fn as_deployed(&self) -> Option<(Self, &str)> {
+        let (holder, name) = self.0.rsplit_once(Self::DEPLOYED)?;
+        Some((Self(Arc::from(holder)), name))
+    }
+
+    /// What stands after the last dot of the last segment; empty where there is none.
+    #[must_use]
+    pub fn ending(&self) -> &str {
+        self.file_name().rsplit_once('.').map_or("", |(_, ending)| ending)
+    }
+
     /// Whether this path is `folder` or lies below it.
     #[must_use]
     pub fn is_within(&self, folder: &Self) -> bool {
@@ -101,7 +124,10 @@ impl RepoPath {
 
 impl fmt::Display for RepoPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(if self.is_root() { "." } else { &self.0 })
+        if self.is_root() {
+            return out.write_str(".");
+        }
+        out.write_str(&self.0.replace(Self::DEPLOYED, "#"))
     }
 }
 

@@ -440,7 +440,7 @@ fn what_cannot_be_decided_says_why_and_never_passes() {
     let unborn = Repository::new();
     let base = repository();
     let good = two_commits(&base, &with(&base, &[("README.md", "x")]));
-    let no_overlay = two_commits(&files(&[("a/kustomization.yaml", KUSTOMIZATION)]), &files(&[("a/x", "y")]));
+    let no_overlay = two_commits(&files(&[("a/x", "y")]), &files(&[("a/x", "z")]));
     let broken = with(&base, &[("tollgate.yaml", "version: 1\nenvironmets: []\nlayout: apps/{app}\n")]);
     let broken = two_commits(&broken, &with(&broken, &[("README.md", "x")]));
     let breaks = two_commits(&base, &with(&base, &[("tollgate.yaml", "version: 1\nfreezes: 3\n")]));

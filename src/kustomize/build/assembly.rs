@@ -46,7 +46,7 @@ impl Renderer<'_> {
             schema_was_read,
             origin: origin.map(|trail| (trail.path.clone(), trail.span)),
         };
-        let known = self.built.get(&key);
+        let known = self.built.get(&key).filter(|_| !run.is_changed || !run.chain.is_empty());
         if let Some(known) = known.filter(|known| known.roots.iter().all(|root| !closes_cycle(root, &run.chain))) {
             closure.extend(&known.closure);
             (run.schema, run.schemas) = (known.schema, known.schemas.clone());
@@ -397,6 +397,8 @@ pub(super) struct Run {
     /// Whether kustomize's own schema was looked into: for an object of a kind that is unknown without it, or for a
     /// strategic merge. From then on it counts besides one that is set later.
     pub(super) schema_was_read: bool,
+    /// Whether the first kustomization is not what its folder has, but changed by what deploys it.
+    pub(super) is_changed: bool,
     /// How many kustomizations were put together; those that were at hand do not count.
     pub(super) visits: usize,
     /// How often instructions met objects.

@@ -4,6 +4,7 @@ pub(crate) mod accumulator;
 pub(crate) mod assembly;
 pub(crate) mod closure;
 pub(crate) mod crds;
+pub(crate) mod deployed;
 pub(crate) mod generators;
 pub(crate) mod id;
 pub(crate) mod kept;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::accumulator::id_key;
 use super::assembly::Run;
 use super::closure::Closure;
+use super::deployed::Deployed;
 use super::kept::Kept;
 use super::loader::{LoadRestrictor, Loader};
 use super::objects::{self, objects};
@@ -16,6 +17,7 @@ use super::parsed::ParsedFiles;
 use super::resource::Resource;
 use super::store::{Built, BuiltFrom, BuiltKey};
 use super::transformer_config::TransformerConfig;
+use crate::kustomize::deployed::Deployer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Pair;
 use crate::kustomize::file::kustomization::{BuildMetadata, Order};
@@ -52,7 +54,7 @@ pub struct Unrendered {
 }
 
 impl Unrendered {
-    fn new(error: RenderError, closure: Closure) -> Box<Self> {
+    pub(super) fn new(error: RenderError, closure: Closure) -> Box<Self> {
         Box::new(Self { error, closure })
     }
 }
@@ -103,22 +105,41 @@ pub struct Renderer<'a> {
     pub(super) built: Kept<BuiltKey, Arc<Built>>,
     /// Only where the tree moves.
     pub(super) built_from: Option<Mutex<BuiltFrom>>,
+    pub(super) deployed: Deployed,
 }
 
 /// What a root's kustomization says about the whole.
-struct Finish {
+pub(super) struct Finish {
     config: Arc<TransformerConfig>,
     vars: Vars,
     order: Option<Order>,
     metadata: BuildMetadata,
-    opaque: Vec<Opaque>,
+    pub(super) opaque: Vec<Opaque>,
+}
+
+impl Finish {
+    /// What is done without a kustomization.
+    fn plain() -> Self {
+        Self {
+            config: TransformerConfig::standard(),
+            vars: Vars::default(),
+            order: None,
+            metadata: BuildMetadata::default(),
+            opaque: Vec::new(),
+        }
+    }
 }
 
 impl<'a> Renderer<'a> {
     /// Renders from `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree, options: Options) -> Self {
-        Self { parsed, tree, options, built: Kept::new(MOST_BUILT), built_from: None }
+        Self { parsed, tree, options, built: Kept::new(MOST_BUILT), built_from: None, deployed: Deployed::default() }
+    }
+
+    /// Renders as much as there is to render, to see what is looked for.
+    pub(crate) fn for_scan(parsed: &'a ParsedFiles, tree: &'a dyn Tree) -> Self {
+        Self::new(parsed, tree, Options::for_gate(LoadRestrictor::None))
     }
 
     /// Renders from a tree that moves: whoever moves it says what has changed by [`Renderer::forget`].
@@ -129,6 +150,7 @@ impl<'a> Renderer<'a> {
 
     /// Forgets what was built from any of these paths.
     pub fn forget(&self, changed: &[RepoPath]) {
+        self.deployed.clear();
         let Some(built_from) = &self.built_from else { return self.built.clear() };
         let mut built_from = built_from.lock();
         for path in changed {
@@ -144,6 +166,7 @@ impl<'a> Renderer<'a> {
 
     /// Forgets everything that was built.
     pub fn forget_all(&self) {
+        self.deployed.clear();
         self.built.clear();
         if let Some(built_from) = &self.built_from {
             *built_from.lock() = BuiltFrom::default();
@@ -165,12 +188,12 @@ impl<'a> Renderer<'a> {
     }
 
     fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Node>, Vec<Opaque>), RenderError> {
-        let (resources, finish) = self.root(root, closure)?;
+        let (resources, finish) = self.root(root, None, closure)?;
         Ok((self.finish(resources, &finish)?, finish.opaque))
     }
 
     /// What happens once, at the root: hashes, references, vars, local objects, order (`api/krusty/kustomizer.go`).
-    fn finish(&self, mut resources: Vec<Resource>, finish: &Finish) -> Result<Vec<Node>, RenderError> {
+    pub(super) fn finish(&self, mut resources: Vec<Resource>, finish: &Finish) -> Result<Vec<Node>, RenderError> {
         hash::add(&mut resources)?;
         nameref::fix(&mut resources, &finish.config.name_references)?;
         resources.iter_mut().for_each(Resource::propagate_shared);
@@ -212,22 +235,39 @@ impl<'a> Renderer<'a> {
         Ok(resources.into_iter().map(|resource| resource.node).collect())
     }
 
-    fn root(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Resource>, Finish), RenderError> {
+    /// What the kustomization of a folder builds, with the changes of the object that deploys it.
+    pub(super) fn root(
+        &self,
+        root: &RepoPath,
+        deployer: Option<&Deployer>,
+        closure: &mut Closure,
+    ) -> Result<(Vec<Resource>, Finish), RenderError> {
         self.parsed.begin_overlay();
         let mut loader = self.loader(root, closure, &Schemas::BuiltIn);
         loader.enter()?;
         let root = &loader.root.clone();
-        match loader.kustomization(None)? {
-            None => {
+        let read = loader.kustomization(None)?;
+        let own = read.as_ref().map(|read| (**read).as_ref().map_err(Clone::clone)).transpose()?;
+        let changed = match deployer {
+            Some(deployer) => self.changed_kustomization(deployer, own, closure)?,
+            None => None,
+        };
+        match (changed.as_ref().or(own), deployer) {
+            (None, Some(deployer)) => {
+                let (resources, opaque) = self.directory(deployer, closure)?;
+                Ok((resources, Finish { opaque, ..Finish::plain() }))
+            }
+            (None, None) => {
                 let known = crate::kustomize::file::kustomization::FILE_NAMES.join("`, `");
                 Err(RenderError::nowhere(format!("`{root}` has no kustomization"))
                     .help(format!("it needs one of `{known}`")))
             }
-            Some(read) => {
-                let kustomization = (*read).as_ref().map_err(Clone::clone)?;
+            (Some(kustomization), _) => {
                 let metadata = kustomization.build_metadata;
                 let origin = metadata.first.map(|span| Trail { path: String::new(), span });
-                let built = self.build(root, kustomization, &mut Run::default(), closure, origin.as_ref())?;
+                let mut run = Run::default();
+                run.is_changed = changed.is_some();
+                let built = self.build(root, kustomization, &mut run, closure, origin.as_ref())?;
                 let built = Arc::unwrap_or_clone(built);
                 let order = kustomization.order.clone()?;
                 let opaque = built.opaque;
@@ -237,11 +277,14 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Renders a folder as whatever it is: a kustomization, else the manifests that it holds.
+    /// Renders a folder as whatever it is: a kustomization, else the manifests that it holds; or what a controller deploys.
     ///
     /// # Errors
     /// When it does not render, or holds neither.
     pub fn render_any(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
+        if root.as_deployed().is_some() {
+            return self.render_deployed(root);
+        }
         let mut closure = Closure::default();
         let mut loader = self.loader(root, &mut closure, &Schemas::BuiltIn);
         match loader.enter().and_then(|()| loader.kustomization(None)) {
@@ -262,13 +305,6 @@ impl<'a> Renderer<'a> {
         let mut loader = self.loader(root, &mut closure, &Schemas::BuiltIn);
         let documents = loader.enter().and_then(|()| loader.manifests());
         let resources = documents.and_then(|documents| objects(documents, &Schemas::BuiltIn));
-        let plain = Finish {
-            config: TransformerConfig::standard(),
-            vars: Vars::default(),
-            order: None,
-            metadata: BuildMetadata::default(),
-            opaque: Vec::new(),
-        };
         let resources = resources.and_then(|resources| match resources.iter().find(|resource| is_local(&resource.node)) {
             Some(local) => Err(RenderError::at(
                 local.node.origin.span,
@@ -277,7 +313,7 @@ impl<'a> Renderer<'a> {
             .help("remove the annotation, or the object")),
             None => Ok(resources),
         });
-        let rendered = resources.and_then(|resources| self.finish(resources, &plain));
+        let rendered = resources.and_then(|resources| self.finish(resources, &Finish::plain()));
         let rendered = rendered.map_err(|error| Unrendered::new(error, closure.clone()));
         rendered.map(|objects| Rendering { objects, closure, opaque: Vec::new() })
     }

@@ -9,6 +9,8 @@ use rayon::prelude::*;
 use crate::kustomize::build::closure::Closure;
 use crate::kustomize::build::loader::{Listed, LoadRestrictor, Loader};
 use crate::kustomize::build::parsed::ParsedFiles;
+use crate::kustomize::build::renderer::Renderer;
+use crate::kustomize::deployed::find;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Text;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
@@ -17,6 +19,7 @@ use crate::kustomize::limits::MOST_TARGETS;
 use crate::kustomize::transform::replacements::ReplacementEntry;
 use crate::sources::{Entry, Listing, RepoPath, Tree};
 use crate::span::FileId;
+use crate::yaml::Node;
 
 pub(crate) mod bump;
 
@@ -43,9 +46,11 @@ struct OwnScan {
 
 /// Looks at the kustomizations of one tree. What was found is kept.
 pub struct Scanner<'a> {
-    parsed: &'a ParsedFiles,
-    tree: &'a dyn Tree,
+    pub(crate) parsed: &'a ParsedFiles,
+    pub(crate) tree: &'a dyn Tree,
     found: RwLock<Found>,
+    /// What controllers deploy, as far as anybody has looked.
+    pub(crate) deployed: RwLock<HashMap<RepoPath, find::Found>>,
     /// Only where the tree moves.
     watched: Option<Mutex<Watched>>,
 }
@@ -78,7 +83,7 @@ impl<'a> Scanner<'a> {
     /// Looks at `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree) -> Self {
-        Self { parsed, tree, found: RwLock::default(), watched: None }
+        Self { parsed, tree, found: RwLock::default(), deployed: RwLock::default(), watched: None }
     }
 
     /// Looks at a tree that moves: whoever moves it says what has changed by [`Scanner::forget`].
@@ -101,11 +106,12 @@ impl<'a> Scanner<'a> {
             scans: untouched(&found.scans, |scan| !scan.closure.touches(changed)),
             texts: texts.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect(),
         };
-        Scanner { parsed: self.parsed, tree, found: RwLock::new(same), watched: None }
+        Scanner { parsed: self.parsed, tree, found: RwLock::new(same), deployed: RwLock::default(), watched: None }
     }
 
     /// Forgets what was found by way of any of these paths.
     pub fn forget(&self, changed: &[RepoPath]) {
+        self.deployed.write().clear();
         let mut found = self.found.write();
         let Some(watched) = &self.watched else { return *found = Found::default() };
         let mut watched = watched.lock();
@@ -130,6 +136,7 @@ impl<'a> Scanner<'a> {
 
     /// Forgets everything.
     pub fn clear(&self) {
+        self.deployed.write().clear();
         *self.found.write() = Found::default();
         if let Some(watched) = &self.watched {
             *watched.lock() = Watched::default();
@@ -141,6 +148,9 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the snapshot cannot be read.
     pub fn resolved(&self, path: &RepoPath) -> Result<Option<RepoPath>, RenderError> {
+        if path.as_deployed().is_some() {
+            return Ok(self.deployer(path)?.map(|_| path.clone()));
+        }
         let mut closure = Closure::default();
         let found = readable(self.loader(path, &mut closure).resolve(path, None))?;
         Ok(found.flatten().map(|(real, _)| real))
@@ -193,6 +203,18 @@ impl<'a> Scanner<'a> {
         let scan = Arc::new(scan);
         self.found.write().scans.insert(root.clone(), Arc::clone(&scan));
         Ok(scan)
+    }
+
+    /// Whether all manifests of a folder are objects, so that the folder can be deployed as it is.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn holds_objects(&self, folder: &RepoPath) -> Result<bool, RenderError> {
+        let mut closure = Closure::default();
+        let mut loader = self.loader(folder, &mut closure);
+        let documents = readable(loader.manifests())?.unwrap_or_default();
+        let is_object = |node: &Node| node.get("apiVersion").is_some() && node.get("kind").is_some();
+        Ok(!documents.is_empty() && documents.iter().all(is_object))
     }
 
     /// Whether a folder is a component. Most are not and say so without being parsed.
@@ -263,7 +285,9 @@ impl<'a> Scanner<'a> {
         if let Some(known) = self.found.read().texts.get(folder) {
             return Ok(Arc::clone(known));
         }
-        let mut text = KustomizationText::default();
+        // What controllers deploy is named by their objects, wherever these are.
+        let is_elsewhere = folder.as_deployed().is_some();
+        let mut text = KustomizationText { is_odd: is_elsewhere, ..KustomizationText::default() };
         for name in FILE_NAMES {
             let path = folder.child(name);
             match self.tree.read(&path) {
@@ -292,6 +316,10 @@ impl<'a> Scanner<'a> {
             return Ok(Arc::clone(known));
         }
         let mut own = OwnScan { closure: Closure::default(), listed: Vec::new(), is_component: false, file: None };
+        if folder.as_deployed().is_some() {
+            self.note_deployed(folder, &mut own)?;
+            return Ok(self.keep(folder, own));
+        }
         let mut loader = self.loader(folder, &mut own.closure);
         let read = loader.enter().and_then(|()| loader.kustomization(None));
         match readable(read)? {
@@ -322,6 +350,10 @@ impl<'a> Scanner<'a> {
             }
             None => {}
         }
+        Ok(self.keep(folder, own))
+    }
+
+    fn keep(&self, folder: &RepoPath, own: OwnScan) -> Arc<OwnScan> {
         if let Some(watched) = &self.watched {
             let mut watched = watched.lock();
             for path in own.closure.paths() {
@@ -333,7 +365,70 @@ impl<'a> Scanner<'a> {
         }
         let own = Arc::new(own);
         self.found.write().own.insert(folder.clone(), Arc::clone(&own));
-        Ok(own)
+        own
+    }
+
+    /// The object that deploys what has its place at a path.
+    fn deployer(&self, path: &RepoPath) -> Result<Option<find::Found>, RenderError> {
+        if let Some(known) = self.deployed.read().get(path) {
+            return Ok(Some(known.clone()));
+        }
+        let Some((holder, _)) = path.as_deployed() else { return Ok(None) };
+        let holder = match Renderer::for_scan(self.parsed, self.tree).holder(&holder) {
+            Ok(holder) => holder,
+            Err(failed) if failed.error.is_unreadable => return Err(failed.error),
+            Err(_) => return Ok(None),
+        };
+        let mut known = self.deployed.write();
+        for deployer in holder.deployers.iter() {
+            let found = (Arc::new(deployer.clone()), Arc::clone(&holder.generated_from));
+            known.insert(deployer.path.clone(), found);
+        }
+        Ok(known.get(path).cloned())
+    }
+
+    /// The folder that is deployed in the place of an overlay; `None` where nothing is.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn deployed_folder(&self, path: &RepoPath) -> Result<Option<RepoPath>, RenderError> {
+        Ok(self.deployer(path)?.map(|(deployer, _)| deployer.folder.clone()))
+    }
+
+    /// Notes what a rendering of what a controller deploys looks for.
+    fn note_deployed(&self, path: &RepoPath, own: &mut OwnScan) -> Result<(), RenderError> {
+        let Some((holder, _)) = path.as_deployed() else { return Ok(()) };
+        // The holder's rendering says what is deployed.
+        match self.tree.entry(&holder).map_err(|error| RenderError::tree(&error))? {
+            Some(Entry::File(_)) => own.closure.look_for(holder),
+            _ => own.listed.push(holder),
+        }
+        let Some((deployer, generated_from)) = self.deployer(path)? else { return Ok(()) };
+        own.closure.extend(&generated_from);
+        let renderer = Renderer::for_scan(self.parsed, self.tree);
+        for folder in renderer.searched_for(&deployer) {
+            own.closure.hold_folder(&folder);
+        }
+        let mut closure = Closure::default();
+        let mut loader = self.loader(&deployer.folder, &mut closure);
+        let read = readable(loader.enter().and_then(|()| loader.kustomization(None)))?;
+        let root = loader.root.clone();
+        for component in deployer.changes.components() {
+            own.listed.extend(readable(loader.entry(component, deployer.folder_span))?.flatten().map(|(path, _)| path));
+        }
+        own.closure.extend(&closure);
+        own.file = Some(deployer.span.file);
+        if let Some(Some(read)) = read {
+            own.file = (*read).as_ref().ok().map(|read| read.file).or(own.file);
+            own.listed.push(root);
+        } else {
+            let mut closure = Closure::default();
+            let listed = renderer.listed_below(&root, &mut closure)?;
+            own.closure.extend(&closure);
+            let is_folder = |path: &RepoPath| matches!(self.tree.entry(path), Ok(Some(Entry::Folder(_))));
+            own.listed.extend(listed.into_iter().filter(|path| is_folder(path)));
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,325 @@
+//! Renders what a controller deploys: a folder, with the changes of the object that names it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
+
+use super::closure::Closure;
+use super::objects::objects;
+use super::opaque::{Opaque, OpaqueKind};
+use super::renderer::{Renderer, Rendering, Unrendered};
+use super::resource::Resource;
+use crate::config::Controller;
+use crate::kustomize::deployed::generators::Generators;
+use crate::kustomize::deployed::substitute::Variables;
+use crate::kustomize::deployed::{self, Deployer};
+use crate::kustomize::error::RenderError;
+use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
+use crate::kustomize::known::schema::Schemas;
+use crate::kustomize::limits::{DEEPEST_DEPLOYMENT, MOST_SEARCHED};
+use crate::sources::{Entry, RepoPath, list_below};
+use crate::span::Span;
+use crate::yaml::{Key, Mapping, Node, Origin, Step, Value};
+
+/// What was read of the objects that deploy, kept until something changes.
+#[derive(Default)]
+pub(super) struct Deployed {
+    holders: Mutex<HashMap<RepoPath, Holder>>,
+    config_maps: Mutex<HashMap<(RepoPath, String), Vec<Node>>>,
+}
+
+/// The deployers of one holder, what was looked for to find them, and which part of that their generators looked for.
+#[derive(Clone)]
+pub(crate) struct Holder {
+    pub(crate) deployers: Arc<Vec<Deployer>>,
+    pub(crate) closure: Arc<Closure>,
+    pub(crate) generated_from: Arc<Closure>,
+}
+
+impl Deployed {
+    pub(super) fn clear(&self) {
+        self.holders.lock().clear();
+        self.config_maps.lock().clear();
+    }
+}
+
+impl Renderer<'_> {
+    /// What the objects in a holder deploy: a folder, a file, or what another object deploys.
+    ///
+    /// # Errors
+    /// When the holder does not render.
+    pub(crate) fn holder(&self, holder: &RepoPath) -> Result<Holder, Box<Unrendered>> {
+        if let Some(known) = self.deployed.holders.lock().get(holder) {
+            return Ok(known.clone());
+        }
+        let mut closure = Closure::default();
+        let found = match self.tree.entry(holder) {
+            Ok(Some(Entry::File(_))) => self.objects_of_file(holder, &mut closure),
+            Err(error) => Err(RenderError::tree(&error)),
+            Ok(_) => {
+                let rendering = self.render_any(holder)?;
+                closure.extend(&rendering.closure);
+                Ok(rendering.objects)
+            }
+        };
+        let mut generated_from = Closure::default();
+        let mut generators = Generators::new(self.tree, self.parsed, &mut generated_from);
+        let read = found.and_then(|objects| deployed::read(&objects, holder, &mut generators));
+        closure.extend(&generated_from);
+        let deployers = read.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        let (closure, generated_from) = (Arc::new(closure), Arc::new(generated_from));
+        let found = Holder { deployers: Arc::new(deployers), closure, generated_from };
+        self.deployed.holders.lock().insert(holder.clone(), found.clone());
+        Ok(found)
+    }
+
+    /// The objects of a file, as far as it is one of objects.
+    fn objects_of_file(&self, path: &RepoPath, closure: &mut Closure) -> Result<Vec<Node>, RenderError> {
+        closure.look_for(path.clone());
+        let Some((id, content)) = self.tree.read(path).map_err(|error| RenderError::tree(&error))? else {
+            return Ok(Vec::new());
+        };
+        let Ok(text) = std::str::from_utf8(&content) else { return Ok(Vec::new()) };
+        (*self.parsed.documents(self.parsed.files.add(path, id, text), Step::File)).clone()
+    }
+
+    /// The object that deploys an overlay; `None` where the holder has none of its name any more.
+    ///
+    /// # Errors
+    /// When the holder does not render.
+    pub(crate) fn deployer(&self, path: &RepoPath) -> Result<(Option<Deployer>, Arc<Closure>), Box<Unrendered>> {
+        let Some((holder, _)) = path.as_deployed() else { return Ok((None, Arc::default())) };
+        if path.as_str().matches(RepoPath::DEPLOYED).count() > DEEPEST_DEPLOYMENT {
+            let message = format!("more than {DEEPEST_DEPLOYMENT} objects deploy each other");
+            return Err(Unrendered::new(RenderError::nowhere(message), Closure::default()));
+        }
+        let Holder { deployers, closure, .. } = self.holder(&holder)?;
+        Ok((deployers.iter().find(|deployer| deployer.path == *path).cloned(), closure))
+    }
+
+    pub(super) fn render_deployed(&self, path: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
+        let (deployer, found_by) = self.deployer(path)?;
+        let mut closure = Closure::clone(&found_by);
+        let result = match deployer {
+            Some(deployer) => self.render_folder_of(&deployer, &mut closure),
+            None => Err(RenderError::nowhere(format!("nothing deploys `{path}` any more"))),
+        };
+        let closure_of_failure = closure.clone();
+        result.map_err(|error| Unrendered::new(error, closure_of_failure)).map(|(objects, opaque)| Rendering {
+            objects,
+            closure,
+            opaque,
+        })
+    }
+
+    fn render_folder_of(
+        &self,
+        deployer: &Deployer,
+        closure: &mut Closure,
+    ) -> Result<(Vec<Node>, Vec<Opaque>), RenderError> {
+        let through = |error: RenderError| error.through(deployer.folder_span, "deployed from here");
+        let (resources, finish) = self.root(&deployer.folder, Some(deployer), closure).map_err(through)?;
+        let mut opaque = finish.opaque.clone();
+        opaque.extend(deployer.changes.unfollowed.iter().map(|(field, node)| Opaque::field(deployer, field, node)));
+        let mut objects = self.finish(resources, &finish).map_err(through)?;
+        if let Some(post_build) = deployer.changes.post_build() {
+            self.variables(deployer, post_build, closure)?.fill(&mut objects)?;
+        }
+        Ok((objects, opaque))
+    }
+
+    /// The kustomization of a deployed folder, with the object's changes; for a folder without one, what its controller
+    /// makes of it. `None` where the folder is read as Argo CD reads a directory.
+    pub(super) fn changed_kustomization(
+        &self,
+        deployer: &Deployer,
+        own: Option<&Kustomization>,
+        closure: &mut Closure,
+    ) -> Result<Option<Kustomization>, RenderError> {
+        let mut kustomization = match own {
+            Some(own) => own.clone(),
+            None if deployer.changes.is_recursive => self.kustomization_of_all_below(deployer, closure)?,
+            None => return Ok(None),
+        };
+        deployer.changes.apply(&mut kustomization)?;
+        Ok(Some(kustomization))
+    }
+
+    /// A kustomization of all manifests below the folder; folders with one of their own are listed as such
+    /// (`kustomize_generator.go` in `fluxcd/pkg`).
+    fn kustomization_of_all_below(
+        &self,
+        deployer: &Deployer,
+        closure: &mut Closure,
+    ) -> Result<Kustomization, RenderError> {
+        let span = deployer.folder_span;
+        let listed = self.listed_below(&deployer.folder, closure)?;
+        let names = listed.iter().map(|path| {
+            let below = path.as_str()[deployer.folder.as_str().len()..].trim_start_matches('/');
+            Node::string(below, span, Step::File)
+        });
+        let names =
+            Node { value: Value::Sequence(names.collect::<Vec<_>>().into()), origin: Origin::new(span, Step::File) };
+        let mapping: Mapping = [(Key::plain("resources", span), names)].into_iter().collect();
+        let node = Node { value: Value::Mapping(mapping.into()), origin: Origin::new(span, Step::File) };
+        Kustomization::read(span.file, Some(&node)).map_err(|_| {
+            RenderError::at(span, format!("`{}` holds no manifest", deployer.folder))
+                .help("name a folder with manifests or a kustomization")
+        })
+    }
+
+    /// The manifests below a folder, and the folders below it that have a kustomization.
+    pub(crate) fn listed_below(&self, folder: &RepoPath, closure: &mut Closure) -> Result<Vec<RepoPath>, RenderError> {
+        closure.hold_folder(folder);
+        let listing = list_below(self.tree, std::slice::from_ref(folder)).map_err(|error| RenderError::tree(&error))?;
+        let is_kustomization = |path: &&RepoPath| FILE_NAMES.contains(&path.file_name());
+        let nested: BTreeSet<RepoPath> =
+            listing.files.iter().filter(is_kustomization).filter_map(RepoPath::parent).collect();
+        let above = |path: &RepoPath| {
+            let way = std::iter::successors(path.parent(), RepoPath::parent);
+            way.take_while(|above| above.is_within(folder) && above != folder)
+                .filter(|above| nested.contains(above))
+                .last()
+        };
+        let mut listed = BTreeSet::new();
+        for path in &listing.files {
+            let is_hidden = path.as_str()[folder.as_str().len()..].split('/').any(|segment| segment.starts_with('.'));
+            if is_hidden {
+                continue;
+            }
+            match above(path) {
+                Some(nested) => _ = listed.insert(nested),
+                None if matches!(path.ending(), "yaml" | "yml") => _ = listed.insert(path.clone()),
+                None => {}
+            }
+        }
+        Ok(listed.into_iter().collect())
+    }
+
+    /// What a folder without a kustomization holds, as Argo CD reads it: manifests, or a chart.
+    pub(super) fn directory(
+        &self,
+        deployer: &Deployer,
+        closure: &mut Closure,
+    ) -> Result<(Vec<Resource>, Vec<Opaque>), RenderError> {
+        let folder = &deployer.folder;
+        closure.hold_folder(folder);
+        let chart = folder.child("Chart.yaml");
+        if self.tree.entry(&chart).map_err(|error| RenderError::tree(&error))?.is_some() {
+            let files =
+                list_below(self.tree, std::slice::from_ref(folder)).map_err(|error| RenderError::tree(&error))?;
+            let mut hash = Sha256::new();
+            for path in &files.files {
+                if let Some((_, content)) = self.tree.read(path).map_err(|error| RenderError::tree(&error))? {
+                    hash.update(format!("{path} {} ", content.len()));
+                    hash.update(&content);
+                }
+            }
+            let version = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+            let opaque = Opaque {
+                kind: OpaqueKind::Plugin,
+                identity: format!("chart.{folder}"),
+                version: Some(version),
+                written: format!("the chart in {folder}"),
+                span: deployer.folder_span,
+            };
+            return Ok((Vec::new(), vec![opaque]));
+        }
+        let documents = self.loader(folder, closure, &Schemas::BuiltIn).manifests()?;
+        Ok((objects(documents, &Schemas::BuiltIn)?, Vec::new()))
+    }
+
+    /// The variables of `postBuild`: from `ConfigMap`s first, its own last.
+    fn variables(
+        &self,
+        deployer: &Deployer,
+        post_build: &Node,
+        closure: &mut Closure,
+    ) -> Result<Variables, RenderError> {
+        let mut variables = Variables::default();
+        for source in post_build.get("substituteFrom").and_then(Node::as_sequence).unwrap_or_default() {
+            let field = |name: &str| source.get(name).and_then(Node::as_text).unwrap_or_default();
+            let found = match field("kind") {
+                "ConfigMap" => self.config_map(deployer, field("name"), closure)?,
+                _ => None,
+            };
+            match found {
+                Some(object) => variables.take(object.get("data")),
+                None => variables.is_partial |= field("optional") != "true",
+            }
+        }
+        variables.take(post_build.get("substitute"));
+        Ok(variables)
+    }
+
+    /// The `ConfigMap` of a name that is closest to the deployer's file, in the folders above it; `None` also where several are
+    /// equally close.
+    fn config_map(&self, deployer: &Deployer, name: &str, closure: &mut Closure) -> Result<Option<Node>, RenderError> {
+        for folder in searched(&self.file_of(deployer)) {
+            closure.hold_folder(&folder);
+            let key = (folder.clone(), name.to_owned());
+            let known = self.deployed.config_maps.lock().get(&key).cloned();
+            let found = match known {
+                Some(found) => found,
+                None => self.search_config_map(&folder, name)?,
+            };
+            self.deployed.config_maps.lock().insert(key, found.clone());
+            if !found.is_empty() {
+                let [only] = &found[..] else { return Ok(None) };
+                return Ok(Some(only.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn search_config_map(&self, folder: &RepoPath, name: &str) -> Result<Vec<Node>, RenderError> {
+        let mut all = Vec::new();
+        let listing = list_below(self.tree, std::slice::from_ref(folder)).map_err(|error| RenderError::tree(&error))?;
+        let is_yaml = |path: &&RepoPath| matches!(path.ending(), "yaml" | "yml");
+        for path in listing.files.iter().filter(is_yaml).take(MOST_SEARCHED) {
+            let Ok(Some((id, content))) = self.tree.read(path) else { continue };
+            let Ok(text) = std::str::from_utf8(&content) else { continue };
+            if !text.contains("ConfigMap") || !text.contains(name) {
+                continue;
+            }
+            let documents = self.parsed.documents(self.parsed.files.add(path, id, text), Step::File);
+            let is_meant = |object: &&Node| {
+                object.get("kind").and_then(Node::as_text) == Some("ConfigMap")
+                    && object.find(&["metadata", "name"]).and_then(Node::as_text) == Some(name)
+            };
+            all.extend((*documents).iter().flatten().filter(is_meant).cloned());
+        }
+        Ok(all)
+    }
+
+    /// The folders in which the variables of a deployer are looked for.
+    pub(crate) fn searched_for(&self, deployer: &Deployer) -> Vec<RepoPath> {
+        let sources = deployer.changes.post_build().and_then(|node| node.get("substituteFrom"));
+        if sources.is_some() { searched(&self.file_of(deployer)) } else { Vec::new() }
+    }
+
+    fn file_of(&self, deployer: &Deployer) -> RepoPath {
+        self.parsed.files.get(deployer.span.file).path.clone()
+    }
+}
+
+/// The folders above a file, without the root.
+fn searched(file: &RepoPath) -> Vec<RepoPath> {
+    std::iter::successors(file.parent(), RepoPath::parent).filter(|folder| !folder.is_root()).collect()
+}
+
+impl Opaque {
+    /// What a field asks for that is not followed here.
+    fn field(deployer: &Deployer, field: &str, node: &Node) -> Self {
+        let own = Self::plugin(node);
+        let controller = match deployer.controller {
+            Controller::ArgoCd => "argocd",
+            Controller::Flux => "flux",
+        };
+        let span: Span = node.origin.span;
+        let written = format!("{field} of {}", deployer.name);
+        Self { identity: format!("{controller}.{field}/{}", deployer.name), written, span, ..own }
+    }
+}

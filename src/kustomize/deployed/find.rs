@@ -1,0 +1,129 @@
+//! Finds the objects that deploy folders, anywhere in a tree: in what kustomizations render to, in files that no kustomization
+//! lists, and in what such objects deploy themselves.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::Deployer;
+use crate::kustomize::build::closure::Closure;
+use crate::kustomize::build::deployed::Holder;
+use crate::kustomize::build::renderer::Renderer;
+use crate::kustomize::error::RenderError;
+use crate::kustomize::file::kustomization::FILE_NAMES;
+use crate::kustomize::limits::DEEPEST_DEPLOYMENT;
+use crate::kustomize::scan::Scanner;
+use crate::sources::{Listing, RepoPath};
+
+/// A deployer, and what was looked for to make it besides what its holder looks for.
+pub(crate) type Found = (Arc<Deployer>, Arc<Closure>);
+
+/// Whether a file may hold an object that deploys.
+fn may_deploy(content: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(content) else { return false };
+    text.contains("kustomize.toolkit.fluxcd.io/") || text.contains("argoproj.io/") && text.contains("Application")
+}
+
+impl Scanner<'_> {
+    /// Every object that deploys a folder, whose files are in some folders; in all of them where none is named.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn deployers(&self, listing: &Listing, within: &[RepoPath]) -> Result<Vec<Deployer>, RenderError> {
+        let is_yaml = |path: &RepoPath| matches!(path.ending(), "yaml" | "yml" | "json");
+        let is_asked = |path: &RepoPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
+        let read = |path: &RepoPath| match self.tree.read(path) {
+            Ok(content) => Ok(content.is_some_and(|(_, content)| may_deploy(&content))),
+            Err(error) if error.is_too_large() => Ok(false),
+            Err(error) => Err(RenderError::tree(&error)),
+        };
+        let files: Vec<&RepoPath> = listing.files.iter().filter(|path| is_yaml(path) && is_asked(path)).collect();
+        let marked = files.par_iter().map(|path| read(path)).collect::<Vec<_>>();
+        let mut files: BTreeSet<&RepoPath> = {
+            let marked: Vec<bool> = marked.into_iter().collect::<Result<_, _>>()?;
+            files.into_iter().zip(marked).filter(|(_, is_marked)| *is_marked).map(|(path, _)| path).collect()
+        };
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut holders = self.kustomizations_over(listing, &files, &is_asked)?;
+        for holder in &holders {
+            let scan = self.scan(holder)?;
+            files.retain(|path| !scan.closure.holds(path));
+        }
+        holders.extend(files.iter().filter(|path| !FILE_NAMES.contains(&path.file_name())).copied().cloned());
+        self.deployed_by(holders)
+    }
+
+    /// The kustomizations that reach any of some files, and that no other one of them lists.
+    fn kustomizations_over(
+        &self,
+        listing: &Listing,
+        files: &BTreeSet<&RepoPath>,
+        is_asked: &dyn Fn(&RepoPath) -> bool,
+    ) -> Result<BTreeSet<RepoPath>, RenderError> {
+        let is_kustomization = |path: &&RepoPath| FILE_NAMES.contains(&path.file_name());
+        let folders: BTreeSet<RepoPath> =
+            listing.files.iter().filter(is_kustomization).filter_map(RepoPath::parent).collect();
+        let folders: Vec<RepoPath> = folders.into_iter().filter(|folder| is_asked(folder)).collect();
+        let scans = folders.par_iter().map(|folder| self.scan(folder)).collect::<Vec<_>>();
+        let mut over = BTreeSet::new();
+        let mut listed: HashSet<RepoPath> = HashSet::new();
+        for (folder, scan) in folders.into_iter().zip(scans) {
+            let scan = scan?;
+            if !scan.is_component && files.iter().any(|path| scan.closure.holds(path)) {
+                listed.extend(scan.roots.iter().filter(|root| **root != folder).cloned());
+                over.insert(folder);
+            }
+        }
+        over.retain(|folder| !listed.contains(folder));
+        Ok(over)
+    }
+
+    /// What is deployed by the objects of some holders, and by what these deploy.
+    fn deployed_by(&self, holders: BTreeSet<RepoPath>) -> Result<Vec<Deployer>, RenderError> {
+        let renderer = Renderer::for_scan(self.parsed, self.tree);
+        let mut by_holder: BTreeMap<RepoPath, Vec<Deployer>> = BTreeMap::new();
+        let mut pending: Vec<RepoPath> = holders.into_iter().collect();
+        for _ in 0..DEEPEST_DEPLOYMENT {
+            let read = pending.par_iter().map(|holder| renderer.holder(holder)).collect::<Vec<_>>();
+            let mut found = Vec::new();
+            for (holder, read) in pending.drain(..).zip(read) {
+                match read {
+                    Ok(Holder { deployers, generated_from, .. }) => {
+                        let known = deployers
+                            .iter()
+                            .map(|it| (it.path.clone(), (Arc::new(it.clone()), Arc::clone(&generated_from))));
+                        self.deployed.write().extend(known);
+                        found.extend(deployers.iter().cloned());
+                        by_holder.insert(holder, deployers.to_vec());
+                    }
+                    Err(failed) if failed.error.is_unreadable => return Err(failed.error),
+                    // What it deploys is then not known. Whatever reaches an environment by its path is judged as such.
+                    Err(_) => {}
+                }
+            }
+            // What deploys a holder in another form than it has says what its objects are.
+            for deployer in found.iter().filter(|deployer| !deployer.changes.is_empty()) {
+                let folder = &deployer.folder;
+                let reach = self.scan(folder)?;
+                let is_deployed = |holder: &&RepoPath| {
+                    let is_listed = reach.roots.contains(*holder) || reach.closure.holds(holder);
+                    let is_below = reach.file.is_none() && deployer.changes.is_recursive && holder.is_within(folder);
+                    let is_other = holder.as_deployed().is_none() && **holder != deployer.holder;
+                    is_other && (*holder == folder || is_listed || is_below)
+                };
+                let replaced: Vec<RepoPath> = by_holder.keys().filter(is_deployed).cloned().collect();
+                if !replaced.is_empty() {
+                    by_holder.retain(|holder, _| !replaced.contains(holder));
+                    pending.push(deployer.path.clone());
+                }
+            }
+            if pending.is_empty() {
+                break;
+            }
+        }
+        Ok(by_holder.into_values().flatten().collect())
+    }
+}
