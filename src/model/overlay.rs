@@ -467,11 +467,18 @@ fn without_parts_of_others(
 ) -> Result<Vec<Overlay>, RenderError> {
     let environments: HashMap<&RepoPath, usize> =
         found.iter().map(|overlay| (&overlay.path, overlay.environment)).collect();
-    let scans = found.par_iter().map(|overlay| scanner.scan(&overlay.path)).collect::<Vec<_>>();
+    let names: HashSet<&str> = found.iter().map(|overlay| overlay.path.file_name()).collect();
+    let above = |overlay: &Overlay| std::iter::successors(overlay.path.parent(), RepoPath::parent);
+    let nesting: HashSet<RepoPath> =
+        found.iter().flat_map(above).filter(|folder| environments.contains_key(folder)).collect();
+    let scans = found.par_iter().map(|overlay| {
+        let may_use = nesting.contains(&overlay.path) || scanner.may_list(&overlay.path, &names)?;
+        if may_use { scanner.scan(&overlay.path).map(Some) } else { Ok(None) }
+    });
     let mut used: HashSet<RepoPath> = HashSet::new();
-    for (overlay, scan) in found.iter().zip(scans) {
+    for (overlay, scan) in found.iter().zip(scans.collect::<Vec<_>>()) {
         let same = |root: &&RepoPath| environments.get(root) == Some(&overlay.environment) && **root != overlay.path;
-        used.extend(scan?.roots.iter().filter(same).cloned());
+        used.extend(scan?.iter().flat_map(|scan| scan.roots.iter().filter(same).cloned().collect::<Vec<_>>()));
     }
     let is_part = |overlay: &Overlay| used.contains(&overlay.path);
     Ok(found.into_iter().filter(|overlay| is_known(&overlay.path) || !is_part(overlay)).collect())

@@ -13,7 +13,7 @@ use crate::kustomize::build::renderer::Renderer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::FILE_NAMES;
 use crate::kustomize::limits::DEEPEST_DEPLOYMENT;
-use crate::kustomize::scan::Scanner;
+use crate::kustomize::scan::{Marked, Scanner};
 use crate::sources::{Listing, RepoPath};
 
 /// A deployer, and what was looked for to make it besides what its holder looks for.
@@ -38,12 +38,20 @@ impl Scanner<'_> {
             Err(error) if error.is_too_large() => Ok(false),
             Err(error) => Err(RenderError::tree(&error)),
         };
-        let files: Vec<&RepoPath> = listing.files.iter().filter(|path| is_yaml(path) && is_asked(path)).collect();
-        let marked = files.par_iter().map(|path| read(path)).collect::<Vec<_>>();
-        let mut files: BTreeSet<&RepoPath> = {
-            let marked: Vec<bool> = marked.into_iter().collect::<Result<_, _>>()?;
-            files.into_iter().zip(marked).filter(|(_, is_marked)| *is_marked).map(|(path, _)| path).collect()
+        let known = self.marked.read().clone();
+        let (mut marked, unread) = match &known {
+            Some(known) => (known.files.clone(), &known.unread),
+            None => (BTreeSet::new(), &listing.files),
         };
+        let unread: Vec<&RepoPath> = unread.iter().filter(|path| is_yaml(path)).collect();
+        let read = unread.par_iter().map(|path| read(path)).collect::<Vec<_>>();
+        for (path, is_marked) in unread.into_iter().zip(read) {
+            if is_marked? {
+                marked.insert(path.clone());
+            }
+        }
+        let mut files: BTreeSet<&RepoPath> = marked.iter().filter(|path| is_asked(path)).collect();
+        *self.marked.write() = Some(Marked { files: marked.clone(), unread: Vec::new() });
         if files.is_empty() {
             return Ok(Vec::new());
         }

@@ -51,8 +51,17 @@ pub struct Scanner<'a> {
     found: RwLock<Found>,
     /// What controllers deploy, as far as anybody has looked.
     pub(crate) deployed: RwLock<HashMap<RepoPath, find::Found>>,
+    /// Files that may hold objects of controllers; `None` before anybody has looked.
+    pub(crate) marked: RwLock<Option<Marked>>,
     /// Only where the tree moves.
     watched: Option<Mutex<Watched>>,
+}
+
+/// Files that may hold objects of controllers, and those that were not looked at yet.
+#[derive(Clone, Default)]
+pub(crate) struct Marked {
+    pub(crate) files: BTreeSet<RepoPath>,
+    pub(crate) unread: Vec<RepoPath>,
 }
 
 /// What was found in folders.
@@ -83,7 +92,14 @@ impl<'a> Scanner<'a> {
     /// Looks at `tree`; files and their parsed forms are shared through `parsed`.
     #[must_use]
     pub fn new(parsed: &'a ParsedFiles, tree: &'a dyn Tree) -> Self {
-        Self { parsed, tree, found: RwLock::default(), deployed: RwLock::default(), watched: None }
+        Self {
+            parsed,
+            tree,
+            found: RwLock::default(),
+            deployed: RwLock::default(),
+            marked: RwLock::default(),
+            watched: None,
+        }
     }
 
     /// Looks at a tree that moves: whoever moves it says what has changed by [`Scanner::forget`].
@@ -106,7 +122,18 @@ impl<'a> Scanner<'a> {
             scans: untouched(&found.scans, |scan| !scan.closure.touches(changed)),
             texts: texts.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect(),
         };
-        Scanner { parsed: self.parsed, tree, found: RwLock::new(same), deployed: RwLock::default(), watched: None }
+        let marked = self.marked.read().as_ref().map(|marked| Marked {
+            files: marked.files.iter().filter(|path| changed.binary_search(path).is_err()).cloned().collect(),
+            unread: changed.to_vec(),
+        });
+        Scanner {
+            parsed: self.parsed,
+            tree,
+            found: RwLock::new(same),
+            deployed: RwLock::default(),
+            marked: RwLock::new(marked),
+            watched: None,
+        }
     }
 
     /// Forgets what was found by way of any of these paths.
@@ -203,6 +230,21 @@ impl<'a> Scanner<'a> {
         let scan = Arc::new(scan);
         self.found.write().scans.insert(root.clone(), Arc::clone(&scan));
         Ok(scan)
+    }
+
+    /// Whether the kustomization in a folder may list a folder of one of these names.
+    ///
+    /// # Errors
+    /// When the snapshot itself cannot be read.
+    pub fn may_list(&self, folder: &RepoPath, names: &HashSet<&str>) -> Result<bool, RenderError> {
+        let text = self.text(folder)?;
+        let is_end =
+            |character: char| character.is_whitespace() || matches!(character, '/' | '"' | '\'' | ',' | ']' | '}');
+        let names_any = |content: &Arc<str>| {
+            let after_slash = content.match_indices('/').map(|(at, _)| &content[at + 1..]);
+            after_slash.map(|rest| rest.split(is_end).next().unwrap_or_default()).any(|name| names.contains(name))
+        };
+        Ok(text.is_odd || text.contents.iter().any(names_any))
     }
 
     /// Whether all manifests of a folder are objects, so that the folder can be deployed as it is.
