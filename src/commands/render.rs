@@ -33,6 +33,7 @@ pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) 
         },
         managed_by_label: arguments.managed_by_label,
         leaves_out: arguments.partial,
+        takes_old_spellings: false,
     };
     if let Some(output) = &arguments.output {
         return all(&*tree, &folder, &parsed, options, output, invocation);

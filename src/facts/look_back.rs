@@ -401,7 +401,7 @@ impl<'a> LookBack<'a> {
     }
 
     fn segment(&self, overlay: &RepoPath, tree: &CommitTree, at: usize) -> Result<Segment, HistoryError> {
-        let renderer = Renderer::new(self.parsed, tree, self.options.clone());
+        let renderer = Renderer::new(self.parsed, tree, self.options.clone().for_past());
         let is_component = || Scanner::new(self.parsed, tree).is_component(overlay);
         // An overlay that does not render at some commit runs nothing that could be proven.
         let (images, closure) = match renderer.render_any(overlay) {

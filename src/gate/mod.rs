@@ -251,7 +251,7 @@ pub fn census(tree: &dyn Tree, files: &ParsedFiles, filter: OverlayFilter<'_>) -
     if overlays.all.is_empty() {
         return Err(nothing_found(&config));
     }
-    let renderer = Renderer::new(files, tree, overlays.rendering(&config));
+    let renderer = Renderer::new(files, tree, overlays.rendering(&config).for_past());
     let wanted: Vec<&Overlay> = overlays.all.iter().filter(|overlay| filter.accepts(overlay)).collect();
     let census = wanted.par_iter().map(|overlay| Census {
         app: overlay.app.clone(),

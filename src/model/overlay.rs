@@ -412,7 +412,7 @@ pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
     }
     let segments: Vec<&str> = path.segments().collect();
     let (at, environment, rest) = named_segment(config, &segments)?;
-    if is_example(path) || segments[at + 1..].iter().any(|segment| is_building_block(segment)) {
+    if is_example(path) || segments.iter().enumerate().any(|(here, segment)| here != at && is_building_block(segment)) {
         return None;
     }
     let before: Vec<&str> =
@@ -429,9 +429,9 @@ pub fn environment_of_path(config: &Config, path: &RepoPath) -> Option<usize> {
     named_segment(config, &segments).map(|(_, environment, _)| environment)
 }
 
-/// Whether a folder of this name inside of an environment holds what its overlays are built from.
+/// Whether a folder of this name holds what overlays are built from.
 fn is_building_block(segment: &str) -> bool {
-    matches!(segment, "base" | "bases" | "components" | "component")
+    matches!(segment, "base" | "bases" | "components" | "component") || segment.starts_with("base-")
 }
 
 /// The segment that names the environment: the last one that is a name of it, else the last one that has such a name among
@@ -512,8 +512,8 @@ fn without_lone_names(config: &Config, found: Vec<Overlay>, is_known: &dyn Fn(&R
     found.into_iter().filter(keeps).collect()
 }
 
-/// The overlays of a repository that names no environment: what its controllers deploy, and every kustomization that nothing
-/// else uses; without any of these, every folder of manifests.
+/// The overlays of a repository that names no environment: what its controllers deploy, every kustomization that nothing else
+/// uses, and every folder of objects that no kustomization reads.
 fn as_one_environment(
     config: &Config,
     listing: &Listing,
@@ -536,19 +536,32 @@ fn as_one_environment(
         used.extend(scanner.scan(folder)?.roots.iter().filter(|root| *root != folder).cloned());
     }
     for folder in &folders {
-        let is_asked = !config.exclude.hold(folder) && !is_example(folder);
+        let in_test = folder.segments().any(|segment| segment == "test");
+        let is_asked = !config.exclude.hold(folder) && !is_example(folder) && !in_test;
         if is_asked && !used.contains(folder) && !scanner.is_component(folder)? && scanner.scan(folder)?.file.is_some()
         {
             paths.insert(folder.clone());
         }
     }
-    if paths.is_empty() {
-        let manifests = listing.files.iter().filter(|path| is_manifest(path));
-        let with_manifests: BTreeSet<RepoPath> = manifests.filter_map(RepoPath::parent).collect();
-        for folder in with_manifests {
-            if !config.exclude.hold(&folder) && !is_example(&folder) && scanner.holds_objects(&folder)? {
-                paths.insert(folder);
-            }
+    let charts: Vec<RepoPath> = {
+        let is_chart = |path: &&RepoPath| path.file_name() == "Chart.yaml";
+        listing.files.iter().filter(is_chart).filter_map(RepoPath::parent).collect()
+    };
+    let is_loose = |path: &&RepoPath| {
+        let folder = path.parent().filter(|folder| !candidates.folders.contains_key(folder));
+        let is_apart = |folder: RepoPath| {
+            let in_test = folder.segments().any(|segment| segment == "test");
+            !in_test
+                && !is_example(&folder)
+                && !config.exclude.hold(&folder)
+                && !charts.iter().any(|it| folder.is_within(it))
+        };
+        is_manifest(path) && folder.is_some_and(is_apart)
+    };
+    let read_by: BTreeSet<RepoPath> = folders.iter().chain(&paths).cloned().collect();
+    for folder in unread(listing.files.iter().filter(is_loose).collect(), &read_by, scanner)? {
+        if scanner.holds_objects(&folder)? {
+            paths.insert(folder);
         }
     }
     let name = |path: &RepoPath| match overlays.deployers.iter().find(|deployer| deployer.path == *path) {
@@ -579,9 +592,26 @@ fn as_one_environment(
     Ok(Overlays { all: found, is_one_environment: true, ..overlays })
 }
 
-/// Whether a folder only shows how something is done.
+/// Folders that show how something is done, or that only tests use.
+const EXAMPLES: [&str; 13] = [
+    "boilerplate",
+    "boilerplates",
+    "e2e",
+    "example",
+    "examples",
+    "fixtures",
+    "sample",
+    "samples",
+    "skeleton",
+    "template",
+    "templates",
+    "testdata",
+    "tests",
+];
+
+/// Whether a folder only shows how something is done, or is only there for tests.
 fn is_example(folder: &RepoPath) -> bool {
-    folder.segments().any(|segment| matches!(segment, "examples" | "example" | "testdata") || segment.starts_with('.'))
+    folder.segments().any(|segment| EXAMPLES.contains(&segment) || segment.starts_with('.'))
 }
 
 /// The folders that all apps are in.

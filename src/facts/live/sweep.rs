@@ -70,7 +70,7 @@ impl<'a> Sweep<'a> {
             config,
             files,
             tree,
-            renderer: Renderer::moving(files, tree, overlays.rendering(config)),
+            renderer: Renderer::moving(files, tree, overlays.rendering(config).for_past()),
             scanner: Scanner::moving(files, tree),
             candidates: Candidates::new(config),
             known: overlays,

@@ -99,6 +99,10 @@ impl Renderer<'_> {
             }
             accumulator.opaque.extend(kustomization.charts.iter().cloned());
         }
+        if let Some(old) = kustomization.old_patches.first().filter(|_| !self.options.takes_old_spellings) {
+            return Err(RenderError::at(old.span, "a patch is a mapping, but this is a string")
+                .help(format!("write `- path: {}`", old.value)));
+        }
         visit.run.visits += 1;
         if visit.run.visits > MOST_VISITS {
             let message = format!("more than {MOST_VISITS} kustomizations and components are combined here");

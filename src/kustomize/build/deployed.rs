@@ -68,11 +68,42 @@ impl Renderer<'_> {
         let mut generators = Generators::new(self.tree, self.parsed, &mut generated_from);
         let read = found.and_then(|objects| deployed::read(&objects, holder, &mut generators));
         closure.extend(&generated_from);
-        let deployers = read.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        let found = read.and_then(|deployers| {
+            let found = deployers.into_iter().map(|deployer| self.in_its_source(deployer, &mut closure));
+            found.collect::<Result<Vec<_>, RenderError>>()
+        });
+        let deployers = found.map_err(|error| Unrendered::new(error, closure.clone()))?;
         let (closure, generated_from) = (Arc::new(closure), Arc::new(generated_from));
         let found = Holder { deployers: Arc::new(deployers), closure, generated_from };
         self.deployed.holders.lock().insert(holder.clone(), found.clone());
         Ok(found)
+    }
+
+    /// A deployer whose folder is not in the root's place, but in that of a folder which its source is made of: the only one
+    /// that has it, else the one that is called as the source.
+    fn in_its_source(&self, mut deployer: Deployer, closure: &mut Closure) -> Result<Deployer, RenderError> {
+        let entry = |path: &RepoPath| self.tree.entry(path).map_err(|error| RenderError::tree(&error));
+        if deployer.source.is_empty() || deployer.folder.is_root() || entry(&deployer.folder)?.is_some() {
+            return Ok(deployer);
+        }
+        closure.look_for(deployer.folder.clone());
+        let mut places = Vec::new();
+        for (name, child) in self.tree.children(&RepoPath::root()).map_err(|error| RenderError::tree(&error))? {
+            let place = RepoPath::root().child(&name).join(deployer.folder.as_str());
+            let Some(place) = place.filter(|_| matches!(child, Entry::Folder(_)) && !name.starts_with('.')) else {
+                continue;
+            };
+            closure.look_for(place.clone());
+            if entry(&place)?.is_some() {
+                places.push((name, place));
+            }
+        }
+        let named = places.iter().find(|(name, _)| *name == deployer.source);
+        let only = if let [only] = &places[..] { Some(only) } else { None };
+        if let Some((_, place)) = named.or(only) {
+            deployer.folder = place.clone();
+        }
+        Ok(deployer)
     }
 
     /// The objects of a file, as far as it is one of objects.

@@ -87,6 +87,8 @@ pub struct Options {
     pub managed_by_label: bool,
     /// Whether content from elsewhere is left out, and told, instead of refused.
     pub leaves_out: bool,
+    /// Whether spellings count that kustomize took once and refuses today: history holds them.
+    pub takes_old_spellings: bool,
 }
 
 impl Options {
@@ -94,6 +96,12 @@ impl Options {
     #[must_use]
     pub fn for_gate(restrictor: LoadRestrictor) -> Self {
         Self { restrictor, leaves_out: true, ..Self::default() }
+    }
+
+    /// How what is deployed already is rendered.
+    #[must_use]
+    pub fn for_past(self) -> Self {
+        Self { takes_old_spellings: true, ..self }
     }
 }
 

@@ -31,7 +31,7 @@ impl Scanner<'_> {
     /// # Errors
     /// When the tree cannot be read.
     pub fn deployers(&self, listing: &Listing, within: &[RepoPath]) -> Result<Vec<Deployer>, RenderError> {
-        let is_yaml = |path: &RepoPath| matches!(path.ending(), "yaml" | "yml" | "json");
+        let is_yaml = |path: &RepoPath| matches!(path.ending(), "yaml" | "yml");
         let is_asked = |path: &RepoPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
         let read = |path: &RepoPath| match self.tree.read(path) {
             Ok(content) => Ok(content.is_some_and(|(_, content)| may_deploy(&content))),

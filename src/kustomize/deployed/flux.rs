@@ -27,6 +27,7 @@ pub(super) fn deployer(node: &Node) -> Option<Deployer> {
     let spec = node.get("spec")?;
     let identity = Identity::of(node)?;
     let mut deployer = identity.deployer(Controller::Flux, folder(spec.get("path")?)?);
+    deployer.source = text(spec, &["sourceRef", "name"]);
     deployer.changes.take(spec, &CHANGES);
     deployer.changes.is_recursive = true;
     let post_build = spec.get("postBuild").filter(|node| super::says_something(node));

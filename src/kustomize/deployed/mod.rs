@@ -39,6 +39,8 @@ pub struct Deployer {
     pub folder: RepoPath,
     /// Where the folder is named.
     pub folder_span: Span,
+    /// What the folder is in: the name of Flux's source. A source may be made of one folder of the repository.
+    pub(crate) source: String,
     /// What it says of where it deploys to: names of clusters and namespaces.
     pub destination: Vec<String>,
     /// What must be ready before it: Flux's `dependsOn`.
@@ -192,6 +194,7 @@ impl Identity {
             path: RepoPath::root(),
             folder: folder.0,
             folder_span: folder.1,
+            source: String::new(),
             destination: Vec::new(),
             needs: Vec::new(),
             wave: self.wave,

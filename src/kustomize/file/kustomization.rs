@@ -219,6 +219,8 @@ pub struct Kustomization {
     pub patches_strategic_merge: Vec<Text>,
     /// `patches`.
     pub patches: Vec<Patch>,
+    /// Entries of `patches` that are files, as kustomize had them before version 2; it refuses them today.
+    pub old_patches: Vec<Text>,
     /// `patchesJson6902`.
     pub patches_json6902: Vec<Patch>,
     /// `images`, `imageTags` behind them.
@@ -298,7 +300,8 @@ impl Kustomization {
             common_labels: fields.pairs("commonLabels")?,
             common_annotations: fields.pairs("commonAnnotations")?,
             patches_strategic_merge: fields.texts("patchesStrategicMerge")?,
-            patches: fields.list("patches", Patch::read)?,
+            patches: fields.list("patches", Patch::read_any)?.into_iter().flatten().collect(),
+            old_patches: old_patches(&fields)?,
             patches_json6902: fields.list("patchesJson6902", Patch::read)?,
             images,
             replicas: fields.list("replicas", Replica::read)?,
@@ -406,7 +409,22 @@ impl Labels {
     }
 }
 
+/// The entries of `patches` that are no mappings but files.
+fn old_patches(fields: &Fields<'_>) -> Result<Vec<Text>, RenderError> {
+    let text = |node: &Node| {
+        let text = node.as_scalar().filter(|scalar| scalar.kind == crate::yaml::Kind::String);
+        Ok(text.map(|scalar| Text { value: scalar.text.to_string(), span: node.origin.span }))
+    };
+    Ok(fields.list("patches", text)?.into_iter().flatten().collect())
+}
+
 impl Patch {
+    /// A patch; `None` for what is told as one of the old patches.
+    fn read_any(node: &Node) -> Result<Option<Self>, RenderError> {
+        let is_old = node.as_scalar().is_some_and(|scalar| scalar.kind == crate::yaml::Kind::String);
+        if is_old { Ok(None) } else { Self::read(node).map(Some) }
+    }
+
     fn read(node: &Node) -> Result<Self, RenderError> {
         let known = ["path", "patch", "target", "options"];
         Self::of(&Fields::read(node, &known, Reading::Kustomization, "a patch")?, "patch")

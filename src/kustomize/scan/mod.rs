@@ -627,7 +627,8 @@ impl Kustomization {
             ReplacementEntry::Inline(_) => None,
         });
         let configured = self.configurations.iter().chain(&self.crds).chain(&self.openapi.path);
-        let others = self.patches_strategic_merge.iter().chain(configured).chain(replacements).cloned();
+        let merged = self.patches_strategic_merge.iter().chain(&self.old_patches);
+        let others = merged.chain(configured).chain(replacements).cloned();
         patches.chain(others).chain(generated)
     }
 }

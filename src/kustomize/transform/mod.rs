@@ -54,8 +54,9 @@ pub(crate) fn run(
         resources.retain(|resource| !resource.is_deleted());
         resources.iter_mut().for_each(Resource::propagate_shared);
     };
-    if !kustomization.patches_strategic_merge.is_empty() {
-        patches::strategic_merge(resources, &kustomization.patches_strategic_merge, None, loader)?;
+    let merged = [&kustomization.old_patches[..], &kustomization.patches_strategic_merge].concat();
+    if !merged.is_empty() {
+        patches::strategic_merge(resources, &merged, None, loader)?;
         applied(resources, "PatchStrategicMergeTransformer");
     }
     for patch in &kustomization.patches {
@@ -121,11 +122,13 @@ fn refuse_excess(objects: usize, kustomization: &Kustomization) -> Result<(), Re
 
 /// How many instructions of a kustomization are held against every object.
 pub(crate) fn instructions(kustomization: &Kustomization) -> usize {
-    let Kustomization { patches, patches_json6902, patches_strategic_merge, images, labels, replicas, .. } =
-        kustomization;
+    let Kustomization {
+        patches, old_patches, patches_json6902, patches_strategic_merge, images, labels, replicas, ..
+    } = kustomization;
     let lists = patches.len() + patches_json6902.len() + images.len() + labels.len() + replicas.len();
     let once = [&kustomization.namespace, &kustomization.name_prefix, &kustomization.name_suffix];
     lists
+        + old_patches.len()
         + patches_strategic_merge.len()
         + kustomization.replacements.len()
         + once.into_iter().filter(|text| said(text.as_ref()).is_some()).count()
