@@ -3,12 +3,13 @@
 # description: >-
 #   A workload refers to a ConfigMap, or to a key of it, that nothing rendered with the overlay provides. Optional
 #   references pass, and so do ConfigMaps that Kubernetes itself puts into every namespace, and names that `allow` lists
-#   (`*` matches any text).
+#   (`*` matches any text). `providers` names further kinds whose controllers make one.
 # custom:
 #   severity: {default: error}
 #   parameters:
 #     allow: []
-#   help: "add it to the overlay (`configMapGenerator`), correct the name, or list it under `allow`"
+#     providers: []
+#   help: "add it to the overlay (`configMapGenerator`), correct the name, or set `rules: config/missing: {allow: [NAME]}` in tollgate.yaml; that counts once it has landed"
 package tollgate.config.missing
 
 import data.tollgate.lib.references

@@ -13,6 +13,11 @@ missing(kind, allowed, built_in) := {finding |
 	finding := object.union(problem(kind, reference, providers), doubt)
 }
 
+advice := {
+	"Secret": "add an ExternalSecret or SealedSecret for it to the overlay, correct the name, or set `rules: secret/missing: {allow: [%s]}` in tollgate.yaml; that counts once it has landed",
+	"ConfigMap": "add it to the overlay (`configMapGenerator`), correct the name, or set `rules: config/missing: {allow: [%s]}` in tollgate.yaml; that counts once it has landed",
+}
+
 # What is not seen may provide it.
 doubt := {"severity": "warning"} if count(input.head.opaque) > 0
 
@@ -42,6 +47,7 @@ problem(kind, reference, providers) := {
 	"message": sprintf("nothing in this overlay provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
 	"notes": array.concat(other_namespaces(kind, reference), unseen),
+	"help": sprintf(advice[kind], [reference.name]),
 } if {
 	every provided in providers {
 		provided.adds

@@ -198,6 +198,21 @@ pub struct ImagePlace {
     pub is_ignored: bool,
 }
 
+/// A kind of object for which a controller makes Secrets or `ConfigMaps`.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The rule that asks: `secret/missing` or `config/missing`.
+    pub rule: String,
+    /// The kind.
+    pub kind: String,
+    /// The API group; `None` where any will do.
+    pub group: Option<String>,
+    /// The keys down to the name of what is made.
+    pub name: Vec<String>,
+    /// The keys down to its keys: a mapping that has them, or a list of them; `None` where they are not known.
+    pub keys: Option<Vec<String>>,
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -235,6 +250,8 @@ pub struct Config {
     pub freezes: Vec<Freeze>,
     /// Settings of rules.
     pub rules: Vec<RuleSetting>,
+    /// Kinds that make Secrets and `ConfigMaps`, besides those that are known.
+    pub providers: Vec<Provider>,
 }
 
 impl Default for Config {
@@ -281,6 +298,7 @@ impl Default for Config {
             versions: None,
             freezes: Vec::new(),
             rules: Vec::new(),
+            providers: Vec::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
 use super::{
     Alias, Bots, Config, Controller, Dependency, Environment, Group, ImagePlace, Landings, Mirrors, OwnersDialect,
-    RuleSetting,
+    Provider, RuleSetting,
 };
 use crate::finding::Severity;
 use crate::kustomize::{LoadRestrictor, nearest};
@@ -220,7 +220,10 @@ impl Reader {
                     let items = self.list(value, "`freezes`");
                     config.freezes = items.iter().filter_map(|item| self.freeze(item, &config)).collect();
                 }
-                "rules" => config.rules = self.rules(value, &config),
+                "rules" => {
+                    config.rules = self.rules(value, &config);
+                    config.providers = self.providers(&config.rules);
+                }
                 _ => {}
             }
         }
@@ -655,6 +658,34 @@ impl Reader {
             settings.push(setting);
         }
         settings
+    }
+
+    /// The providers that settings of `secret/missing` and `config/missing` name.
+    fn providers(&mut self, rules: &[RuleSetting]) -> Vec<Provider> {
+        let mut providers = Vec::new();
+        for setting in
+            rules.iter().filter(|setting| matches!(setting.rule.as_str(), "secret/missing" | "config/missing"))
+        {
+            let named = setting.parameters.iter().filter(|(name, _)| name == "providers");
+            for item in named.flat_map(|(_, node)| node.as_sequence().unwrap_or_default()) {
+                let fields = self.fields(item, &["kind", "name", "keys"], "a provider");
+                let text =
+                    |wanted: &str| fields.iter().find(|field| field.name == wanted).and_then(|it| it.value.as_text());
+                let (Some(kind), Some(name)) = (text("kind"), text("name")) else {
+                    let help = "write for example `{kind: Database.example.com, name: spec.secretName}`";
+                    self.problem(item.origin.span, "a provider needs `kind` and `name`", help);
+                    continue;
+                };
+                let path = |text: &str| text.trim_start_matches('.').split('.').map(str::to_owned).collect();
+                let (kind, group) = match kind.split_once('.') {
+                    Some((kind, group)) => (kind.to_owned(), Some(group.to_owned())),
+                    None => (kind.to_owned(), None),
+                };
+                let (name, keys) = (path(name), text("keys").map(path));
+                providers.push(Provider { rule: setting.rule.clone(), kind, group, name, keys });
+            }
+        }
+        providers
     }
 
     fn severity(&mut self, node: &Node, config: &Config, setting: &mut RuleSetting) {

@@ -1,5 +1,6 @@
 //! What facts share, and what is read only where a fact asks for it.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
@@ -7,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::codeowners::Codeowners;
 use super::controllers::Controllers;
+use super::elsewhere::ProvidedBy;
 use super::reports::{Applied, Deployed, deployed};
 use super::{Change, FactsError, LookBack, Review, first_changed_line};
 use crate::config::Config;
@@ -52,6 +54,8 @@ pub struct ReadOnDemand<'a> {
     history: Mutex<Option<Arc<LookBack<'a>>>>,
     deployed: OnceLock<Vec<Deployed<'a>>>,
     controllers: OnceLock<Sided<Controllers<'a>>>,
+    /// By environment.
+    pub(super) provided: Mutex<HashMap<usize, Arc<Vec<ProvidedBy>>>>,
 }
 
 impl<'a> Context<'a> {

@@ -41,6 +41,7 @@ mod codeowners;
 pub mod combinations;
 mod context;
 mod controllers;
+pub mod elsewhere;
 mod error;
 pub mod freezes;
 pub mod guards;

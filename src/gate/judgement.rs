@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::trusted::Trusted;
 use super::{GateError, Request};
 use crate::config::Environment;
-use crate::facts::{Context, Facts, Handles, Need, StateInput, Target};
+use crate::facts::{Context, Facts, Handles, Need, StateInput, Target, elsewhere};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::model::Case;
 use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
@@ -80,7 +80,8 @@ impl<'a> Judge<'a> {
         let changed = if case.is_affected { context.first_change(case)? } else { None };
         let changed = changed.map_or(own, |span| handles.place(span));
         let Sided { base, head } = &case.rendered;
-        let head = StateInput::of(head, &mut handles, own);
+        let mut head = StateInput::of(head, &mut handles, own);
+        elsewhere::add(context, case, &mut head, &mut handles);
         let base = StateInput::of(base, &mut handles, own);
         let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
         let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
@@ -96,7 +97,8 @@ impl<'a> Judge<'a> {
         let context = self.context;
         let mut handles = Handles::default();
         let own = handles.place(context.own_line_in_base(case)?);
-        let state = StateInput::of(&case.rendered.base, &mut handles, own);
+        let mut state = StateInput::of(&case.rendered.base, &mut handles, own);
+        elsewhere::add(context, case, &mut state, &mut handles);
         let facts = Facts::of_base(context, case, own, &mut handles)?;
         let places = Places { own, changed: own, is_affected: false };
         let parameters = &self.trusted.settings.parameters;

@@ -411,15 +411,27 @@ pub fn recognise(config: &Config, path: &RepoPath) -> Option<Overlay> {
         return matched.map(|(environment, matched)| overlay(matched.app, environment, matched.cluster, String::new()));
     }
     let segments: Vec<&str> = path.segments().collect();
-    let (at, environment, rest) = named_segment(config, &segments)?;
-    if is_example(path) || segments.iter().enumerate().any(|(here, segment)| here != at && is_building_block(segment)) {
+    let (last, environment, rest) = named_segment(config, &segments)?;
+    if is_example(path) || segments.iter().enumerate().any(|(here, segment)| here != last && is_building_block(segment))
+    {
         return None;
     }
+    // Folders on the way may repeat the name: `core/overlays/moc-prod/frontend-prod`.
+    let says_same = |at: &usize| environment_in(config, segments[*at]).is_some_and(|(other, _)| other == environment);
+    let first = (1..last).rev().take_while(says_same).last().unwrap_or(last);
     let before: Vec<&str> =
-        segments[..at].iter().copied().filter(|segment| !matches!(*segment, "overlays" | "overlay")).collect();
-    let below = segments[at + 1..].join("/");
-    let part: Vec<&str> = [rest.as_str(), &below].into_iter().filter(|part| !part.is_empty()).collect();
-    Some(overlay(before.join("/"), environment, part.join("/"), below.clone()))
+        segments[..first].iter().copied().filter(|segment| !matches!(*segment, "overlays" | "overlay")).collect();
+    let named = segments[first..last].iter().filter_map(|segment| Some(environment_in(config, segment)?.1));
+    let mut below: Vec<String> = Vec::new();
+    let mut part: Vec<String> = named.chain([rest]).collect();
+    if first < last {
+        below.extend(part.pop());
+    }
+    below.extend(segments[last + 1..].iter().map(|segment| (*segment).to_owned()));
+    below.retain(|segment| !segment.is_empty());
+    part.extend(below.iter().cloned());
+    part.retain(|segment| !segment.is_empty());
+    Some(overlay(before.join("/"), environment, part.join("/"), below.join("/")))
 }
 
 /// The environment that a path names in its last segment that names any.
@@ -681,6 +693,7 @@ mod tests {
             ("apps/api/overlays/prod-eu/kustomization.yaml", kustomization),
             ("apps/api/overlays/stg/kustomization.yaml", kustomization),
             ("apps/web/overlays/production/monitoring/kustomization.yml", kustomization),
+            ("apps/web/overlays/moc-prod/front-prod/kustomization.yaml", kustomization),
             ("apps/web/components/dev/kustomization.yaml", "kind: Component\nresources: [x.yaml]\n"),
         ]);
         let row = |a: &str, b: &str, c: &str, d: &str| (a.to_owned(), b.to_owned(), c.to_owned(), d.to_owned());
@@ -689,6 +702,7 @@ mod tests {
             [
                 row("apps/api/overlays/prod-eu", "api", "production", "eu"),
                 row("apps/api/overlays/stg", "api", "staging", ""),
+                row("apps/web/overlays/moc-prod/front-prod", "web", "production", "moc/front"),
                 row("apps/web/overlays/production/monitoring", "web", "production", "monitoring"),
             ]
         );

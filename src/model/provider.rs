@@ -3,6 +3,7 @@
 
 use super::reference::ReferenceKind;
 use super::state::text;
+use crate::config::Provider;
 use crate::finding::Object;
 use crate::yaml::{Mapping, Node, Origin};
 
@@ -105,13 +106,41 @@ const CERTIFICATE: [&str; 9] = [
 ];
 
 /// The Secrets and `ConfigMaps` that an object provides.
-pub(super) fn provided(node: &Node, object: &Object) -> Vec<Provided> {
+pub(super) fn provided(node: &Node, object: &Object, further: &[Provider]) -> Vec<Provided> {
     let mut maker = Maker { node, object, made: Vec::new() };
     maker.look();
+    for provider in further {
+        maker.configured(provider);
+    }
     maker.made
 }
 
 impl<'a> Maker<'a> {
+    /// What the configuration says that a controller makes for an object of this kind.
+    fn configured(&mut self, provider: &Provider) {
+        let group = self.object.api_version.split_once('/').map_or("", |(group, _)| group);
+        let is_meant =
+            self.object.kind == provider.kind && provider.group.as_deref().is_none_or(|wanted| wanted == group);
+        let find = |path: &[String]| path.iter().try_fold(self.node, |node, key| node.get(key));
+        let Some(name) = find(&provider.name).filter(|_| is_meant) else { return };
+        let keys = provider.keys.as_deref().and_then(find).map(|keys| match keys.as_mapping() {
+            Some(mapping) => mapping.iter().map(|(key, _)| key.text.to_string()).collect(),
+            None => {
+                keys.as_sequence().unwrap_or_default().iter().filter_map(Node::as_text).map(str::to_owned).collect()
+            }
+        });
+        let kind = if provider.rule == "config/missing" { ReferenceKind::ConfigMap } else { ReferenceKind::Secret };
+        self.made.push(Provided {
+            kind,
+            name: name.as_text().unwrap_or_default().to_owned(),
+            namespace: Namespace::Named(self.object.namespace.clone()),
+            keys,
+            adds: false,
+            by: self.object.kind.clone(),
+            origin: name.origin.clone(),
+        });
+    }
+
     fn look(&mut self) {
         let group = self.object.api_version.split_once('/').map_or("", |(group, _)| group);
         let kind = self.object.kind.as_str();

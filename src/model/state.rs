@@ -216,7 +216,7 @@ impl State {
             if object.kind == "CustomResourceDefinition" && object.api_version.starts_with("apiextensions.k8s.io/") {
                 continue;
             }
-            state.provided.extend(provider::provided(node, &object));
+            state.provided.extend(provider::provided(node, &object, &config.providers));
             reference::of_object(node, &object, &mut state.references);
             state.limit_range(node, &object);
             state.walk(node, &object, &mut String::new());
