@@ -100,6 +100,9 @@ pub struct JudgeArguments {
     /// Whose configuration, CODEOWNERS and freezes apply
     #[arg(long, value_enum, value_name = "SIDE", default_value = "base")]
     pub trust: TrustArgument,
+    /// A clone of another repository that tollgate.yaml names for an environment; repeatable
+    #[arg(long = "clone", value_name = "NAME=DIR", value_parser = parse_clone)]
+    pub clones: Vec<(String, PathBuf)>,
     /// A JSON file that says who approved the change
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
@@ -292,6 +295,13 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text);
     time.map(|time| time.with_timezone(&Utc))
         .map_err(|_| "not a valid time; write RFC 3339, for example `2026-11-23T05:00:00Z`".to_owned())
+}
+
+fn parse_clone(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, folder)) if !name.is_empty() && !folder.is_empty() => Ok((name.to_owned(), folder.into())),
+        _ => Err("write NAME=DIR, with the name that tollgate.yaml has under `repository`".to_owned()),
+    }
 }
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {

@@ -1,8 +1,8 @@
 use std::io::{self, Write};
 
-use super::shared::{CommandError, applied, compared, explain_error, publish, publish_json};
+use super::shared::{CommandError, applied, compared, explain_error, publish, publish_json, repository_in};
 use super::{Exit, Invocation};
-use crate::cli::{CheckArguments, Format, JudgeArguments, TrustArgument};
+use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
 use crate::config::OwnersDialect;
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
@@ -55,9 +55,16 @@ pub(super) fn with_request<T>(
     };
     let reports = applied(&arguments.reports)?;
     let (repository, comparison) = compared(&arguments.change, invocation.variables)?;
+    let mut clones = Vec::new();
+    for (name, folder) in &arguments.clones {
+        clones.push((name.clone(), repository_in(folder)?));
+    }
+    let branch = branch(&arguments.change, invocation.variables);
     let request = Request {
         repository: &repository,
         comparison: &comparison,
+        branch: branch.as_deref(),
+        clones: &clones,
         trust: match arguments.trust {
             TrustArgument::Base => Trust::Base,
             TrustArgument::Head => Trust::Head,
@@ -72,6 +79,22 @@ pub(super) fn with_request<T>(
         reports: reports.as_deref(),
     };
     work(&request).map_err(CommandError::Gate)
+}
+
+/// The branch that the change goes into, where the command line or the CI names it.
+fn branch(change: &ChangeArguments, variables: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    if let Some(base) = &change.base {
+        let places = ["refs/heads/", "refs/remotes/origin/", "origin/"];
+        return Some(places.iter().find_map(|place| base.strip_prefix(place)).unwrap_or(base).to_owned());
+    }
+    let of_queue = || {
+        // A merge queue builds on `gh-readonly-queue/BRANCH/pr-NUMBER-COMMIT`.
+        let name = variables("GITHUB_REF")?;
+        let rest = name.strip_prefix("refs/heads/gh-readonly-queue/")?;
+        Some(rest.rsplit_once('/')?.0.to_owned())
+    };
+    let named = ["GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"].iter().find_map(|name| variables(name));
+    named.filter(|name| !name.is_empty()).or_else(of_queue)
 }
 
 /// Whose CODEOWNERS rules count in this CI; `None` outside of any.

@@ -55,7 +55,7 @@ impl Declared {
     pub(super) fn open(arguments: &HistoryArguments, files: &ParsedFiles) -> Result<Self, CommandError> {
         let repository = repository_in(&arguments.repo)?;
         let tip = tip(&repository, arguments.base.as_deref())?;
-        let (config, overlays) = gate::overlays(&repository.tree(&tip), files)?;
+        let (config, overlays) = gate::overlays_at(&repository, &tip, files)?;
         Ok(Self { repository, tip, config, overlays })
     }
 

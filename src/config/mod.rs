@@ -129,6 +129,10 @@ pub struct Environment {
     pub name: String,
     /// Names and globs that folders use for it, its own name included.
     pub aliases: Vec<Alias>,
+    /// The branch that it is on; `None` where it is on the one that a change goes into.
+    pub branch: Option<String>,
+    /// The name of the clone that it is in; `None` where it is in this repository.
+    pub repository: Option<String>,
     /// Names of the environments below, any of which proves a promotion; `None` where the highest one below that an app
     /// has counts.
     pub promotes_from: Option<Vec<String>>,
@@ -260,6 +264,8 @@ impl Default for Config {
         let environment = |name: &str, aliases: &str| Environment {
             name: name.to_owned(),
             aliases: std::iter::once(name).chain(aliases.split(' ')).map(Alias::new).collect(),
+            branch: None,
+            repository: None,
             promotes_from: None,
             protected: name == "production",
             soak: None,

@@ -170,7 +170,9 @@ impl Reader {
             config.environments = self.environments(field.value);
             config.has_usual_environments = false;
         }
-        let names_environment = fields.iter().any(|field| field.name == "environment");
+        let is_elsewhere = |environment: &Environment| environment.branch.is_some() || environment.repository.is_some();
+        let names_environment =
+            fields.iter().any(|field| field.name == "environment") || config.environments.iter().any(is_elsewhere);
         for Field { name, value } in &fields {
             match name.as_str() {
                 "version" if value.as_text() != Some("1") => {
@@ -273,12 +275,25 @@ impl Reader {
         let mut environments: Vec<Environment> = Vec::new();
         let mut below: Vec<(String, Span)> = Vec::new();
         for item in self.list(node, "`environments`") {
-            let known = ["name", "aliases", "promotesFrom", "protected", "soak", "evidence", "approvals", "bots"];
+            let known = [
+                "name",
+                "aliases",
+                "branch",
+                "repository",
+                "promotesFrom",
+                "protected",
+                "soak",
+                "evidence",
+                "approvals",
+                "bots",
+            ];
             let fields = self.fields(item, &known, "an environment");
             let usual = Config::default();
             let mut environment = Environment {
                 name: String::new(),
                 aliases: Vec::new(),
+                branch: None,
+                repository: None,
                 promotes_from: None,
                 protected: false,
                 soak: None,
@@ -295,6 +310,8 @@ impl Reader {
                         environment.aliases =
                             self.texts(value, "an alias").iter().map(|(text, _)| Alias::new(text)).collect();
                     }
+                    "branch" => environment.branch = self.text(value, "a branch's name"),
+                    "repository" => environment.repository = self.text(value, "a clone's name"),
                     "promotesFrom" => {
                         let names = self.texts(value, "an environment's name");
                         environment.promotes_from = Some(names.iter().map(|(name, _)| name.clone()).collect());
@@ -302,37 +319,8 @@ impl Reader {
                     }
                     "protected" => environment.protected = self.flag(value, "`protected`"),
                     "soak" => environment.soak = self.duration(value, "`soak`"),
-                    "evidence" => match value.as_text() {
-                        Some("argocd") => environment.evidence = Some(Controller::ArgoCd),
-                        Some("flux") => environment.evidence = Some(Controller::Flux),
-                        _ => self.problem(
-                            value.origin.span,
-                            "`evidence` must be `argocd` or `flux`",
-                            "write `evidence: argocd`",
-                        ),
-                    },
-                    "approvals" => match value.as_scalar().map(|scalar| scalar.kind) {
-                        Some(Kind::Int(count)) if count >= 0 => {
-                            environment.approvals = usize::try_from(count).unwrap_or(usize::MAX);
-                        }
-                        _ => self.problem(
-                            value.origin.span,
-                            "`approvals` must be a whole number",
-                            "write for example `2`",
-                        ),
-                    },
-                    "bots" => match value.as_text() {
-                        Some("allow") => environment.bots = Bots::Allow,
-                        Some("deny") => environment.bots = Bots::Deny,
-                        None if value.as_mapping().is_some() => self.bots(value, &mut environment),
-                        _ => self.problem(
-                            value.origin.span,
-                            "`bots` must be `allow` or `deny`",
-                            "write `bots: deny`, or `bots: {deny: true, accounts: [\"*-ci@example.com\"]}`",
-                        ),
-                    },
                     // What is not known was refused above.
-                    _ => {}
+                    other => self.asked_of_environment(other, value, &mut environment),
                 }
             }
             // A protected environment asks for one approval unless it says how many.
@@ -366,6 +354,40 @@ impl Reader {
         }
         self.refuse_promotion_cycles(&environments, node.origin.span);
         environments
+    }
+
+    /// What an environment asks of what enters it.
+    fn asked_of_environment(&mut self, name: &str, value: &Node, environment: &mut Environment) {
+        match name {
+            "evidence" => match value.as_text() {
+                Some("argocd") => environment.evidence = Some(Controller::ArgoCd),
+                Some("flux") => environment.evidence = Some(Controller::Flux),
+                _ => {
+                    self.problem(
+                        value.origin.span,
+                        "`evidence` must be `argocd` or `flux`",
+                        "write `evidence: argocd`",
+                    );
+                }
+            },
+            "approvals" => match value.as_scalar().map(|scalar| scalar.kind) {
+                Some(Kind::Int(count)) if count >= 0 => {
+                    environment.approvals = usize::try_from(count).unwrap_or(usize::MAX);
+                }
+                _ => self.problem(value.origin.span, "`approvals` must be a whole number", "write for example `2`"),
+            },
+            "bots" => match value.as_text() {
+                Some("allow") => environment.bots = Bots::Allow,
+                Some("deny") => environment.bots = Bots::Deny,
+                None if value.as_mapping().is_some() => self.bots(value, environment),
+                _ => self.problem(
+                    value.origin.span,
+                    "`bots` must be `allow` or `deny`",
+                    "write `bots: deny`, or `bots: {deny: true, accounts: [\"*-ci@example.com\"]}`",
+                ),
+            },
+            _ => {}
+        }
     }
 
     /// One of some words, by what it stands for.

@@ -189,7 +189,7 @@ impl<'a> Entering<'a, '_> {
     ) -> Result<Option<Combination>, FactsError> {
         let context = self.context;
         let config = context.config;
-        let Some(below) = environments_below(config, context.overlays.base, self.case.overlay) else {
+        let Some(below) = environments_below(config, &|_| context.overlays.base, self.case.overlay) else {
             return Ok(None);
         };
         let found = self.gather(&linked, &below.environments)?;

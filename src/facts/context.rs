@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use super::codeowners::Codeowners;
 use super::controllers::Controllers;
 use super::elsewhere::ProvidedBy;
+use super::neighbours::Neighbour;
 use super::reports::{Applied, Deployed, deployed};
 use super::{Change, FactsError, LookBack, Review, first_changed_line};
 use crate::config::Config;
@@ -44,6 +45,8 @@ pub struct Context<'a> {
     pub clock: Clock,
     /// Renders each side.
     pub renderers: Sided<Renderer<'a>>,
+    /// Environments that are on another branch, or in another repository.
+    pub neighbours: &'a [Neighbour<'a>],
     /// Empty at first.
     pub on_demand: ReadOnDemand<'a>,
 }
@@ -52,6 +55,8 @@ pub struct Context<'a> {
 #[derive(Default)]
 pub struct ReadOnDemand<'a> {
     history: Mutex<Option<Arc<LookBack<'a>>>>,
+    /// By environment.
+    neighbours: Mutex<HashMap<usize, Arc<LookBack<'a>>>>,
     deployed: OnceLock<Vec<Deployed<'a>>>,
     controllers: OnceLock<Sided<Controllers<'a>>>,
     /// By environment.
@@ -77,6 +82,31 @@ impl<'a> Context<'a> {
             self.clock.seconds(),
         )?;
         Ok(Arc::clone(history.insert(Arc::new(read))))
+    }
+
+    /// The overlays of the base, as far as they may be of an environment.
+    #[must_use]
+    pub fn overlays_of(&self, environment: usize) -> &'a Overlays {
+        let neighbour = self.neighbours.iter().find(|neighbour| neighbour.environment == environment);
+        neighbour.map_or(self.overlays.base, |neighbour| &neighbour.overlays)
+    }
+
+    /// The history of an environment.
+    ///
+    /// # Errors
+    /// When a commit cannot be read.
+    pub fn history_of(&self, environment: usize) -> Result<Arc<LookBack<'a>>, FactsError> {
+        let Some(neighbour) = self.neighbours.iter().find(|it| it.environment == environment) else {
+            return self.history();
+        };
+        let mut known = self.on_demand.neighbours.lock();
+        if let Some(history) = known.get(&environment) {
+            return Ok(Arc::clone(history));
+        }
+        let Neighbour { repository, tip, config, overlays, .. } = neighbour;
+        let options = overlays.rendering(config);
+        let read = LookBack::new(repository, self.files, options, config, tip, self.clock.seconds())?;
+        Ok(Arc::clone(known.entry(environment).or_insert(Arc::new(read))))
     }
 
     /// Which overlays are reported as applied.

@@ -26,6 +26,15 @@ pub enum FactsError {
         /// The controller.
         controller: Controller,
     },
+    /// An environment in another repository, of which no clone was given.
+    #[error("{environment} is in the repository `{name}`, of which no clone was given")]
+    #[diagnostic(help("clone it, and name the folder: `--clone {name}=DIR`"))]
+    NoClone {
+        /// The environment.
+        environment: String,
+        /// The repository's name in the configuration.
+        name: String,
+    },
     /// An overlay without a single file of text: there is no line to point at.
     #[error("the overlay `{0}` contains no text file")]
     #[diagnostic(help("add its kustomization, or remove the folder"))]

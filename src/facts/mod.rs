@@ -48,6 +48,7 @@ pub mod guards;
 mod handle;
 mod live;
 mod look_back;
+pub mod neighbours;
 pub mod order;
 pub mod owners;
 pub mod planted;

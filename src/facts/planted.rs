@@ -168,7 +168,9 @@ fn is_proven(
     content: &str,
     handles: &mut Handles,
 ) -> Result<bool, FactsError> {
-    let Some(below) = environments_below(context.config, context.overlays.base, overlay) else { return Ok(true) };
+    let Some(below) = environments_below(context.config, &|at| context.overlays_of(at), overlay) else {
+        return Ok(true);
+    };
     if below.environments.is_empty() {
         return Ok(true);
     }

@@ -104,7 +104,7 @@ impl Promotion {
     /// # Errors
     /// When history that is needed is missing or cannot be read.
     pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
-        let below = environments_below(context.config, context.overlays.base, case.overlay);
+        let below = environments_below(context.config, &|at| context.overlays_of(at), case.overlay);
         let Some(below) = below else { return Ok(Vec::new()) };
         let mirrors = &context.config.mirrors;
         let Sided { base, head } = case.rendered.as_ref().map(|side| &side.state.images);
@@ -202,9 +202,9 @@ impl Entering<'_, '_> {
         let mut is_proven = false;
         for environment in &below.environments {
             let depth = if soak.is_some() { Depth::Lasting(enough) } else { Depth::Any };
-            let counterparts = context.overlays.base.counterparts(self.overlay, *environment);
+            let counterparts = context.overlays_of(*environment).counterparts(self.overlay, *environment);
             // Any cluster proves for all of them, unless all are asked for.
-            let proving = context.overlays.base.same_app(self.overlay, *environment);
+            let proving = context.overlays_of(*environment).same_app(self.overlay, *environment);
             let health = self.health(&proving, *environment)?;
             // Where it is not healthy it has not proven anything, however long it was there.
             let mut stays = self.stays_in(&health.healthy, depth)?;
@@ -241,7 +241,7 @@ impl Entering<'_, '_> {
         }
         let is_lower = |environment: &usize| !below.environments.contains(environment);
         for environment in (0..self.overlay.environment).rev().filter(is_lower) {
-            let counterparts = context.overlays.base.counterparts(self.overlay, environment);
+            let counterparts = context.overlays_of(environment).counterparts(self.overlay, environment);
             let stays = self.stays_in(&counterparts, Depth::Latest)?;
             promotion.lower.push(self.tier(environment, &stays, None));
         }
@@ -271,7 +271,7 @@ impl Entering<'_, '_> {
         let mut stays = Vec::new();
         for other in overlays {
             let now = self.context.clock.seconds();
-            stays.extend(self.context.history()?.stays(&other.path, self.content, depth, now)?);
+            stays.extend(self.context.history_of(other.environment)?.stays(&other.path, self.content, depth, now)?);
         }
         stays.sort_by_key(|stay| (std::cmp::Reverse(stay.to.unwrap_or(i64::MAX)), std::cmp::Reverse(stay.from)));
         Ok(stays)
@@ -343,10 +343,10 @@ impl Entering<'_, '_> {
     /// What an environment runs now of the image's repository.
     fn running(&self, environment: usize) -> Result<Vec<Running>, FactsError> {
         let context = self.context;
-        let history = context.history()?;
+        let history = context.history_of(environment)?;
         let mirrors = &context.config.mirrors;
         let mut running = Vec::new();
-        for other in context.overlays.base.counterparts(self.overlay, environment) {
+        for other in context.overlays_of(environment).counterparts(self.overlay, environment) {
             for current in history.current(&other.path)? {
                 if current.original(mirrors) != self.image.original(mirrors) {
                     continue;
@@ -377,9 +377,13 @@ pub struct Below {
 
 /// The environments that could prove what enters an overlay; `None` where none is asked for.
 #[must_use]
-pub fn environments_below(config: &Config, overlays: &Overlays, overlay: &Overlay) -> Option<Below> {
+pub fn environments_below<'a>(
+    config: &Config,
+    overlays_of: &dyn Fn(usize) -> &'a Overlays,
+    overlay: &Overlay,
+) -> Option<Below> {
     let environment = &config.environments[overlay.environment];
-    let has_app = |at: &usize| !overlays.counterparts(overlay, *at).is_empty();
+    let has_app = |at: &usize| !overlays_of(*at).counterparts(overlay, *at).is_empty();
     match &environment.promotes_from {
         Some(names) if names.is_empty() => None,
         Some(names) => {

@@ -230,7 +230,7 @@ impl Drill<'_> {
     }
 
     fn below(&self) -> Option<usize> {
-        let below = crate::facts::environments_below(self.config, self.overlays, self.overlay)?;
+        let below = crate::facts::environments_below(self.config, &|_| self.overlays, self.overlay)?;
         below.environments.first().copied()
     }
 

@@ -82,6 +82,13 @@ pub enum GateError {
     #[error("no overlay was found, so nothing was judged")]
     #[diagnostic(help("no folder matches `layout` with an environment from tollgate.yaml; correct one of the two"))]
     NothingInLayout,
+    /// A branch of which no environment is.
+    #[error("no environment is on the branch that this change goes into, so nothing was judged")]
+    #[diagnostic(help(
+        "tollgate.yaml has environments on {}; name the one that is meant with `--base`, or give its environment this `branch`",
+        crate::words::quoted(.0)
+    ))]
+    NoEnvironmentOfBranch(Vec<String>),
     /// A change of the configuration after which no overlay is found.
     #[error("with the tollgate.yaml of this change no overlay is found, so that nothing could be judged any more")]
     #[diagnostic(help("correct its `layout` and `environments`; `tollgate status --base HEAD` shows what they find"))]
@@ -89,11 +96,10 @@ pub enum GateError {
     /// No folder names an environment, and there is no layout.
     #[error("no overlay was found, so nothing was judged")]
     #[diagnostic(help(
-        "an overlay is a folder with a kustomization whose path names an environment ({}); say where yours are with \
-         `layout` in tollgate.yaml, such as `layout: apps/{{app}}/overlays/{{env}}`",
-        .0.join(", ")
+        "there is no kustomization here, and no folder that holds only Kubernetes objects; say where overlays are with \
+         `layout` in tollgate.yaml, such as `layout: apps/{{app}}/overlays/{{env}}`"
     ))]
-    NoOverlay(Vec<String>),
+    NoOverlay,
     /// A place that a rule named was not in its input.
     #[error("the rule `{rule}` returned `at: {handle}`, which is not a handle of its input")]
     #[diagnostic(help("this is a mistake in the rule: `at` must be copied from the input"))]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use rayon::prelude::*;
 
 use crate::config::Config;
+use crate::facts::neighbours::{Neighbour, environment_here};
 use crate::facts::{Clock, Context, Need, ReadOnDemand, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
 use crate::kustomize::{ParsedFiles, Renderer, Scanner};
@@ -16,7 +17,7 @@ use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, dis
 use crate::policy::{Engine, Rule, RuleInput};
 use crate::report::check::{AffectedOverlay, Report};
 use crate::report::images::Census;
-use crate::sources::{self, Tree};
+use crate::sources::{self, Commit, Repository, Tree};
 use crate::span::Span;
 use crate::words::{count, quoted};
 
@@ -48,7 +49,8 @@ pub fn judge(request: &Request<'_>, files: &ParsedFiles) -> Result<Report, GateE
     let trusted = Trusted::read(request, files)?;
     let reached = Reached::find(request, files, &trusted)?;
     let candidates = reached.asked_for(request, &trusted.config)?;
-    let context = context(request, files, &trusted, &reached);
+    let neighbours = Neighbour::all(&trusted.config, request.repository, request.clones, files)?;
+    let context = context(request, files, &trusted, &reached, &neighbours);
     let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
     let outcomes = candidates.par_iter().map(|candidate| outcome(&judge, &reached, candidate));
     let mut judged = Vec::new();
@@ -79,7 +81,8 @@ pub fn show_facts(
     let trusted = Trusted::read(request, files)?;
     let reached = Reached::find(request, files, &trusted)?;
     let candidates = reached.asked_for(request, &trusted.config)?;
-    let context = context(request, files, &trusted, &reached);
+    let neighbours = Neighbour::all(&trusted.config, request.repository, request.clones, files)?;
+    let context = context(request, files, &trusted, &reached, &neighbours);
     let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
     let mut asked = BTreeSet::new();
     for candidate in &candidates {
@@ -99,6 +102,7 @@ fn context<'a>(
     files: &'a ParsedFiles,
     trusted: &'a Trusted,
     reached: &'a Reached<'_>,
+    neighbours: &'a [Neighbour<'a>],
 ) -> Context<'a> {
     let renderer = |tree: &'a dyn Tree| Renderer::new(files, tree, reached.overlays.base.rendering(&trusted.config));
     Context {
@@ -114,6 +118,7 @@ fn context<'a>(
         reports: request.reports,
         clock: Clock::new(request.now),
         renderers: request.comparison.trees().map(renderer),
+        neighbours,
         on_demand: ReadOnDemand::default(),
     }
 }
@@ -237,6 +242,25 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
 /// When the snapshot cannot be read, or its configuration is wrong.
 pub fn overlays(tree: &dyn Tree, files: &ParsedFiles) -> Result<(Config, Overlays), GateError> {
     let config = read_config(tree, files)?;
+    overlays_by(config, tree, files)
+}
+
+/// The configuration and the overlays at the tip of a branch.
+///
+/// # Errors
+/// When the tip cannot be read, or its configuration is wrong.
+pub fn overlays_at(
+    repository: &Repository,
+    tip: &Commit,
+    files: &ParsedFiles,
+) -> Result<(Config, Overlays), GateError> {
+    let tree = repository.tree(tip);
+    let mut config = read_config(&tree, files)?;
+    config.environment = environment_here(&config, repository, None, tip)?;
+    overlays_by(config, &tree, files)
+}
+
+fn overlays_by(config: Config, tree: &dyn Tree, files: &ParsedFiles) -> Result<(Config, Overlays), GateError> {
     let listing = sources::list(tree)?;
     let found = discover(&config, &listing, &Scanner::new(files, tree), None)?;
     Ok((config, found))

@@ -394,8 +394,9 @@ impl<'a> Plan<'a> {
             None if is_given => Some(self.only_repository(target)?),
             None => None,
         };
-        let environments =
-            environments_below(self.config, self.overlays, target).map(|below| below.environments).unwrap_or_default();
+        let environments = environments_below(self.config, &|_| self.overlays, target)
+            .map(|below| below.environments)
+            .unwrap_or_default();
         if is_given {
             let image = named.unwrap_or_else(|| Image::parse(""));
             let digest = self.request.digest.map(|digest| Image::parse(&format!("x@{digest}")).digest);

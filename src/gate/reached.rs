@@ -161,8 +161,12 @@ fn reaching(
 
 /// Says how an overlay is found, where none was.
 pub(super) fn nothing_found(config: &Config) -> GateError {
-    if config.layouts.is_empty() {
-        GateError::NoOverlay(config.environments.iter().map(|environment| environment.name.clone()).collect())
+    let branches: Vec<String> =
+        config.environments.iter().filter_map(|environment| environment.branch.clone()).collect();
+    if config.environment.is_none() && !branches.is_empty() {
+        GateError::NoEnvironmentOfBranch(branches)
+    } else if config.layouts.is_empty() {
+        GateError::NoOverlay
     } else {
         GateError::NothingInLayout
     }

@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::OwnersDialect;
 use crate::facts::Applied;
+use crate::facts::neighbours::Clones;
 use crate::model::OverlayFilter;
 use crate::sources::{Comparison, Repository};
 
@@ -11,6 +12,10 @@ pub struct Request<'a> {
     pub repository: &'a Repository,
     /// The two sides.
     pub comparison: &'a Comparison,
+    /// The branch that the change goes into, where that is known.
+    pub branch: Option<&'a str>,
+    /// Clones of other repositories, by name.
+    pub clones: Clones<'a>,
     /// Whose configuration, CODEOWNERS and freezes count.
     pub trust: Trust,
     /// Which overlays are judged.
@@ -65,6 +70,8 @@ impl<'a> Request<'a> {
         Self {
             repository,
             comparison,
+            branch: None,
+            clones: &[],
             trust: Trust::Base,
             selection: Selection::Affected,
             environment: None,

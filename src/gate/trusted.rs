@@ -2,6 +2,7 @@
 
 use super::{GateError, Request, Trust};
 use crate::config::{self, Config, OwnersDialect};
+use crate::facts::neighbours::environment_here;
 use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, Need, Review};
 use crate::kustomize::ParsedFiles;
 use crate::policy::{self, PolicyError, Rule, Settings};
@@ -28,10 +29,14 @@ impl Trusted {
             Trust::Head => trees.head,
         };
         let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
-        let config = read_config(trusted, files)?;
+        let mut config = read_config(trusted, files)?;
         let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
         // Once merged it judges every change; one that cannot be read would close the gate for all of them.
-        let next = read_config(trees.head, files)?;
+        let mut next = read_config(trees.head, files)?;
+        for config in [&mut config, &mut next] {
+            let Request { repository, branch, .. } = request;
+            config.environment = environment_here(config, repository, *branch, &comparison.base)?;
+        }
         policy::settings(&next, rules).map_err(GateError::Config)?;
         check_names(request, &config, rules)?;
         for side in [trusted, trees.head] {

@@ -561,7 +561,11 @@ impl Repository {
         if common == Some(known.id.0) { Ok(tip) } else { Err(RepositoryError::NotFetched(branch.to_owned())) }
     }
 
-    fn branch(&self, name: &str) -> Result<Commit, RepositoryError> {
+    /// The tip of a branch: as it was fetched, else as it is here.
+    ///
+    /// # Errors
+    /// When there is none of this name.
+    pub fn branch(&self, name: &str) -> Result<Commit, RepositoryError> {
         let tip = ["refs/remotes/origin/", "refs/heads/"]
             .iter()
             .find_map(|place| self.commit(&format!("{place}{name}")).ok());

@@ -573,3 +573,65 @@ fn render_works_outside_of_a_repository() {
     assert!(origins.out.contains("kustomization.yaml:2 (name ← a.yaml:3) │   name: x-a"), "{}", origins.out);
     assert_eq!(run(folder.path(), &["render", "absent"]).code, 2);
 }
+
+/// An app at `apps/api` that runs a digest, with the environments of `configuration`.
+fn app_on_a_branch(configuration: &str, digit: &str) -> Files {
+    let image = format!("ghcr.io/example/api@sha256:{}", digit.repeat(64));
+    let text = format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec: {{template: {{spec: {{containers: [{{name: api, \
+         image: \"{image}\", resources: {{requests: {{cpu: 1m, memory: 1Mi}}, limits: {{memory: 1Mi}}}}}}]}}}}}}\n"
+    );
+    files(&[
+        ("tollgate.yaml", configuration),
+        ("apps/api/kustomization.yaml", "resources: [app.yaml]\n"),
+        ("apps/api/app.yaml", &text),
+    ])
+}
+
+#[test]
+fn environments_may_be_branches() {
+    let configuration = "version: 1\nlayout: apps/{app}\nenvironments:\n- {name: staging, branch: stage}\n\
+                         - {name: production, branch: release, protected: true, soak: 24h}\n";
+    let made = Repository::new();
+    let [a, b, c] = ["a", "b", "c"].map(|digit| app_on_a_branch(configuration, digit));
+    let day = 86_400;
+    let root = made.commit("main", &a, "Ana", 1_700_000_000, &[]);
+    let release = made.commit("release", &a, "Ana", 1_700_000_000 + 60, &[root]);
+    let stage = made.commit("stage", &a, "Ana", 1_700_000_000 + 60, &[root]);
+    made.commit("stage", &b, "Ana", 1_700_000_000 + day, &[stage]);
+    made.commit("proven", &b, "Ana", 1_700_000_000 + 3 * day, &[release]);
+    made.commit("unproven", &c, "Ana", 1_700_000_000 + 3 * day, &[release]);
+    let judged =
+        |head: &str, now: &str| run(made.path(), &["check", "--base", "release", "--head", head, "--now", now]);
+    let late = judged("proven", "2023-11-20T00:00:00Z");
+    assert_eq!(late.code, 0, "{}{}", late.out, late.err);
+    let early = judged("proven", "2023-11-16T00:00:00Z");
+    assert!(early.code == 1 && early.out.contains("promotion/short_soak"), "{}{}", early.out, early.err);
+    let unproven = judged("unproven", "2023-11-20T00:00:00Z");
+    assert!(unproven.out.contains("has never been live in staging"), "{}{}", unproven.out, unproven.err);
+    let elsewhere = run(made.path(), &["check", "--base", "main", "--head", "proven"]);
+    assert_eq!(elsewhere.code, 2, "{}", elsewhere.out);
+    assert!(elsewhere.err.contains("no environment is on the branch"), "{}", elsewhere.err);
+}
+
+#[test]
+fn environments_may_be_repositories() {
+    let configuration = "version: 1\nlayout: apps/{app}\nenvironments:\n- {name: staging, repository: below}\n\
+                         - {name: production, protected: true}\n";
+    let [a, b, c] = ["a", "b", "c"].map(|digit| app_on_a_branch(configuration, digit));
+    let (below, made) = (Repository::new(), Repository::new());
+    let first = below.commit("main", &a, "Ana", 1_700_000_000, &[]);
+    below.commit("main", &b, "Ana", 1_700_090_000, &[first]);
+    let root = made.commit("main", &a, "Ana", 1_700_000_000, &[]);
+    made.commit("proven", &b, "Ana", 1_700_200_000, &[root]);
+    made.commit("unproven", &c, "Ana", 1_700_200_000, &[root]);
+    let clone = format!("below={}", below.path().display());
+    let judged =
+        |head: &str, more: &[&str]| run(made.path(), &[&["check", "--base", "main", "--head", head], more].concat());
+    let proven = judged("proven", &["--clone", &clone]);
+    assert_eq!(proven.code, 0, "{}{}", proven.out, proven.err);
+    let unproven = judged("unproven", &["--clone", &clone]);
+    assert!(unproven.code == 1 && unproven.out.contains("has never been live in staging"), "{}", unproven.out);
+    let without = judged("proven", &[]);
+    assert!(without.code == 2 && without.err.contains("--clone below=DIR"), "{}", without.err);
+}
