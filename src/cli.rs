@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::kustomize::ParsedFiles;
+use crate::sources::Clones;
+
 /// A policy gate for `GitOps` config repositories.
 ///
 /// Exit codes: 0 allowed, 1 at least one finding at error severity, 2 could not decide.
@@ -65,6 +68,22 @@ pub struct CheckArguments {
     pub output: Vec<(Format, PathBuf)>,
 }
 
+/// Where clones of other repositories are.
+#[derive(Debug, Args)]
+pub struct SourcesArguments {
+    /// Bare clones of the repositories that remote bases are in, by address: DIR/github.com/org/repo.git
+    #[arg(long, value_name = "DIR")]
+    pub sources: Option<PathBuf>,
+}
+
+impl SourcesArguments {
+    /// Files to read, with these clones.
+    #[must_use]
+    pub fn files(&self) -> ParsedFiles {
+        ParsedFiles::with_clones(self.sources.as_deref().map(Clones::new))
+    }
+}
+
 /// A change and what it would be merged into.
 #[derive(Debug, Args)]
 pub struct ChangeArguments {
@@ -103,6 +122,9 @@ pub struct JudgeArguments {
     /// A clone of another repository that tollgate.yaml names for an environment; repeatable
     #[arg(long = "clone", value_name = "NAME=DIR", value_parser = parse_clone)]
     pub clones: Vec<(String, PathBuf)>,
+    /// Where clones of other repositories are.
+    #[command(flatten)]
+    pub sources: SourcesArguments,
     /// A JSON file that says who approved the change
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
@@ -140,6 +162,9 @@ pub struct HistoryArguments {
     /// A folder in the repository
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub repo: PathBuf,
+    /// Where clones of other repositories are.
+    #[command(flatten)]
+    pub sources: SourcesArguments,
     /// The branch whose history is read [default: the default branch]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
@@ -160,6 +185,9 @@ pub struct DiffArguments {
     /// Only this app
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
+    /// Where clones of other repositories are.
+    #[command(flatten)]
+    pub sources: SourcesArguments,
     /// Only this environment; given twice: how the second differs from the first, in the working tree or in `--head`
     #[arg(long, value_name = "NAME", num_args = 1, action = clap::ArgAction::Append)]
     pub env: Vec<String>,
@@ -174,6 +202,9 @@ pub struct PromoteArguments {
     /// The environment to promote to
     #[arg(long, value_name = "ENV")]
     pub to: String,
+    /// Where clones of other repositories are.
+    #[command(flatten)]
+    pub sources: SourcesArguments,
     /// Promote only this image: its repository, or with a tag or digest the version to write
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
@@ -197,6 +228,9 @@ pub struct PromoteArguments {
 /// `tollgate drill`.
 #[derive(Debug, Args)]
 pub struct DrillArguments {
+    /// Where clones of other repositories are.
+    #[command(flatten)]
+    pub sources: SourcesArguments,
     /// Try every overlay of this app in a protected environment [default: one overlay of each protected environment]
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
@@ -321,6 +355,9 @@ pub struct RenderArguments {
     /// The folder of the kustomization
     #[arg(value_name = "DIR", default_value = ".")]
     pub folder: PathBuf,
+    /// Where clones of other repositories are.
+    #[command(flatten)]
+    pub sources: SourcesArguments,
     /// Which files a kustomization may read: those in its folder and below, or (as Flux does) any in the repository
     #[arg(long, value_enum, value_name = "NAME", default_value = "LoadRestrictionsRootOnly")]
     pub load_restrictor: Restrictor,

@@ -11,7 +11,7 @@ use crate::report::story::Style;
 use crate::sources::{read_argument_file, write_argument_file};
 
 pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.judge.sources.files();
     let report = match with_request(&arguments.judge, invocation, |request| gate::judge(request, &files)) {
         Ok(report) => report,
         Err(error) => return undecided(&error, &files, invocation),

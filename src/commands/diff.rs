@@ -10,7 +10,7 @@ use crate::report::escape::printable;
 use crate::words::count;
 
 pub(super) fn run(arguments: &DiffArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.sources.files();
     let differences = match differences(arguments, &files, invocation.variables) {
         Ok(differences) => differences,
         Err(error) => {

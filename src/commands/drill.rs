@@ -4,11 +4,10 @@ use super::shared::{CommandError, explain_error, publish, publish_json, reposito
 use super::{Exit, Invocation};
 use crate::cli::{DrillArguments, DrillFormat};
 use crate::gate;
-use crate::kustomize::ParsedFiles;
 use crate::report::drill;
 
 pub(super) fn run(arguments: &DrillArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.sources.files();
     let attempts = || -> Result<_, CommandError> {
         let repository = repository_in(&arguments.repo)?;
         let tip = tip(&repository, arguments.base.as_deref())?;

@@ -5,10 +5,9 @@ use super::shared::publish_json;
 use super::{Exit, Invocation};
 use crate::cli::JudgeArguments;
 use crate::gate;
-use crate::kustomize::ParsedFiles;
 
 pub(super) fn run(arguments: &JudgeArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.sources.files();
     let mut documents = Vec::new();
     let shown = with_request(arguments, invocation, |request| {
         gate::show_facts(request, &files, &mut |input| {

@@ -12,7 +12,7 @@ use crate::report::history as report;
 use crate::sources::{Commit, Repository};
 
 pub(super) fn run(arguments: &HistoryArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.sources.files();
     let now = invocation.now.timestamp();
     let read = Declared::open(arguments, &files).and_then(|declared| {
         let history = LiveHistory::all(&declared.source(arguments, &files, now)?).map_err(GateError::from)?;

@@ -11,7 +11,7 @@ use crate::report::promotion::{self, Promotion};
 use crate::sources::{RepoPath, Repository, Tree, write_below};
 
 pub(super) fn run(arguments: &PromoteArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.sources.files();
     match promote(arguments, &files, invocation) {
         Ok(Some((promotion, report))) if report.passes() => {
             match arguments.format {

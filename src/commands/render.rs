@@ -7,7 +7,7 @@ use super::shared::{CommandError, explain_error, explain_render_error};
 use super::{Exit, Invocation};
 use crate::cli::{OriginsFormat, RenderArguments, Reorder, Restrictor};
 use crate::gate;
-use crate::kustomize::{LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer, Rendering};
+use crate::kustomize::{Elsewhere, LoadRestrictor, Options, Order, ParsedFiles, RenderError, Renderer, Rendering};
 use crate::report::escape::printable;
 use crate::report::origins;
 use crate::sources::{RepoPath, Repository, Tree, WorkingTree, write_below};
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) 
             return Ok(Exit::Undecided);
         }
     };
-    let parsed = ParsedFiles::default();
+    let parsed = arguments.sources.files();
     let options = Options {
         restrictor: match arguments.load_restrictor {
             Restrictor::RootOnly => LoadRestrictor::RootOnly,
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &RenderArguments, invocation: &mut Invocation<'_>) 
             Reorder::None => Some(Order::Fifo),
         },
         managed_by_label: arguments.managed_by_label,
-        leaves_out: arguments.partial,
+        elsewhere: if arguments.partial { Elsewhere::LeftOut } else { Elsewhere::Refused },
         takes_old_spellings: false,
     };
     if let Some(output) = &arguments.output {

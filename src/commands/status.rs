@@ -14,7 +14,7 @@ use crate::report::status::{Running, Status};
 use crate::sources::{Tree, write_argument_file};
 
 pub(super) fn run(arguments: &StatusArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    let files = ParsedFiles::default();
+    let files = arguments.history.sources.files();
     let done = match &arguments.write {
         Some(path) => write_versions(&arguments.history, path, &files).map(Ok),
         None if arguments.images => images(&arguments.history, &files, invocation),

@@ -228,6 +228,8 @@ pub struct Config {
     pub has_usual_environments: bool,
     /// Folders that nobody deploys.
     pub exclude: Folders,
+    /// Whether a remote base must be supplied.
+    pub requires_sources: bool,
     /// Which files kustomizations may read; `None` where the controllers in the repository tell.
     pub load_restrictor: Option<LoadRestrictor>,
     /// Places that hold images, besides those that are known, and some that do not.
@@ -279,6 +281,7 @@ impl Default for Config {
             environment: None,
             has_usual_environments: true,
             exclude: Folders::default(),
+            requires_sources: false,
             load_restrictor: None,
             images: Vec::new(),
             environments: vec![

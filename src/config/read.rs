@@ -145,6 +145,7 @@ impl Reader {
             "environments",
             "exclude",
             "kustomize",
+            "sources",
             "images",
             "codeowners",
             "landings",
@@ -197,6 +198,10 @@ impl Reader {
                     }
                 }
                 "kustomize" => config.load_restrictor = self.load_restrictor(value),
+                "sources" => {
+                    let fields = self.fields(value, &["require"], "`sources`");
+                    config.requires_sources = fields.first().is_some_and(|it| self.flag(it.value, "`require`"));
+                }
                 "images" => {
                     let items = self.list(value, "`images`");
                     config.images = items.iter().filter_map(|item| self.image_place(item)).collect();

@@ -21,7 +21,7 @@ pub struct Neighbour<'a> {
 }
 
 /// Clones that the command line names, by the name that the configuration has for them.
-pub type Clones<'a> = &'a [(String, Repository)];
+pub type NamedClones<'a> = &'a [(String, Repository)];
 
 impl<'a> Neighbour<'a> {
     /// Reads every environment that is elsewhere.
@@ -31,7 +31,7 @@ impl<'a> Neighbour<'a> {
     pub fn all(
         config: &Config,
         here: &'a Repository,
-        clones: Clones<'a>,
+        clones: NamedClones<'a>,
         files: &ParsedFiles,
     ) -> Result<Vec<Self>, FactsError> {
         let mut neighbours = Vec::new();

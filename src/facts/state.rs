@@ -267,7 +267,8 @@ impl StateInput {
             resources: limits.resources.clone(),
         });
         let default_limits = default_limits.collect();
-        let opaque = state.images.iter().zip(&state.opaque).map(|(used, opaque)| OpaqueInput {
+        let unseen = state.images.iter().zip(&state.opaque).filter(|(_, opaque)| !opaque.is_seen);
+        let opaque = unseen.map(|(used, opaque)| OpaqueInput {
             at: handles.place(opaque.span),
             role: used.role,
             identity: opaque.identity.clone(),

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 
 use crate::config::OwnersDialect;
 use crate::facts::Applied;
-use crate::facts::neighbours::Clones;
+use crate::facts::neighbours::NamedClones;
 use crate::model::OverlayFilter;
 use crate::sources::{Comparison, Repository};
 
@@ -15,7 +15,7 @@ pub struct Request<'a> {
     /// The branch that the change goes into, where that is known.
     pub branch: Option<&'a str>,
     /// Clones of other repositories, by name.
-    pub clones: Clones<'a>,
+    pub clones: NamedClones<'a>,
     /// Whose configuration, CODEOWNERS and freezes count.
     pub trust: Trust,
     /// Which overlays are judged.

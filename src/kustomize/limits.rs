@@ -40,6 +40,9 @@ pub(crate) const DEEPEST_DEPLOYMENT: usize = 6;
 /// How many files of a folder are searched for the `ConfigMap` of Flux's variables.
 pub(crate) const MOST_SEARCHED: usize = 5_000;
 
+/// How many repositories may list each other in a row.
+pub(crate) const MOST_REMOTE: usize = 8;
+
 /// Symbolic links that may be followed on the way to one file; Linux follows as many.
 pub(crate) const MOST_LINKS: usize = 40;
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::deployed::Deployed;
 use crate::config::{Config, Controller, ONE_ENVIRONMENT};
-use crate::kustomize::{Deployer, FILE_NAMES, LoadRestrictor, Options, RenderError, Scanner};
+use crate::kustomize::{Deployer, Elsewhere, FILE_NAMES, LoadRestrictor, Options, RenderError, Scanner};
 use crate::sources::{LeafKind, Listing, MovedPath, RepoPath};
 
 /// One app in one environment.
@@ -66,7 +66,8 @@ impl Overlays {
     pub fn rendering(&self, config: &Config) -> Options {
         let has_flux = self.deployers.iter().any(|deployer| deployer.controller == Controller::Flux);
         let of_controllers = if has_flux { LoadRestrictor::None } else { LoadRestrictor::RootOnly };
-        Options::for_gate(config.load_restrictor.unwrap_or(of_controllers))
+        let elsewhere = if config.requires_sources { Elsewhere::Required } else { Elsewhere::LeftOut };
+        Options { elsewhere, ..Options::for_gate(config.load_restrictor.unwrap_or(of_controllers)) }
     }
 
     /// The object that deploys an overlay which is not a folder as it is.

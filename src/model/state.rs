@@ -52,7 +52,7 @@ impl UsedImage {
     /// Content from elsewhere, which enters environments as images do: its identity in the place of a repository, its version
     /// in that of a tag.
     fn opaque(opaque: &Opaque) -> Self {
-        let Opaque { kind, identity, version, written, span } = opaque;
+        let Opaque { kind, identity, version, written, span, .. } = opaque;
         let image = match kind {
             OpaqueKind::Image => Image::parse(written),
             _ => Image { reference: written.clone(), repository: identity.clone(), tag: version.clone(), digest: None },

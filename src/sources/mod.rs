@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 pub use attributes::{Attributes, Rewriting};
+pub use clones::Clones;
 pub use commit::{CommitTree, Snapshot, Wanted};
 pub use create::{NewCommit, NewRepository, unused_folder};
 pub use edited::EditedTree;
@@ -19,6 +20,7 @@ pub use repository::{CiVariables, Commit, CommitId, Comparison, LineOfChange, Re
 pub use worktree::WorkingTree;
 
 mod attributes;
+mod clones;
 mod commit;
 mod create;
 mod edited;

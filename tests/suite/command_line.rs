@@ -635,3 +635,38 @@ fn environments_may_be_repositories() {
     let without = judged("proven", &[]);
     assert!(without.code == 2 && without.err.contains("--clone below=DIR"), "{}", without.err);
 }
+
+#[test]
+fn remote_bases_are_rendered_from_clones_that_are_supplied() {
+    let (remote, made) = (Repository::new(), Repository::new());
+    let base =
+        |digit| files(&[("deploy/base/kustomization.yaml", KUSTOMIZATION), ("deploy/base/app.yaml", &pinned(digit))]);
+    let first = remote.commit("main", &base('a'), "Ana", 1_700_000_000, &[]);
+    let second = remote.commit("v2.0.0", &base('b'), "Ana", 1_700_000_000, &[first]);
+    let overlay =
+        |version: &str| format!("resources: [\"https://github.com/example/web//deploy/base?ref={version}\"]\n");
+    let (old, new) = (overlay(&first.to_string()), overlay(&second.to_string()));
+    let root = made.commit(
+        "main",
+        &files(&[("web/staging/kustomization.yaml", &old), ("web/prod/kustomization.yaml", &old)]),
+        "Ana",
+        1_700_000_000,
+        &[],
+    );
+    let change = files(&[("web/staging/kustomization.yaml", &old), ("web/prod/kustomization.yaml", &new)]);
+    made.commit("change", &change, "Ana", 1_700_100_000, &[root]);
+    let sources = tempfile::tempdir().unwrap();
+    fs::create_dir_all(sources.path().join("github.com/example")).unwrap();
+    std::os::unix::fs::symlink(remote.path(), sources.path().join("github.com/example/web.git")).unwrap();
+    let folder = sources.path().display().to_string();
+    let judged = |more: &[&str]| run(made.path(), &[&["check", "--base", "main", "--head", "change"], more].concat());
+    let seen = judged(&["--sources", &folder]);
+    assert_eq!(seen.code, 1, "{}{}", seen.out, seen.err);
+    assert!(seen.out.contains("ghcr.io/example/api@sha256:bbbbbbbb…` has never been live"), "{}", seen.out);
+    assert!(seen.out.contains("web/prod/kustomization.yaml:1") && !seen.out.contains("is not seen"), "{}", seen.out);
+    let unseen = judged(&[]);
+    assert!(unseen.out.contains("is not seen") && !unseen.out.contains("ghcr.io/example/api"), "{}", unseen.out);
+    made.check_out("change", &change);
+    let rendered = run(made.path(), &["render", "web/prod", "--sources", &folder]);
+    assert!(rendered.code == 0 && rendered.out.contains(&"b".repeat(64)), "{}{}", rendered.out, rendered.err);
+}

@@ -44,6 +44,11 @@ pub(crate) fn id_key(resource: &Resource) -> (Gvk, String, String) {
 }
 
 impl Accumulator {
+    /// Whether some of it comes from elsewhere and is not seen.
+    pub(crate) fn has_unseen(&self) -> bool {
+        self.opaque.iter().any(|opaque| !opaque.is_seen)
+    }
+
     /// The fields that transformers change.
     pub(crate) fn config(&self) -> Arc<TransformerConfig> {
         self.config.clone().unwrap_or_else(TransformerConfig::standard)
@@ -128,7 +133,7 @@ impl Accumulator {
         }
         match (first, generated.behavior) {
             (None, Behavior::Create) => self.append(vec![generated], span),
-            (None, _) if !self.opaque.is_empty() => self.append(vec![generated], span),
+            (None, _) if self.has_unseen() => self.append(vec![generated], span),
             (None, _) => Err(RenderError::at(span, format!("there is no {id} to merge into or replace"))
                 .help("remove `behavior` to create it, or correct the name")),
             (Some(at), Behavior::Create) => Err(RenderError::at(span, format!("{id} already exists"))

@@ -13,7 +13,7 @@ use super::opaque::Opaque;
 use super::parsed::ParsedFiles;
 use super::plugins::{self, Plugin};
 use super::remote;
-use super::renderer::Renderer;
+use super::renderer::{Elsewhere, Renderer};
 use super::resource::Resource;
 use super::store::{Built, BuiltKey, SchemaSource};
 use super::transformer_config::TransformerConfig;
@@ -94,7 +94,7 @@ impl Renderer<'_> {
         origin: Option<&Trail>,
     ) -> Result<(), RenderError> {
         if let Some(refused) = &kustomization.refused {
-            if !self.options.leaves_out {
+            if self.options.elsewhere == Elsewhere::Refused {
                 return Err(refused.clone());
             }
             accumulator.opaque.extend(kustomization.charts.iter().cloned());
@@ -142,7 +142,7 @@ impl Renderer<'_> {
         let objects = accumulator.resources.len();
         visit.run.take_steps(self.parsed, 1 + transform::instructions(kustomization), objects, start)?;
         let mut loader = self.visitor(root, visit);
-        loader.is_opaque = !accumulator.opaque.is_empty();
+        loader.is_opaque = accumulator.has_unseen();
         transform::run(accumulator, kustomization, &mut loader, file)?;
         let mut has_merged = loader.has_merged;
         let transformers = self.plugins(root, &kustomization.transformers, file, visit, origin)?;
@@ -152,7 +152,7 @@ impl Renderer<'_> {
                 continue;
             }
             let mut loader = self.visitor_of_plugin(root, visit);
-            loader.is_opaque = !accumulator.opaque.is_empty();
+            loader.is_opaque = accumulator.has_unseen();
             plugins::run_transformer(&plugin, &mut accumulator.resources, &mut loader, "transformers")?;
             has_merged |= loader.has_merged;
         }
@@ -172,7 +172,7 @@ impl Renderer<'_> {
 
     /// Leaves out what another program would make, where that is asked for.
     fn leave_out(&self, plugin: &Plugin, accumulator: &mut Accumulator) -> bool {
-        let is_left_out = self.options.leaves_out && plugin.runs_program();
+        let is_left_out = self.options.elsewhere != Elsewhere::Refused && plugin.runs_program();
         accumulator.opaque.extend(is_left_out.then(|| plugin.opaque()));
         is_left_out
     }
@@ -252,8 +252,7 @@ impl Renderer<'_> {
                     }
                     accumulator.append(found, span)?;
                 }
-                Listed::Elsewhere if self.options.leaves_out => accumulator.opaque.push(Opaque::of_entry(entry)),
-                Listed::Elsewhere => return Err(remote::refuse(&entry.value, span)),
+                Listed::Elsewhere => self.add_elsewhere(entry, accumulator, visit)?,
                 Listed::Folder(folder) => {
                     let base = self.open(&folder, span, visit)?;
                     let base = (*base).as_ref().map_err(|error| error.clone().through(span, "listed here"))?;
@@ -345,7 +344,7 @@ impl Renderer<'_> {
         let span = entry.span;
         let folder = match self.visitor(root, visit).entry_of(entry)? {
             Listed::Folder(folder) => folder,
-            Listed::Elsewhere if self.options.leaves_out => {
+            Listed::Elsewhere if self.options.elsewhere == Elsewhere::LeftOut => {
                 accumulator.opaque.push(Opaque::of_entry(entry));
                 return Ok(());
             }
@@ -403,6 +402,8 @@ pub(super) struct Run {
     pub(super) schema_was_read: bool,
     /// Whether the first kustomization is not what its folder has, but changed by what deploys it.
     pub(super) is_changed: bool,
+    /// How many repositories list each other on the way here.
+    pub(super) remote: usize,
     /// How many kustomizations were put together; those that were at hand do not count.
     pub(super) visits: usize,
     /// How often instructions met objects.
@@ -463,8 +464,8 @@ fn closes_cycle(folder: &RepoPath, chain: &[RepoPath]) -> bool {
 }
 
 /// One kustomization's turn in a build.
-struct Visit<'b> {
-    run: &'b mut Run,
+pub(super) struct Visit<'b> {
+    pub(super) run: &'b mut Run,
     /// Folders of all kustomizations below it.
     roots: BTreeSet<RepoPath>,
     /// What it looks for.

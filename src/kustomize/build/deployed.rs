@@ -255,6 +255,7 @@ impl Renderer<'_> {
                 version: Some(version),
                 written: format!("the chart in {folder}"),
                 span: deployer.folder_span,
+                is_seen: false,
             };
             return Ok((Vec::new(), vec![opaque]));
         }

@@ -17,4 +17,5 @@ pub(crate) mod remote;
 pub(crate) mod renderer;
 pub(crate) mod resource;
 pub(crate) mod store;
+pub(crate) mod supplied;
 pub(crate) mod transformer_config;

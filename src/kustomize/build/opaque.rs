@@ -38,6 +38,8 @@ pub struct Opaque {
     pub written: String,
     /// Where.
     pub span: Span,
+    /// Whether its objects are seen after all: the caller has brought a clone.
+    pub is_seen: bool,
 }
 
 impl Opaque {
@@ -45,12 +47,12 @@ impl Opaque {
     pub(crate) fn of_entry(entry: &Text) -> Self {
         let written = entry.value.clone();
         let span = entry.span;
-        if let Some(remote::Address { repository, reference }) = remote::Address::parse(&written) {
+        if let Some(remote::Address { repository, reference, .. }) = remote::Address::parse(&written) {
             let kind = OpaqueKind::Repository;
-            return Self { kind, identity: repository, version: reference, written, span };
+            return Self { kind, identity: repository, version: reference, written, span, is_seen: false };
         }
         let (identity, version) = remote::file_identity(&written);
-        Self { kind: OpaqueKind::File, identity, version, written, span }
+        Self { kind: OpaqueKind::File, identity, version, written, span, is_seen: false }
     }
 
     /// A chart.
@@ -66,7 +68,7 @@ impl Opaque {
             Some(version) => format!("{name} {version}"),
             None => name.to_owned(),
         };
-        Self { kind: OpaqueKind::Chart, identity, version, written, span }
+        Self { kind: OpaqueKind::Chart, identity, version, written, span, is_seen: false }
     }
 
     /// What configures a plugin, which is identified by all that it says.
@@ -81,6 +83,7 @@ impl Opaque {
             version: Some(version),
             written: format!("{kind} {name}"),
             span: object.get("kind").unwrap_or(object).origin.span,
+            is_seen: false,
         }
     }
 
@@ -102,6 +105,7 @@ impl Opaque {
             version: value(&image.digest).or_else(|| value(&image.new_tag)),
             written,
             span: place.map_or(image.span, |text| text.span),
+            is_seen: false,
         }
     }
 }

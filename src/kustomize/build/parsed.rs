@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::kept::Kept;
+use super::supplied::Supplied;
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::Kustomization;
 use crate::kustomize::known::schema::Definitions;
 use crate::kustomize::limits::{LEAST_KEPT, MOST_KEPT, MOST_STEPS_OF_A_RUN, STEPS_FOR_EACH_OVERLAY};
+use crate::sources::Clones;
 use crate::span::{FileId, Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
@@ -22,6 +24,7 @@ pub struct ParsedFiles {
     configurations: Known<TransformerConfig>,
     definitions: Known<Arc<Definitions>>,
     budget: Budget,
+    pub(super) supplied: Supplied,
 }
 
 /// What a run may still do.
@@ -40,6 +43,7 @@ impl Default for ParsedFiles {
             configurations: Kept::new(MOST_KEPT),
             definitions: Kept::new(MOST_KEPT),
             budget: Budget::default(),
+            supplied: Supplied::default(),
         }
     }
 }
@@ -66,6 +70,12 @@ fn once<T>(
 pub(crate) type Documents = Arc<Result<Vec<Node>, RenderError>>;
 
 impl ParsedFiles {
+    /// Nothing yet, with clones of the repositories in which remote bases are.
+    #[must_use]
+    pub fn with_clones(clones: Option<Clones>) -> Self {
+        Self { supplied: clones.map(Supplied::new).unwrap_or_default(), ..Self::default() }
+    }
+
     /// Notes that another overlay is rendered.
     pub(crate) fn begin_overlay(&self) {
         self.budget.overlays.fetch_add(1, Ordering::Relaxed);

@@ -19,6 +19,8 @@ pub(crate) fn is_repository(entry: &str) -> bool {
 pub(crate) struct Address {
     /// Host and repository, without scheme, user and `.git`.
     pub(crate) repository: String,
+    /// The folder in it; empty for its root.
+    pub(crate) folder: String,
     /// The branch, tag or commit that is asked for.
     pub(crate) reference: Option<String>,
 }
@@ -57,7 +59,8 @@ impl Address {
                 .filter(|value| !value.is_empty())
         };
         let reference = parameter("ref").or_else(|| parameter("version")).map(str::to_owned);
-        Some(Self { repository: format!("{host}/{}", repository.trim_matches('/')), reference })
+        let repository = format!("{host}/{}", repository.trim_matches('/'));
+        Some(Self { repository, folder: folder.trim_matches('/').to_owned(), reference })
     }
 }
 

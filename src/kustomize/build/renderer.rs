@@ -76,6 +76,18 @@ impl Rendering {
     }
 }
 
+/// What becomes of content from elsewhere: remote bases, charts, what plugins make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// It is refused: what kustomize prints cannot be printed without it.
+    #[default]
+    Refused,
+    /// It is left out and told.
+    LeftOut,
+    /// The same, but for remote bases, of which a clone must have been supplied.
+    Required,
+}
+
 /// How to render, as the flags of `kustomize build` have it.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -85,8 +97,8 @@ pub struct Options {
     pub order: Option<Order>,
     /// Whether every object gets the label `app.kubernetes.io/managed-by`.
     pub managed_by_label: bool,
-    /// Whether content from elsewhere is left out, and told, instead of refused.
-    pub leaves_out: bool,
+    /// What becomes of content from elsewhere.
+    pub elsewhere: Elsewhere,
     /// Whether spellings count that kustomize took once and refuses today: history holds them.
     pub takes_old_spellings: bool,
 }
@@ -95,7 +107,7 @@ impl Options {
     /// How the gate renders: what comes from elsewhere is known by name and version only.
     #[must_use]
     pub fn for_gate(restrictor: LoadRestrictor) -> Self {
-        Self { restrictor, leaves_out: true, ..Self::default() }
+        Self { restrictor, elsewhere: Elsewhere::LeftOut, ..Self::default() }
     }
 
     /// How what is deployed already is rendered.
@@ -205,7 +217,12 @@ impl<'a> Renderer<'a> {
         hash::add(&mut resources)?;
         nameref::fix(&mut resources, &finish.config.name_references)?;
         resources.iter_mut().for_each(Resource::propagate_shared);
-        vars::resolve(&mut resources, &finish.vars, &finish.config.var_references, !finish.opaque.is_empty())?;
+        vars::resolve(
+            &mut resources,
+            &finish.vars,
+            &finish.config.var_references,
+            finish.opaque.iter().any(|it| !it.is_seen),
+        )?;
         for resource in resources.iter().filter(|resource| !resource.is_deleted()) {
             let kept = "a patch or a transformer removed it; every object needs a kind and a name";
             objects::check(&resource.node).map_err(|error| error.help(kept))?;
