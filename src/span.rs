@@ -25,6 +25,14 @@ pub struct Span {
     pub end: u32,
 }
 
+impl FileId {
+    /// No file: for texts of which nobody asks where they stand.
+    #[must_use]
+    pub(crate) fn none() -> Self {
+        Self(u32::MAX)
+    }
+}
+
 impl Span {
     /// The first byte of a file: for a finding about the file as a whole.
     #[must_use]

@@ -3,6 +3,7 @@
 //! Keys in natural order, sequences not indented under their key, strings quoted where YAML 1.1 would read something
 //! else, lines folded at spaces past column 80.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
@@ -96,13 +97,14 @@ impl<'a> Emitter<'_, '_, 'a> {
                 self.line_break(indent);
             }
             (self.tell)(self.out.len(), Writer::Key(key.span));
-            let is_long = key.text.len() > 128 || key.text.contains(is_break);
+            let text = as_json_reads(&key.text, key.span)?;
+            let is_long = text.len() > 128 || text.contains(is_break);
             if is_long {
                 self.put("? ");
-                self.string(&key.text, indent + 2, Context::Value);
+                self.string(&text, indent + 2, Context::Value);
                 self.line_break(indent);
             } else {
-                self.string(&key.text, indent, Context::Key);
+                self.string(&text, indent, Context::Key);
             }
             self.put(":");
             match &node.value {
@@ -164,7 +166,7 @@ impl<'a> Emitter<'_, '_, 'a> {
             Kind::Bool(true) => self.put("true"),
             Kind::Bool(false) => self.put("false"),
             Kind::Timestamp => self.string(&timestamp(&scalar.text).unwrap_or_default(), indent, Context::Value),
-            Kind::String => self.string(&scalar.text, indent, Context::Value),
+            Kind::String => self.string(&as_json_reads(&scalar.text, span)?, indent, Context::Value),
             number => match number_text(number) {
                 Some(text) => self.put(&text),
                 None => return Err(EmitError { message: format!("`{}` is not a finite number", scalar.text), span }),
@@ -197,7 +199,7 @@ impl<'a> Emitter<'_, '_, 'a> {
 
     /// A plain or single-quoted string on one line of source, folded at spaces past the width.
     fn folded(&mut self, text: &str, indent: usize, may_fold: bool, quoted: bool) {
-        let mut after_space = false;
+        let (mut after_space, mut after_break) = (false, false);
         let mut characters = text.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
             if character == ' ' {
@@ -209,14 +211,31 @@ impl<'a> Emitter<'_, '_, 'a> {
                     self.put_char(' ');
                 }
                 after_space = true;
+            } else if is_break(character) {
+                self.foreign_break(character);
+                after_break = true;
             } else {
+                if after_break {
+                    self.pad(indent);
+                }
                 if quoted && character == '\'' {
                     self.put_char('\'');
                 }
                 self.put_char(character);
-                after_space = false;
+                (after_space, after_break) = (false, false);
             }
         }
+    }
+
+    /// A line break that only YAML 1.1 knows.
+    fn foreign_break(&mut self, character: char) {
+        self.out.push(character);
+        self.column = 0;
+    }
+
+    fn pad(&mut self, indent: usize) {
+        self.out.extend(std::iter::repeat_n(' ', indent.saturating_sub(self.column)));
+        self.column = self.column.max(indent);
     }
 
     fn double_quoted(&mut self, text: &str, indent: usize, may_fold: bool) {
@@ -284,22 +303,28 @@ impl<'a> Emitter<'_, '_, 'a> {
 
     fn literal(&mut self, text: &str, indent: usize) {
         self.put("|");
-        if text.starts_with([' ', '\n']) {
+        if text.starts_with(' ') || text.starts_with(is_break) {
             self.put("2");
         }
-        let body = text.strip_suffix('\n');
-        match body {
-            None => self.put("-"),
-            Some(body) if body.is_empty() || body.ends_with(is_break) => self.put("+"),
-            Some(_) => {}
+        let mut last = text.chars().rev();
+        match (last.next(), last.next()) {
+            (Some(last), _) if !is_break(last) => self.put("-"),
+            (Some(_), Some(before)) if !is_break(before) => {}
+            _ => self.put("+"),
         }
-        for line in body.unwrap_or(text).split('\n') {
-            if line.is_empty() {
-                self.out.push('\n');
-                self.column = 0;
+        // What comes next brings the last line break.
+        self.foreign_break('\n');
+        let mut after_break = true;
+        for character in text.strip_suffix('\n').unwrap_or(text).chars() {
+            if is_break(character) {
+                self.foreign_break(character);
+                after_break = true;
             } else {
-                self.line_break(indent);
-                self.put(line);
+                if after_break {
+                    self.pad(indent);
+                }
+                self.put_char(character);
+                after_break = false;
             }
         }
     }
@@ -362,6 +387,39 @@ fn is_blank(character: char) -> bool {
 
 fn is_break(character: char) -> bool {
     matches!(character, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// What a text is after kustomize has written it as JSON and read that as YAML: U+0085, which JSON does not escape, is a line break
+/// there, and other control characters above ASCII are refused.
+fn as_json_reads(text: &str, span: Span) -> Result<Cow<'_, str>, EmitError> {
+    let is_refused =
+        |character: &char| matches!(character, '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
+    // All of them begin with one of these bytes.
+    if !text.bytes().any(|byte| matches!(byte, 0x7f | 0xc2 | 0xef)) {
+        return Ok(Cow::Borrowed(text));
+    }
+    if let Some(character) = text.chars().find(is_refused) {
+        let message = format!("kustomize refuses the control character U+{:04X}", u32::from(character));
+        return Err(EmitError { message, span });
+    }
+    let next_line = '\u{85}';
+    if !text.contains(next_line) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(next_line) {
+        out.push_str(rest[..at].trim_end_matches([' ', '\t']));
+        let behind = rest[at..].trim_start_matches([' ', '\t', next_line]);
+        let breaks = rest[at..rest.len() - behind.len()].matches(next_line).count();
+        if breaks == 1 {
+            out.push(' ');
+        }
+        out.extend(std::iter::repeat_n('\n', breaks - 1));
+        rest = behind;
+    }
+    out.push_str(rest);
+    Ok(Cow::Owned(out))
 }
 
 /// libyaml's notion: no tab, nothing above the basic plane, no byte order mark.

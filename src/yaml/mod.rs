@@ -294,7 +294,7 @@ impl Scalar {
     /// A string, in quotes only where it would be read as something else without them.
     #[must_use]
     pub fn string(text: &str) -> Self {
-        Self { text: Arc::from(text), kind: Kind::String, plain: resolve_yaml11(text) == Kind::String }
+        Self { text: Arc::from(text), kind: Kind::String, plain: reads_as_string(text) }
     }
 
     /// Whether this is a value that was left out inside of `{}` or `[]`: null, but written out again as an empty string.
@@ -314,6 +314,24 @@ impl Scalar {
     pub fn plain(text: &str) -> Self {
         Self { text: Arc::from(text), kind: resolve(text), plain: true }
     }
+}
+
+/// Whether a text without quotes is a string to YAML 1.1 (`IsYaml1_1NonString` in kyaml), to which `yes` is a bool and `a: b` a
+/// mapping. What is empty, or goes over several lines, is one to kustomize.
+#[must_use]
+pub fn reads_as_string(text: &str) -> bool {
+    if text.is_empty() || text.contains('\n') {
+        return true;
+    }
+    if resolve_yaml11(text) != Kind::String {
+        return false;
+    }
+    let begins = |character: char| "[{-?:#!&*|>%@`\"'".contains(character);
+    if !text.starts_with(begins) && !text.contains(": ") && !text.ends_with(':') {
+        return true;
+    }
+    let Ok(documents) = parse(&Source::nowhere(text), Step::File, Dialect::Configuration) else { return true };
+    documents.first().is_some_and(|node| node.as_scalar().is_some_and(|scalar| scalar.kind == Kind::String))
 }
 
 impl Node {

@@ -48,6 +48,8 @@ enum Place {
     Lines { file: FileId, lines: Vec<(usize, u32)> },
     /// The text is a scalar whose bytes cannot be found one by one (escapes, folding).
     Whole(Span),
+    /// Nobody asks.
+    Nowhere,
 }
 
 impl<'a> Source<'a> {
@@ -83,6 +85,12 @@ impl<'a> Source<'a> {
         Self { text: Cow::Borrowed(text), place: Place::Whole(span) }
     }
 
+    /// A text of which nobody asks where it stands.
+    #[must_use]
+    pub(super) fn nowhere(text: &'a str) -> Self {
+        Self { text: Cow::Borrowed(text), place: Place::Nowhere }
+    }
+
     /// The whole text, for messages about all of it.
     #[must_use]
     pub fn span(&self) -> Span {
@@ -103,6 +111,7 @@ impl<'a> Source<'a> {
                 Span { file: *file, start: outer(range.start), end }
             }
             Place::Whole(span) => *span,
+            Place::Nowhere => Span::start_of(FileId::none()),
         }
     }
 }
@@ -141,7 +150,8 @@ pub fn parse(source: &Source<'_>, step: Step, dialect: Dialect) -> Result<Vec<No
     let mut options = granit_parser::Options::default();
     options.block_scalar_eof_without_line_feed = true;
     options.emit_comments = false;
-    let text: &str = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+    let readable = readable(&source.text);
+    let text: &str = readable.strip_prefix('\u{feff}').unwrap_or(&readable);
     let skipped = source.text.len() - text.len();
     let mut builder = Builder { source, step, dialect, open: Vec::new(), anchors: HashMap::new(), nodes: 0 };
     let mut documents = Vec::new();
@@ -161,6 +171,37 @@ pub fn parse(source: &Source<'_>, step: Step, dialect: Dialect) -> Result<Vec<No
     Ok(documents)
 }
 
+/// The text with what kustomize passes over between documents blanked out, each byte in its place: what stands behind `---` as a
+/// comment without a blank before it, and a byte order mark at the beginning of a document.
+fn readable(text: &str) -> Cow<'_, str> {
+    const MARK: &str = "\u{feff}";
+    let is_odd = |line: &str| line.starts_with("---#");
+    if !text.contains("---#") && !text.strip_prefix(MARK).unwrap_or(text).contains(MARK) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut is_begun = true;
+    for line in text.split_inclusive('\n') {
+        if is_odd(line) {
+            let rest = line[3..].trim_end_matches(['\n', '\r']);
+            out.push_str("---");
+            out.extend(std::iter::repeat_n(' ', rest.len()));
+            out.push_str(&line[3 + rest.len()..]);
+            is_begun = false;
+            continue;
+        }
+        match line.strip_prefix(MARK).filter(|_| !is_begun) {
+            Some(rest) => {
+                out.extend(std::iter::repeat_n('\n', MARK.len()));
+                out.push_str(rest);
+            }
+            None => out.push_str(line),
+        }
+        is_begun = !line.starts_with("---");
+    }
+    Cow::Owned(out)
+}
+
 /// Refuses what kustomize reads in another way than YAML 1.2 says, so that one text would deploy what another one shows:
 /// line breaks that only YAML 1.1 knows, and documents behind `...`, which kustomize drops.
 fn refuse_hidden(source: &Source<'_>) -> Result<(), YamlError> {
@@ -176,7 +217,8 @@ fn refuse_hidden(source: &Source<'_>) -> Result<(), YamlError> {
     let mut at = 0;
     for line in text.split_inclusive(['\n', '\r']) {
         let marks = |mark: &str| {
-            line.strip_prefix(mark).is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty())
+            let rest = line.strip_prefix(mark);
+            rest.is_some_and(|rest| rest.trim_start().len() < rest.len() || rest.is_empty() || rest.starts_with('#'))
         };
         let content = line.trim();
         let refuse =
@@ -414,7 +456,9 @@ impl Builder<'_> {
         let tag_name = tag.and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
         let is_binary = tag_name.as_deref() == Some("binary") && !self.is_annotation();
         let text = if is_binary { Cow::from(self.binary(&text, range)?) } else { text };
+        let is_blank_tag = tag.is_some_and(|tag| tag.handle().is_empty() && tag.suffix() == "!");
         let kind = match tag_name.as_deref() {
+            None if is_blank_tag && plain && !range.is_empty() => resolve(&text),
             None if tag.is_some() => Kind::String,
             // kustomize writes and reads every object once more; a colon in a flow collection is then put in quotes.
             None if plain && self.dialect != Dialect::Resource => match resolve_yaml11(&text) {
@@ -423,11 +467,7 @@ impl Builder<'_> {
             },
             None if plain && self.is_in_flow() && text.contains(':') => Kind::String,
             None if plain => resolve(&text),
-            Some("timestamp") => {
-                let message = "the tag `!!timestamp` is not supported; write the value without it";
-                return Err(self.error(range.clone(), message.to_owned()));
-            }
-            Some(wanted @ ("null" | "bool" | "int" | "float")) => {
+            Some(wanted @ ("null" | "bool" | "int" | "float" | "timestamp")) => {
                 let kind = resolve(&text);
                 let fits = matches!(
                     (wanted, kind),
@@ -435,6 +475,7 @@ impl Builder<'_> {
                         | ("bool", Kind::Bool(_))
                         | ("int", Kind::Int(_) | Kind::Uint(_))
                         | ("float", Kind::Float(_) | Kind::Int(_) | Kind::Uint(_))
+                        | ("timestamp", Kind::Timestamp)
                 );
                 if !fits {
                     return Err(self.error(range.clone(), format!("`{text}` does not match its tag `!!{wanted}`")));
@@ -700,6 +741,9 @@ mod tests {
 
     #[test]
     fn empty_documents_are_null() {
+        // kustomize cuts documents at every line that begins with three dashes, and passes over a byte order mark there.
+        let cut = read("a: 1\n---# comment\nb: 2\n---\n\u{feff}c: 3\n").unwrap();
+        assert_eq!(cut.iter().filter(|document| document.as_mapping().is_some()).count(), 3);
         let documents = read("---\n---\na: 1\n---\n# only a comment\n").unwrap();
         let shapes: Vec<_> = documents.iter().map(Node::shape).collect();
         assert_eq!(shapes, ["nothing", "a mapping", "nothing"]);

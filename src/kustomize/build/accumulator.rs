@@ -12,7 +12,7 @@ use crate::kustomize::finish::build_metadata;
 use crate::kustomize::limits::{MOST_GENERATED, MOST_OBJECTS};
 use crate::kustomize::transform::vars::Vars;
 use crate::span::Span;
-use crate::yaml::{Mapping, Node, Step};
+use crate::yaml::{Mapping, Node, Scalar, Step, Value};
 
 /// The objects so far, and their identities as long as nothing renames them.
 #[derive(Default)]
@@ -176,6 +176,11 @@ fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
                 None => {
                     let mut node = node.clone();
                     node.origin.shared = 0;
+                    // kustomize takes the texts, whatever they mean.
+                    if let Some(scalar) = node.as_scalar() {
+                        let text = if node.is_null() { "" } else { &scalar.text };
+                        node.value = Value::Scalar(Scalar::string(text));
+                    }
                     mapping.push(key.clone(), node);
                 }
                 Some(found) => {

@@ -226,11 +226,8 @@ impl Loader<'_> {
                 None | Some(Entry::Folder(_)) => {}
                 Some(Entry::File(id)) => found.push((name, path, id)),
                 Some(Entry::Link(_) | Entry::Submodule) => {
-                    let Some((real, Entry::File(id))) = self.resolve(&path, span)? else {
-                        let message = format!("`{path}` is a symbolic link that leads to no file");
-                        let error = RenderError::placed(span, message);
-                        return Err(error.help("correct the link, or replace it with the file"));
-                    };
+                    // A link that leads nowhere is passed over, as if it were not there.
+                    let Some((real, Entry::File(id))) = self.resolve(&path, span)? else { continue };
                     if self.restrictor == LoadRestrictor::RootOnly && !real.is_within(&self.root) {
                         let message = format!("`{path}` is a symbolic link out of its folder, to `{real}`");
                         let help = "kustomize reads only what is in or below the folder; put the file there";

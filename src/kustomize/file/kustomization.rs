@@ -268,7 +268,7 @@ impl Kustomization {
         let node = document.filter(|node| !node.is_null()).ok_or_else(empty)?;
         let known = [KNOWN, HELM].concat();
         let fields = Fields::read(node, &known, Reading::Kustomization, "a kustomization")?;
-        let helm = HELM.iter().filter_map(|name| fields.entry(name));
+        let helm = HELM.iter().filter(|name| **name != "helmGlobals").filter_map(|name| fields.entry(name));
         let refused = helm.filter(|(_, value)| !is_empty(value)).map(|(key, _)| {
             RenderError::at(key, "Helm charts are not rendered: that needs Helm, and usually the network")
                 .help("render the chart ahead of time and commit the result")

@@ -16,6 +16,12 @@ use crate::yaml::{JsonLayout, Node, Step, Value, go_json, to_json};
 /// When an object has lost its name.
 pub(crate) fn add(resources: &mut [Resource]) -> Result<(), RenderError> {
     for resource in resources.iter_mut().filter(|resource| resource.needs_hash && !resource.is_deleted()) {
+        if !matches!(resource.kind(), "ConfigMap" | "Secret") {
+            let span = resource.node.origin.span;
+            let message = format!("kustomize would hash a {} by how its text is laid out", resource.kind());
+            return Err(RenderError::at(span, message)
+                .help("remove the annotation `internal.config.kubernetes.io/needsHashSuffix`"));
+        }
         let hash = hash(resource);
         resource.remember_id();
         let span = resource.node.origin.span;

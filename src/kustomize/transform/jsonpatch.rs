@@ -194,6 +194,7 @@ fn unquote(node: &mut Node) {
     let is_quoted = |scalar: &Scalar| {
         scalar.kind == Kind::String
             && !scalar.plain
+            && !scalar.text.is_empty()
             && Scalar::string(&scalar.text).plain
             && !scalar.text.contains('\n')
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::kustomize::build::id::Gvk;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::known::schema::{Schema, Schemas};
-use crate::yaml::{Kind, Mapping, Node, Scalar, Step, Value};
+use crate::yaml::{Kind, Mapping, Node, Scalar, Step, Value, reads_as_string};
 
 const DIRECTIVE: &str = "$patch";
 
@@ -145,7 +145,7 @@ impl<'a> Walk<'a> {
             let patch = by_key.get(&*key.text).copied();
             let result = self.value(Some(node.clone()), patch, inner, keys.as_deref())?;
             match (result, patch) {
-                (Some(result), _) => merged.push(key.clone(), result),
+                (Some(result), _) => merged.push(key.clone(), in_quotes_if_needed(result)),
                 (None, Some(patch)) => merged.note_removal(&key.text, patch.origin.span),
                 (None, None) => {}
             }
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
             let field = schema.and_then(|schema| schema.field(&key.text));
             let (keys, inner) = field.map_or((None, None), |field| (field.merge_keys, field.schema));
             if let Some(result) = self.value(None, Some(node), inner, keys.as_deref())? {
-                merged.push(key.clone(), result);
+                merged.push(key.clone(), in_quotes_if_needed(result));
             }
         }
         dest.value = Value::Mapping(Arc::new(merged));
@@ -280,10 +280,25 @@ fn replaced(patch: &Node, before: Option<Node>) -> Node {
     node
 }
 
-/// Whether a walk without a patch may change anything: empty nulls vanish, merged lists are put together again.
+/// kustomize puts words of YAML 1.1 in quotes wherever it merges, and keeps these when it writes something else there.
+fn in_quotes_if_needed(mut node: Node) -> Node {
+    if let Value::Scalar(scalar) = &mut node.value
+        && is_word(scalar)
+    {
+        scalar.plain = false;
+    }
+    node
+}
+
+/// Whether a string without quotes would be something else to YAML 1.1.
+fn is_word(scalar: &Scalar) -> bool {
+    scalar.kind == Kind::String && scalar.plain && !reads_as_string(&scalar.text)
+}
+
+/// Whether a walk without a patch may change anything: empty nulls vanish, words get quotes, merged lists are put together again.
 fn needs_walk(node: &Node) -> bool {
     match &node.value {
-        Value::Scalar(scalar) => scalar.kind == Kind::Null && scalar.text.is_empty(),
+        Value::Scalar(scalar) => scalar.kind == Kind::Null && scalar.text.is_empty() || is_word(scalar),
         Value::Sequence(_) => true,
         Value::Mapping(mapping) => mapping.iter().any(|(_, node)| needs_walk(node)),
     }

@@ -1,9 +1,11 @@
 //! `patchesStrategicMerge`, `patches` and `patchesJson6902` (`api/internal/builtins/Patch*Transformer.go`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::jsonpatch::{self, Operation};
 use super::merge::merge;
+use crate::kustomize::build::accumulator::id_key;
 use crate::kustomize::build::loader::Loader;
 use crate::kustomize::build::objects::{self, objects};
 use crate::kustomize::build::resource::Resource;
@@ -83,11 +85,24 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
                     .help("write an entry of `patches` for each document"));
             }
             let Some(content) = patches.pop() else { return Ok(()) };
-            for resource in resources.iter_mut().filter(|resource| target.selects(resource)) {
+            // All objects with the present identity of one that is meant are patched, and put in their places again.
+            let has_past = resources.iter().any(|resource| resource.previous_names().next().is_some());
+            let meant: HashSet<_> = resources.iter().filter(|it| has_past && target.selects(it)).map(id_key).collect();
+            let is_meant = |resource: &Resource| {
+                if has_past { meant.contains(&id_key(resource)) } else { target.selects(resource) }
+            };
+            for resource in resources.iter_mut().filter(|resource| is_meant(resource)) {
                 loader.has_merged = true;
                 merge_into(resource, &retargeted(&content, resource), patch, &loader.schemas)?;
             }
             resources.retain(|resource| !resource.is_deleted());
+            let mut seen = HashSet::new();
+            if let Some(twice) = resources.iter().find(|it| !meant.is_empty() && !seen.insert(id_key(it))) {
+                let message = format!("{} exists twice when this patch is applied", twice.id());
+                return Err(
+                    RenderError::at(patch.span, message).help("give one of the two another name before this patch")
+                );
+            }
         }
         Content::Json(operations) => json(resources, patch, &operations, EarlierNames::Remembered)?,
     }
