@@ -37,6 +37,13 @@ is_fixed(source) if {
 	regex.match(`^([A-Za-z][A-Za-z0-9._-]*[/-])?v?[0-9]+(\.[0-9]+)+([-+._][0-9A-Za-z.+_-]+)?$`, source.tag)
 }
 
+# What an operator runs by the version that an object names.
+is_fixed(source) if {
+	source.role == "operator"
+	source.tag != null
+	regex.match(`^v?[0-9]+\.[0-9]+(\.[0-9]+)?([-+][0-9A-Za-z.+-]+)?$`, source.tag)
+}
+
 # An operator that is installed without asking follows its channel.
 is_fixed(source) if {
 	source.role == "operator"

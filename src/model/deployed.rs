@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::overlay::{Overlay, named_segment, recognise};
-use crate::config::Config;
+use crate::config::{Config, ONE_ENVIRONMENT};
 use crate::kustomize::{Deployer, FILE_NAMES};
 use crate::sources::{Listing, RepoPath};
 
@@ -30,6 +30,13 @@ impl Deployed {
         let mut plain: BTreeMap<&RepoPath, BTreeSet<usize>> = BTreeMap::new();
         let placed: Vec<(&Deployer, Option<usize>)> =
             deployers.iter().map(|deployer| (deployer, environment(config, deployer))).collect();
+        // Where other objects name environments, one that names none deploys to a place that nobody has called by a name.
+        let unnamed = config.environment(ONE_ENVIRONMENT).filter(|_| config.has_usual_environments);
+        let names_any = placed.iter().any(|(_, environment)| environment.is_some());
+        let placed: Vec<(&Deployer, Option<usize>)> = placed
+            .into_iter()
+            .map(|(deployer, environment)| (deployer, environment.or(unnamed.filter(|_| names_any))))
+            .collect();
         for (deployer, environment) in &placed {
             if let Some(environment) = environment.filter(|_| is_plain(deployer)) {
                 plain.entry(&deployer.folder).or_default().insert(environment);

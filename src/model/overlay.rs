@@ -179,8 +179,10 @@ fn found_among(
     }
     if config.layouts.is_empty() {
         found = without_parts_of_others(found, scanner, &is_known)?;
+        found = without_bases(config, found, &folders, scanner, &is_known)?;
         if config.has_usual_environments {
-            found = without_lone_names(config, found, &is_known);
+            let deployed_to = deployed.overlays.iter().map(|overlay| overlay.environment).collect();
+            found = without_lone_names(config, found, &deployed_to, &is_known);
         }
     }
     let mut common = Vec::new();
@@ -466,10 +468,48 @@ pub(super) fn named_segment(config: &Config, segments: &[&str]) -> Option<(usize
 /// not separate: they are in names of API groups and versions.
 fn environment_in(config: &Config, segment: &str) -> Option<(usize, String)> {
     let words: Vec<&str> = segment.split(['-', '_']).collect();
-    let (at, environment) =
-        words.iter().enumerate().rev().find_map(|(at, word)| Some((at, config.environment_of(word)?)))?;
-    let rest: Vec<&str> = words[..at].iter().chain(&words[at + 1..]).copied().collect();
-    Some((environment, rest.join("-")))
+    // `stage0` is the first of several.
+    let without_number = |word: &str| word.trim_end_matches(|digit: char| digit.is_ascii_digit()).len();
+    let named = words.iter().enumerate().rev().find_map(|(at, word)| {
+        let whole = config.environment_of(word).map(|environment| (at, environment, word.len()));
+        let length = without_number(word);
+        whole.or_else(|| Some((at, config.environment_of(&word[..length]).filter(|_| length > 0)?, length)))
+    });
+    let (at, environment, length) = named?;
+    let number = [&words[at][length..]];
+    let rest = words[..at].iter().chain(&number).chain(&words[at + 1..]).copied().filter(|word| !word.is_empty());
+    Some((environment, rest.collect::<Vec<_>>().join("-")))
+}
+
+/// Leaves out folders that only have an environment's name among their words, and that another kustomization lists: they are
+/// parts of it, called after what they are about (`clusterissuers/letsencrypt-staging`).
+fn without_bases(
+    config: &Config,
+    found: Vec<Overlay>,
+    folders: &BTreeSet<RepoPath>,
+    scanner: &Scanner<'_>,
+    is_known: &dyn Fn(&RepoPath) -> bool,
+) -> Result<Vec<Overlay>, RenderError> {
+    let by_words = |path: &RepoPath| path.segments().all(|segment| config.environment_of(segment).is_none());
+    let doubtful: HashSet<&RepoPath> =
+        found.iter().map(|overlay| &overlay.path).filter(|path| by_words(path) && !is_known(path)).collect();
+    if doubtful.is_empty() {
+        return Ok(found);
+    }
+    let names: HashSet<&str> = doubtful.iter().map(|path| path.file_name()).collect();
+    let folders: Vec<&RepoPath> = folders.iter().collect();
+    let listed = folders.par_iter().map(|folder| {
+        let above = |path: &&&RepoPath| path.is_within(folder) && path != &folder;
+        let may_use = doubtful.iter().any(|path| above(&path)) || scanner.may_list(folder, &names)?;
+        let scan = if may_use { Some(scanner.scan(folder)?) } else { None };
+        let roots = scan.iter().flat_map(|scan| scan.roots.iter().filter(|root| root != folder));
+        Ok::<_, RenderError>(roots.filter(|root| doubtful.contains(root)).cloned().collect::<Vec<_>>())
+    });
+    let mut used: HashSet<RepoPath> = HashSet::new();
+    for listed in listed.collect::<Vec<_>>() {
+        used.extend(listed?);
+    }
+    Ok(found.into_iter().filter(|overlay| !used.contains(&overlay.path)).collect())
 }
 
 /// Leaves out folders that another overlay of the same environment uses: they are judged with it.
@@ -498,8 +538,13 @@ fn without_parts_of_others(
 }
 
 /// Leaves out overlays whose environment's name stands alone: a namespace that is called `development` is none, if nothing in
-/// the same place is called after another environment. A protected one needs no company.
-fn without_lone_names(config: &Config, found: Vec<Overlay>, is_known: &dyn Fn(&RepoPath) -> bool) -> Vec<Overlay> {
+/// the same place is called after another environment. A protected one needs no company, nor one that controllers deploy to.
+fn without_lone_names(
+    config: &Config,
+    found: Vec<Overlay>,
+    deployed_to: &BTreeSet<usize>,
+    is_known: &dyn Fn(&RepoPath) -> bool,
+) -> Vec<Overlay> {
     // Places are the same where at most one folder above the environment's has another name.
     let places = |overlay: &Overlay| -> Vec<String> {
         let segments: Vec<&str> = overlay.path.segments().collect();
@@ -520,7 +565,9 @@ fn without_lone_names(config: &Config, found: Vec<Overlay>, is_known: &dyn Fn(&R
         places(overlay).iter().any(|place| environments.get(place).is_some_and(|environments| environments.len() > 1))
     };
     let keeps = |overlay: &Overlay| {
-        config.environments[overlay.environment].protected || has_company(overlay) || is_known(&overlay.path)
+        let is_named_elsewhere = deployed_to.contains(&overlay.environment);
+        let needs_none = config.environments[overlay.environment].protected || is_named_elsewhere;
+        needs_none || has_company(overlay) || is_known(&overlay.path)
     };
     found.into_iter().filter(keeps).collect()
 }

@@ -39,6 +39,22 @@ const BUILT_IN: [&str; 14] = [
 const IMAGE_KEYS: [&str; 7] =
     ["imageName", "bundle", "baseImage", "pgBackRestImage", "agentImage", "clusterImage", "postgresImage"];
 
+/// Kinds of which an operator runs the version that they name: group, kind, and the way to the version.
+const RUN_BY_VERSION: [(&str, &str, &[&str]); 12] = [
+    ("elasticsearch.k8s.elastic.co", "Elasticsearch", &["spec", "version"]),
+    ("kibana.k8s.elastic.co", "Kibana", &["spec", "version"]),
+    ("logstash.k8s.elastic.co", "Logstash", &["spec", "version"]),
+    ("beat.k8s.elastic.co", "Beat", &["spec", "version"]),
+    ("agent.k8s.elastic.co", "Agent", &["spec", "version"]),
+    ("apm.k8s.elastic.co", "ApmServer", &["spec", "version"]),
+    ("kafka.strimzi.io", "Kafka", &["spec", "kafka", "version"]),
+    ("grafana.integreatly.org", "Grafana", &["spec", "version"]),
+    ("mongodbcommunity.mongodb.com", "MongoDBCommunity", &["spec", "version"]),
+    ("fluxcd.controlplane.io", "FluxInstance", &["spec", "distribution", "version"]),
+    ("clickhouse.altinity.com", "ClickHouseInstallation", &["spec", "version"]),
+    ("k8s.keycloak.org", "Keycloak", &["spec", "version"]),
+];
+
 /// Finds what an object names outside of pod specs.
 pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images: &mut Vec<UsedImage>) {
     let group = object.api_version.split_once('/').map_or("", |(group, _)| group);
@@ -80,6 +96,14 @@ pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images:
             }
         }
         ("operators.coreos.com", "Subscription") => finder.subscription(node),
+        _ if RUN_BY_VERSION.iter().any(|(known, kind, _)| *known == group && *kind == object.kind) => {
+            let fields = RUN_BY_VERSION.iter().find(|(known, kind, _)| *known == group && *kind == object.kind);
+            if let Some(version) = fields.and_then(|(.., path)| node.find(path)) {
+                let identity = format!("{group}/{}", object.kind);
+                finder.versioned(Role::Operator, &identity, version, true, "/spec/version");
+            }
+            finder.values(node, "");
+        }
         ("image.openshift.io", "ImageStream") => {
             let tags = node.find(&["spec", "tags"]).and_then(Node::as_sequence).unwrap_or_default();
             for (at, tag) in tags.iter().enumerate() {
@@ -104,6 +128,61 @@ pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images:
         _ if BUILT_IN.contains(&group) => {}
         _ => finder.values(node, ""),
     }
+}
+
+/// Values of a chart that stand in a text of their own.
+pub(super) fn in_values(values: &Node, object: &Object, images: &mut Vec<UsedImage>) {
+    Finder { object, images }.values(values, "");
+}
+
+/// Images in environment variables that are called after one: whole references, or a name with its version in a variable beside
+/// it (`X_IMAGE` and `X_VERSION`).
+pub(super) fn in_variables(container: &Node, object: &Object, path: &str) -> Vec<UsedImage> {
+    let mut images = Vec::new();
+    let mut finder = Finder { object, images: &mut images };
+    let variables = container.get("env").and_then(Node::as_sequence).unwrap_or_default();
+    let value_of = |name: &str| {
+        let found = variables.iter().enumerate().find(|(_, variable)| text(variable, "name") == name);
+        found.and_then(|(at, variable)| Some((at, variable.get("value")?)))
+    };
+    for (at, variable) in variables.iter().enumerate() {
+        let name = text(variable, "name");
+        let Some(value) = variable.get("value").filter(|_| name.contains("IMAGE")) else { continue };
+        let Some(reference) = value.as_text().filter(|text| is_reference(text)) else { continue };
+        let beside = ["VERSION", "TAG"].iter().find_map(|word| value_of(&name.replace("IMAGE", word)));
+        let is_bare = split_image(reference).tag.is_empty() && split_image(reference).digest.is_empty();
+        match beside.filter(|_| is_bare) {
+            Some((at, version)) => {
+                let image = Image::parse(&format!("{reference}:{}", version.as_text().unwrap_or_default()));
+                finder.add(image, &name, format!("{path}/env/{at}/value"), &version.origin);
+            }
+            None => finder.reference(value, &name, format!("{path}/env/{at}/value")),
+        }
+    }
+    images
+}
+
+/// Images in arguments that are called after one: `--solver-image=REFERENCE`, or the reference behind `--solver-image`.
+pub(super) fn in_arguments(container: &Node, object: &Object, path: &str) -> Vec<UsedImage> {
+    let mut images = Vec::new();
+    let mut finder = Finder { object, images: &mut images };
+    for list in ["command", "args"] {
+        let mut is_named = false;
+        for (at, argument) in container.get(list).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate() {
+            let text = argument.as_text().unwrap_or_default();
+            let names_image = |name: &str| name.starts_with('-') && name.to_lowercase().ends_with("image");
+            let path = format!("{path}/{list}/{at}");
+            match text.split_once('=') {
+                Some((name, value)) if names_image(name) && is_reference(value) => {
+                    finder.add(Image::parse(value), name.trim_start_matches('-'), path, &argument.origin);
+                }
+                _ if is_named && is_reference(text) => finder.reference(argument, list, path),
+                _ => {}
+            }
+            is_named = names_image(text);
+        }
+    }
+    images
 }
 
 fn is_of_kind(object: &Object, place: &ImagePlace) -> bool {
@@ -266,11 +345,13 @@ impl Finder<'_> {
         let field = |name: &str| mapping.get(name).filter(|node| node.as_text().is_some_and(|text| !text.is_empty()));
         let text = |node: Option<&Node>| node.and_then(Node::as_text).unwrap_or_default().to_owned();
         let Some(repository) = field("repository").or_else(|| field("image")) else { return };
-        let (tag, digest) = (field("tag"), field("digest"));
+        let split = field("repository").zip(field("image")).zip(field("version"));
+        let (tag, digest) = (field("tag").or(split.map(|(_, version)| version)), field("digest"));
         let Some(place) = digest.or(tag) else { return };
-        let name = match field("registry") {
-            Some(registry) => format!("{}/{}", text(Some(registry)), text(Some(repository))),
-            None => text(Some(repository)),
+        let name = match (split, field("registry")) {
+            (Some(((repository, image), _)), _) => format!("{}/{}", text(Some(repository)), text(Some(image))),
+            (_, Some(registry)) => format!("{}/{}", text(Some(registry)), text(Some(repository))),
+            _ => text(Some(repository)),
         };
         let mut reference = name;
         for (mark, part) in [(':', text(tag)), ('@', text(digest))] {
@@ -280,7 +361,11 @@ impl Finder<'_> {
             }
         }
         if is_reference(&reference) {
-            let field = if digest.is_some() { "digest" } else { "tag" };
+            let field = match (digest, split) {
+                (Some(_), _) => "digest",
+                (None, Some(_)) => "version",
+                (None, None) => "tag",
+            };
             let user = path.rsplit('/').next().unwrap_or_default();
             self.add(Image::parse(&reference), user, format!("{path}/{field}"), &place.origin);
         }
@@ -357,6 +442,14 @@ mod tests {
             ),
             ("apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{name: a, image: \"x/y:1\"}]}\n", &["x/y:1"]),
             ("apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec: {image: \"x/y:1\"}\n", &[]),
+            (
+                "apiVersion: x.example/v1\nkind: Policy\nspec: {driver: {repository: a.io/b, image: driver, version: 1.2.3}}\n",
+                &["a.io/b/driver:1.2.3"],
+            ),
+            (
+                "apiVersion: kibana.k8s.elastic.co/v1\nkind: Kibana\nspec: {version: 8.1.0, image: \"a.io/kibana:8.1.0\"}\n",
+                &["kibana.k8s.elastic.co/Kibana 8.1.0", "a.io/kibana:8.1.0"],
+            ),
             ("apiVersion: x.example/v1\nkind: Engine\nspec: {parts: [{runs: a}, {runs: b/c}]}\n", &["a", "b/c"]),
             (
                 "apiVersion: x.example/v1\nkind: Cluster\nspec: {image: \"x/y:1\", notImage: {image: \"x/z:1\"}}\n",

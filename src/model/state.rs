@@ -63,12 +63,7 @@ impl UsedImage {
             OpaqueKind::Plugin => Role::Plugin,
             OpaqueKind::Image => Role::Unseen,
         };
-        let object = Object {
-            api_version: "kustomize.config.k8s.io/v1beta1".to_owned(),
-            kind: "Kustomization".to_owned(),
-            namespace: String::new(),
-            name: identity.clone(),
-        };
+        let object = of_kustomization(identity);
         let origin = Origin::new(*span, if *kind == OpaqueKind::Image { Step::Image } else { Step::File });
         Self { image, user: identity.clone(), role, object, path: String::new(), origin }
     }
@@ -211,7 +206,7 @@ impl State {
             state.images.push(UsedImage::opaque(opaque));
         }
         state.opaque.clone_from(&rendering.opaque);
-        for node in &rendering.objects {
+        for (at, node) in rendering.objects.iter().enumerate() {
             let object = describe(node);
             if object.kind == "CustomResourceDefinition" && object.api_version.starts_with("apiextensions.k8s.io/") {
                 continue;
@@ -221,6 +216,12 @@ impl State {
             state.limit_range(node, &object);
             state.walk(node, &object, &mut String::new());
             places::find(node, &object, &config.images, &mut state.images);
+            for values in rendering.values.iter().filter(|values| values.object == Some(at)) {
+                places::in_values(&values.node, &object, &mut state.images);
+            }
+        }
+        for values in rendering.values.iter().filter(|values| values.object.is_none()) {
+            places::in_values(&values.node, &of_kustomization("values"), &mut state.images);
         }
         if config.images.iter().any(|place| place.is_ignored) {
             state.images.retain(|used| !places::is_ignored(used, &config.images));
@@ -305,14 +306,8 @@ impl State {
         if let Some(image) = container.get("image") {
             self.image(image, &name, role, object, format!("{path}/image"));
         }
-        let variables = container.get("env").and_then(Node::as_sequence).unwrap_or_default();
-        for (at, variable) in variables.iter().enumerate().filter(|(_, it)| text(it, "name").contains("IMAGE")) {
-            let value = variable.get("value").filter(|value| value.as_text().is_some_and(places::is_reference));
-            if let Some(value) = value {
-                let variable = text(variable, "name");
-                self.image(value, &variable, Role::Field, object, format!("{path}/env/{at}/value"));
-            }
-        }
+        self.images.extend(places::in_variables(container, object, path));
+        self.images.extend(places::in_arguments(container, object, path));
         let resources = container.get("resources").map(amounts).unwrap_or_default();
         let shown = container
             .get("resources")
@@ -367,6 +362,16 @@ impl State {
             }
         }
         self.default_limits.push(DefaultLimits { namespace: object.namespace.clone(), resources });
+    }
+}
+
+/// What stands for content that only a kustomization names.
+fn of_kustomization(name: &str) -> Object {
+    Object {
+        api_version: "kustomize.config.k8s.io/v1beta1".to_owned(),
+        kind: "Kustomization".to_owned(),
+        namespace: String::new(),
+        name: name.to_owned(),
     }
 }
 

@@ -102,7 +102,7 @@ fn nothing_gets_past() {
         (
             "production under another name",
             &|root| {
-                fs::rename(root.join("api/overlays/production"), root.join("api/overlays/prod1")).unwrap();
+                fs::rename(root.join("api/overlays/production"), root.join("api/overlays/prodx")).unwrap();
             },
             1,
         ),

@@ -137,12 +137,8 @@ impl Renderer<'_> {
             Some(deployer) => self.render_folder_of(&deployer, &mut closure),
             None => Err(RenderError::nowhere(format!("nothing deploys `{path}` any more"))),
         };
-        let closure_of_failure = closure.clone();
-        result.map_err(|error| Unrendered::new(error, closure_of_failure)).map(|(objects, opaque)| Rendering {
-            objects,
-            closure,
-            opaque,
-        })
+        let (objects, opaque) = result.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        Ok(self.rendering(objects, closure, opaque))
     }
 
     fn render_folder_of(
@@ -256,6 +252,7 @@ impl Renderer<'_> {
                 written: format!("the chart in {folder}"),
                 span: deployer.folder_span,
                 is_seen: false,
+                values: Vec::new(),
             };
             return Ok((Vec::new(), vec![opaque]));
         }

@@ -301,6 +301,17 @@ impl Loader<'_> {
             }
             documents.extend((*self.parsed.documents(file, Step::File)).clone()?);
         }
+        // The cluster names what asks for that, which kustomize does not take.
+        for (at, document) in documents.iter_mut().enumerate() {
+            let asks =
+                document.find(&["metadata", "generateName"]).filter(|_| document.find(&["metadata", "name"]).is_none());
+            if let Some(asked) = asks.cloned() {
+                let name = format!("{}{at}", asked.as_text().unwrap_or_default());
+                let metadata = document.as_mapping_mut().and_then(|object| object.get_mut("metadata"));
+                let named = Node::string(&name, asked.origin.span, Step::File);
+                metadata.and_then(Node::as_mapping_mut).into_iter().for_each(|it| it.set("name", named.clone()));
+            }
+        }
         Ok(documents)
     }
 

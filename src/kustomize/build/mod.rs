@@ -19,3 +19,4 @@ pub(crate) mod resource;
 pub(crate) mod store;
 pub(crate) mod supplied;
 pub(crate) mod transformer_config;
+pub(crate) mod values;

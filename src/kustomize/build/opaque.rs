@@ -26,7 +26,7 @@ pub enum OpaqueKind {
 }
 
 /// One piece of content from elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Opaque {
     /// What kind of content it is.
     pub kind: OpaqueKind,
@@ -40,6 +40,8 @@ pub struct Opaque {
     pub span: Span,
     /// Whether its objects are seen after all: the caller has brought a clone.
     pub is_seen: bool,
+    /// Values of a chart, as far as they are written here.
+    pub values: Vec<Node>,
 }
 
 impl Opaque {
@@ -49,10 +51,18 @@ impl Opaque {
         let span = entry.span;
         if let Some(remote::Address { repository, reference, .. }) = remote::Address::parse(&written) {
             let kind = OpaqueKind::Repository;
-            return Self { kind, identity: repository, version: reference, written, span, is_seen: false };
+            return Self {
+                kind,
+                identity: repository,
+                version: reference,
+                written,
+                span,
+                is_seen: false,
+                values: Vec::new(),
+            };
         }
         let (identity, version) = remote::file_identity(&written);
-        Self { kind: OpaqueKind::File, identity, version, written, span, is_seen: false }
+        Self { kind: OpaqueKind::File, identity, version, written, span, is_seen: false, values: Vec::new() }
     }
 
     /// A chart.
@@ -68,7 +78,7 @@ impl Opaque {
             Some(version) => format!("{name} {version}"),
             None => name.to_owned(),
         };
-        Self { kind: OpaqueKind::Chart, identity, version, written, span, is_seen: false }
+        Self { kind: OpaqueKind::Chart, identity, version, written, span, is_seen: false, values: Vec::new() }
     }
 
     /// What configures a plugin, which is identified by all that it says.
@@ -84,6 +94,7 @@ impl Opaque {
             written: format!("{kind} {name}"),
             span: object.get("kind").unwrap_or(object).origin.span,
             is_seen: false,
+            values: Vec::new(),
         }
     }
 
@@ -106,6 +117,7 @@ impl Opaque {
             written,
             span: place.map_or(image.span, |text| text.span),
             is_seen: false,
+            values: Vec::new(),
         }
     }
 }
@@ -120,13 +132,15 @@ pub(crate) fn charts(fields: &Fields<'_>) -> Result<Vec<Opaque>, RenderError> {
         [("helmCharts", ["name", "repo"]), ("helmChartInflationGenerator", ["chartName", "chartRepoUrl"])]
     {
         found.extend(fields.list(list, |node| {
-            let known = ["name", "repo", "version", "chartName", "chartRepoUrl", "chartVersion"];
+            let known =
+                ["name", "repo", "version", "chartName", "chartRepoUrl", "chartVersion", "valuesInline", "values"];
             let entry = Fields::read(node, &known, Reading::Plugin, "a chart")?;
             let text =
                 |name: &str| Ok::<_, RenderError>(entry.filled(name)?.map(|text| text.value).unwrap_or_default());
             let version = if list == "helmCharts" { "version" } else { "chartVersion" };
             let span = entry.filled(version)?.or(entry.filled(name)?).map_or(entry.span(), |text| text.span);
-            Ok(Opaque::chart(&text(repository)?, &text(name)?, &text(version)?, span))
+            let values = ["valuesInline", "values"].iter().filter_map(|name| entry.get(name).cloned()).collect();
+            Ok(Opaque { values, ..Opaque::chart(&text(repository)?, &text(name)?, &text(version)?, span) })
         })?);
     }
     Ok(found)

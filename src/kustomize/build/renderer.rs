@@ -17,6 +17,7 @@ use super::parsed::ParsedFiles;
 use super::resource::Resource;
 use super::store::{Built, BuiltFrom, BuiltKey};
 use super::transformer_config::TransformerConfig;
+use super::values::{self, Values};
 use crate::kustomize::deployed::Deployer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Pair;
@@ -42,6 +43,8 @@ pub struct Rendering {
     pub closure: Closure,
     /// What comes from elsewhere and is left out.
     pub opaque: Vec<Opaque>,
+    /// Values of charts that stand in texts of their own.
+    pub values: Vec<Values>,
 }
 
 /// Why a folder does not render.
@@ -200,11 +203,8 @@ impl<'a> Renderer<'a> {
     pub fn render(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
         let result = self.render_noting(root, &mut closure);
-        result.map_err(|error| Unrendered::new(error, closure.clone())).map(|(objects, opaque)| Rendering {
-            objects,
-            closure,
-            opaque,
-        })
+        let (objects, opaque) = result.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        Ok(self.rendering(objects, closure, opaque))
     }
 
     fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Node>, Vec<Opaque>), RenderError> {
@@ -340,7 +340,14 @@ impl<'a> Renderer<'a> {
         });
         let rendered = resources.and_then(|resources| self.finish(resources, &Finish::plain()));
         let rendered = rendered.map_err(|error| Unrendered::new(error, closure.clone()));
-        rendered.map(|objects| Rendering { objects, closure, opaque: Vec::new() })
+        rendered.map(|objects| self.rendering(objects, closure, Vec::new()))
+    }
+
+    pub(super) fn rendering(&self, objects: Vec<Node>, closure: Closure, opaque: Vec<Opaque>) -> Rendering {
+        let mut values = values::taken(&objects, &self.parsed.files);
+        let inline = opaque.iter().flat_map(|opaque| opaque.values.iter().cloned());
+        values.extend(inline.map(|node| Values { object: None, node }));
+        Rendering { objects, closure, opaque, values }
     }
 
     pub(super) fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure, schemas: &Schemas) -> Loader<'b> {

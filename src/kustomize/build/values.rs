@@ -1,0 +1,45 @@
+//! Values of charts that stand in texts of their own: in `ConfigMap`s that a Flux `HelmRelease` takes them from, and in files of
+//! `helmCharts`.
+
+use crate::span::{Files, Span};
+use crate::yaml::{Dialect, Node, Source, Step, parse};
+
+/// The values of a chart.
+#[derive(Clone, Debug)]
+pub struct Values {
+    /// The position of the object that uses them; `None` where a kustomization does.
+    pub object: Option<usize>,
+    /// The values.
+    pub node: Node,
+}
+
+/// The values that objects take from `ConfigMap`s rendered beside them.
+pub(crate) fn taken(objects: &[Node], files: &Files) -> Vec<Values> {
+    let text = |node: &Node, path: &[&str]| node.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
+    let is = |node: &Node, kind: &str| text(node, &["kind"]) == kind;
+    let mut values = Vec::new();
+    for (at, release) in objects.iter().enumerate().filter(|(_, node)| is(node, "HelmRelease")) {
+        for source in release.find(&["spec", "valuesFrom"]).and_then(Node::as_sequence).unwrap_or_default() {
+            let name = text(source, &["name"]);
+            let is_meant = |node: &&Node| is(node, "ConfigMap") && text(node, &["metadata", "name"]) == name;
+            if text(source, &["kind"]) != "ConfigMap" {
+                continue;
+            }
+            let key = Some(text(source, &["valuesKey"])).filter(|key| !key.is_empty());
+            let held = objects.iter().find(is_meant).and_then(|node| node.get("data"));
+            let held = held.and_then(|data| data.get(key.as_deref().unwrap_or("values.yaml")));
+            values.extend(held.and_then(|held| read(held, files)).map(|node| Values { object: Some(at), node }));
+        }
+    }
+    values
+}
+
+/// The YAML that a text holds.
+fn read(held: &Node, files: &Files) -> Option<Node> {
+    let text = held.as_text()?;
+    let span: Span = held.origin.span;
+    let file = files.get(span.file);
+    // A file that a generator took whole is the text.
+    let source = if *file.text == *text { Source::file(span.file, text) } else { Source::embedded(text, span, &file) };
+    parse(&source, Step::File, Dialect::Configuration).ok()?.into_iter().next()
+}
