@@ -320,7 +320,9 @@ impl Scalar {
 /// mapping. What is empty, or goes over several lines, is one to kustomize.
 #[must_use]
 pub fn reads_as_string(text: &str) -> bool {
-    if text.is_empty() || text.contains('\n') {
+    // Most texts can be nothing else: the longest word has five letters.
+    let is_name = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.len() > 5;
+    if text.is_empty() || is_name && !text.contains(':') || text.contains('\n') {
         return true;
     }
     if resolve_yaml11(text) != Kind::String {

@@ -12,14 +12,14 @@ use super::opaque::{Opaque, OpaqueKind};
 use super::renderer::{Renderer, Rendering, Unrendered};
 use super::resource::Resource;
 use crate::config::Controller;
-use crate::kustomize::deployed::generators::Generators;
+use crate::kustomize::deployed::generators::{Directories, Generators};
 use crate::kustomize::deployed::substitute::Variables;
 use crate::kustomize::deployed::{self, Deployer};
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::Schemas;
 use crate::kustomize::limits::{DEEPEST_DEPLOYMENT, MOST_SEARCHED};
-use crate::sources::{Entry, RepoPath, list_below};
+use crate::sources::{Entry, RepoPath, Tree, list_below};
 use crate::span::Span;
 use crate::yaml::{Key, Mapping, Node, Origin, Step, Value};
 
@@ -30,16 +30,36 @@ pub(super) struct Deployed {
     config_maps: Mutex<HashMap<(RepoPath, String), Vec<Node>>>,
 }
 
-/// The deployers of one holder, what was looked for to find them, and which part of that their generators looked for.
+/// The deployers of one holder, and what was looked for to find them.
 #[derive(Clone)]
 pub(crate) struct Holder {
     pub(crate) deployers: Arc<Vec<Deployer>>,
     pub(crate) closure: Arc<Closure>,
-    pub(crate) generated_from: Arc<Closure>,
+    /// Which folders there are, as far as generators asked.
+    directories: Arc<Vec<Directories>>,
+}
+
+impl Holder {
+    /// One that does not render.
+    pub(crate) fn without_deployers(closure: Closure) -> Self {
+        Self { deployers: Arc::default(), closure: Arc::new(closure), directories: Arc::default() }
+    }
+
+    /// Whether changed files may have changed what it deploys.
+    pub(crate) fn is_outdated(&self, changed: &[RepoPath], tree: &dyn Tree) -> bool {
+        self.closure.touches(changed)
+            || self.directories.iter().any(|directories| directories.are_others(changed, tree))
+    }
 }
 
 impl Deployed {
-    pub(super) fn clear(&self) {
+    pub(super) fn forget(&self, changed: &[RepoPath], tree: &dyn Tree) {
+        self.holders.lock().retain(|_, holder| !holder.is_outdated(changed, tree));
+        let is_touched = |folder: &RepoPath| changed.iter().any(|path| path.is_within(folder));
+        self.config_maps.lock().retain(|(folder, _), _| !is_touched(folder));
+    }
+
+    pub(super) fn forget_all(&self) {
         self.holders.lock().clear();
         self.config_maps.lock().clear();
     }
@@ -64,17 +84,16 @@ impl Renderer<'_> {
                 Ok(rendering.objects)
             }
         };
-        let mut generated_from = Closure::default();
-        let mut generators = Generators::new(self.tree, self.parsed, &mut generated_from);
+        let mut generators = Generators::new(self.tree, self.parsed, &mut closure);
         let read = found.and_then(|objects| deployed::read(&objects, holder, &mut generators));
-        closure.extend(&generated_from);
+        let directories = generators.directories;
         let found = read.and_then(|deployers| {
             let found = deployers.into_iter().map(|deployer| self.in_its_source(deployer, &mut closure));
             found.collect::<Result<Vec<_>, RenderError>>()
         });
         let deployers = found.map_err(|error| Unrendered::new(error, closure.clone()))?;
-        let (closure, generated_from) = (Arc::new(closure), Arc::new(generated_from));
-        let found = Holder { deployers: Arc::new(deployers), closure, generated_from };
+        let (closure, directories) = (Arc::new(closure), Arc::new(directories));
+        let found = Holder { deployers: Arc::new(deployers), closure, directories };
         self.deployed.holders.lock().insert(holder.clone(), found.clone());
         Ok(found)
     }

@@ -173,7 +173,7 @@ impl<'a> Renderer<'a> {
 
     /// Forgets what was built from any of these paths.
     pub fn forget(&self, changed: &[RepoPath]) {
-        self.deployed.clear();
+        self.deployed.forget(changed, self.tree);
         let Some(built_from) = &self.built_from else { return self.built.clear() };
         let mut built_from = built_from.lock();
         for path in changed {
@@ -189,7 +189,7 @@ impl<'a> Renderer<'a> {
 
     /// Forgets everything that was built.
     pub fn forget_all(&self) {
-        self.deployed.clear();
+        self.deployed.forget_all();
         self.built.clear();
         if let Some(built_from) = &self.built_from {
             *built_from.lock() = BuiltFrom::default();

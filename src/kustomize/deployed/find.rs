@@ -2,22 +2,15 @@
 //! lists, and in what such objects deploy themselves.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::Deployer;
-use crate::kustomize::build::closure::Closure;
-use crate::kustomize::build::deployed::Holder;
-use crate::kustomize::build::renderer::Renderer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::FILE_NAMES;
 use crate::kustomize::limits::DEEPEST_DEPLOYMENT;
 use crate::kustomize::scan::{Marked, Scanner};
 use crate::sources::{Listing, RepoPath};
-
-/// A deployer, and what was looked for to make it besides what its holder looks for.
-pub(crate) type Found = (Arc<Deployer>, Arc<Closure>);
 
 /// Whether a file may hold an object that deploys.
 fn may_deploy(content: &[u8]) -> bool {
@@ -91,26 +84,16 @@ impl Scanner<'_> {
 
     /// What is deployed by the objects of some holders, and by what these deploy.
     fn deployed_by(&self, holders: BTreeSet<RepoPath>) -> Result<Vec<Deployer>, RenderError> {
-        let renderer = Renderer::for_scan(self.parsed, self.tree);
         let mut by_holder: BTreeMap<RepoPath, Vec<Deployer>> = BTreeMap::new();
         let mut pending: Vec<RepoPath> = holders.into_iter().collect();
         for _ in 0..DEEPEST_DEPLOYMENT {
-            let read = pending.par_iter().map(|holder| renderer.holder(holder)).collect::<Vec<_>>();
+            // What a holder that does not render deploys is not known. Whatever reaches an environment by its path is judged as such.
+            let read = pending.par_iter().map(|holder| self.holder(holder)).collect::<Vec<_>>();
             let mut found = Vec::new();
             for (holder, read) in pending.drain(..).zip(read) {
-                match read {
-                    Ok(Holder { deployers, generated_from, .. }) => {
-                        let known = deployers
-                            .iter()
-                            .map(|it| (it.path.clone(), (Arc::new(it.clone()), Arc::clone(&generated_from))));
-                        self.deployed.write().extend(known);
-                        found.extend(deployers.iter().cloned());
-                        by_holder.insert(holder, deployers.to_vec());
-                    }
-                    Err(failed) if failed.error.is_unreadable => return Err(failed.error),
-                    // What it deploys is then not known. Whatever reaches an environment by its path is judged as such.
-                    Err(_) => {}
-                }
+                let deployers = read?.deployers;
+                found.extend(deployers.iter().cloned());
+                by_holder.insert(holder, deployers.to_vec());
             }
             // What deploys a holder in another form than it has says what its objects are.
             for deployer in found.iter().filter(|deployer| !deployer.changes.is_empty()) {

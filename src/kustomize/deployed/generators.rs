@@ -1,16 +1,16 @@
 //! Argo CD's `ApplicationSet`: the applications that its generators make, as far as this repository tells them
 //! (`applicationset/generators`). What only a cluster or a forge knows stays as written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{argocd, kind_of};
-use crate::config::Folders;
+use crate::config::{Folders, glob_matches};
 use crate::kustomize::build::closure::Closure;
 use crate::kustomize::build::parsed::ParsedFiles;
 use crate::kustomize::deployed::Deployer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::limits::MOST_APPLICATIONS;
-use crate::sources::{RepoPath, Tree, list_below};
+use crate::sources::{Entry, RepoPath, Tree, list_below};
 use crate::span::Span;
 use crate::yaml::{Node, Step, Value};
 
@@ -25,11 +25,30 @@ pub(crate) struct Generators<'a> {
     tree: &'a dyn Tree,
     parsed: &'a ParsedFiles,
     closure: &'a mut Closure,
+    /// Which folders were asked for.
+    pub(crate) directories: Vec<Directories>,
+}
+
+/// Folders that a generator asked for, and those that there are.
+pub(crate) struct Directories {
+    wanted: Folders,
+    found: BTreeSet<RepoPath>,
+}
+
+impl Directories {
+    /// Whether there are other ones after some files have changed.
+    pub(crate) fn are_others(&self, changed: &[RepoPath], tree: &dyn Tree) -> bool {
+        let is_other = |folder: RepoPath| {
+            let is_there = || matches!(tree.entry(&folder), Ok(Some(Entry::Folder(_))));
+            self.wanted.name(&folder) && self.found.contains(&folder) != is_there()
+        };
+        changed.iter().any(|path| std::iter::successors(path.parent(), RepoPath::parent).any(is_other))
+    }
 }
 
 impl<'a> Generators<'a> {
     pub(crate) fn new(tree: &'a dyn Tree, parsed: &'a ParsedFiles, closure: &'a mut Closure) -> Self {
-        Self { tree, parsed, closure }
+        Self { tree, parsed, closure, directories: Vec::new() }
     }
 
     /// What the applications of an `ApplicationSet` deploy; nothing where it is no such object.
@@ -132,10 +151,14 @@ impl<'a> Generators<'a> {
             if is_excluded { &mut excluded } else { &mut wanted }.add(path);
         }
         if let Some(first) = directories.first() {
-            let folders = self.folders(directories)?;
-            for folder in folders.iter().filter(|folder| wanted.name(folder) && !excluded.name(folder)) {
+            let mut found = BTreeSet::new();
+            for pattern in directories.iter().filter_map(|entry| entry.get("path").and_then(Node::as_text)) {
+                self.folders(pattern, &mut found)?;
+            }
+            for folder in found.iter().filter(|folder| !excluded.name(folder)) {
                 made.push(joined(&path_parameters(folder, first.origin.span), values.clone()));
             }
+            self.directories.push(Directories { wanted, found });
         }
         for entry in git.get("files").and_then(Node::as_sequence).unwrap_or_default() {
             let Some(pattern) = entry.get("path").and_then(Node::as_text) else { continue };
@@ -160,15 +183,33 @@ impl<'a> Generators<'a> {
         Ok(made)
     }
 
-    /// The folders in which what some patterns name can stand.
-    fn folders(&mut self, directories: &[Node]) -> Result<Vec<RepoPath>, RenderError> {
-        let mut folders = std::collections::BTreeSet::new();
-        for pattern in directories.iter().filter_map(|entry| entry.get("path").and_then(Node::as_text)) {
-            for file in self.below(pattern)? {
-                folders.extend(std::iter::successors(file.parent(), RepoPath::parent));
+    /// The folders that a pattern names.
+    fn folders(&self, pattern: &str, found: &mut BTreeSet<RepoPath>) -> Result<(), RenderError> {
+        let segments: Vec<&str> = pattern.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+        let mut here = vec![(RepoPath::root(), 0)];
+        let mut seen = BTreeSet::new();
+        while let Some((folder, at)) = here.pop() {
+            if !seen.insert((folder.clone(), at)) {
+                continue;
+            }
+            let Some(segment) = segments.get(at) else {
+                if !folder.is_root() && found.len() < MOST_APPLICATIONS {
+                    found.insert(folder);
+                }
+                continue;
+            };
+            let spans = *segment == "**";
+            if spans {
+                here.push((folder.clone(), at + 1));
+            }
+            for (name, entry) in self.tree.children(&folder).map_err(|error| RenderError::tree(&error))? {
+                let is_meant = spans || glob_matches(segment, &name);
+                if is_meant && matches!(entry, Entry::Folder(_)) && !name.starts_with('.') {
+                    here.push((folder.child(&name), if spans { at } else { at + 1 }));
+                }
             }
         }
-        Ok(folders.into_iter().filter(|folder| !folder.is_root()).collect())
+        Ok(())
     }
 
     /// The files below what a pattern names without a wildcard.

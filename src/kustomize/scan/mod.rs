@@ -7,10 +7,11 @@ use parking_lot::{Mutex, RwLock};
 use rayon::prelude::*;
 
 use crate::kustomize::build::closure::Closure;
+use crate::kustomize::build::deployed::Holder;
 use crate::kustomize::build::loader::{Listed, LoadRestrictor, Loader};
 use crate::kustomize::build::parsed::ParsedFiles;
 use crate::kustomize::build::renderer::Renderer;
-use crate::kustomize::deployed::find;
+use crate::kustomize::deployed::Deployer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Text;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
@@ -49,8 +50,8 @@ pub struct Scanner<'a> {
     pub(crate) parsed: &'a ParsedFiles,
     pub(crate) tree: &'a dyn Tree,
     found: RwLock<Found>,
-    /// What controllers deploy, as far as anybody has looked.
-    pub(crate) deployed: RwLock<HashMap<RepoPath, find::Found>>,
+    /// What the objects of holders deploy, as far as anybody has looked.
+    pub(crate) holders: RwLock<HashMap<RepoPath, Holder>>,
     /// Files that may hold objects of controllers; `None` before anybody has looked.
     pub(crate) marked: RwLock<Option<Marked>>,
     /// Only where the tree moves.
@@ -96,7 +97,7 @@ impl<'a> Scanner<'a> {
             parsed,
             tree,
             found: RwLock::default(),
-            deployed: RwLock::default(),
+            holders: RwLock::default(),
             marked: RwLock::default(),
             watched: None,
         }
@@ -130,7 +131,7 @@ impl<'a> Scanner<'a> {
             parsed: self.parsed,
             tree,
             found: RwLock::new(same),
-            deployed: RwLock::default(),
+            holders: RwLock::default(),
             marked: RwLock::new(marked),
             watched: None,
         }
@@ -138,7 +139,7 @@ impl<'a> Scanner<'a> {
 
     /// Forgets what was found by way of any of these paths.
     pub fn forget(&self, changed: &[RepoPath]) {
-        self.deployed.write().clear();
+        self.holders.write().retain(|_, holder| !holder.is_outdated(changed, self.tree));
         let mut found = self.found.write();
         let Some(watched) = &self.watched else { return *found = Found::default() };
         let mut watched = watched.lock();
@@ -163,7 +164,7 @@ impl<'a> Scanner<'a> {
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.deployed.write().clear();
+        self.holders.write().clear();
         *self.found.write() = Found::default();
         if let Some(watched) = &self.watched {
             *watched.lock() = Watched::default();
@@ -411,22 +412,23 @@ impl<'a> Scanner<'a> {
     }
 
     /// The object that deploys what has its place at a path.
-    fn deployer(&self, path: &RepoPath) -> Result<Option<find::Found>, RenderError> {
-        if let Some(known) = self.deployed.read().get(path) {
-            return Ok(Some(known.clone()));
-        }
+    fn deployer(&self, path: &RepoPath) -> Result<Option<Deployer>, RenderError> {
         let Some((holder, _)) = path.as_deployed() else { return Ok(None) };
-        let holder = match Renderer::for_scan(self.parsed, self.tree).holder(&holder) {
-            Ok(holder) => holder,
-            Err(failed) if failed.error.is_unreadable => return Err(failed.error),
-            Err(_) => return Ok(None),
-        };
-        let mut known = self.deployed.write();
-        for deployer in holder.deployers.iter() {
-            let found = (Arc::new(deployer.clone()), Arc::clone(&holder.generated_from));
-            known.insert(deployer.path.clone(), found);
+        Ok(self.holder(&holder)?.deployers.iter().find(|deployer| deployer.path == *path).cloned())
+    }
+
+    /// What the objects of a holder deploy; nothing where it does not render.
+    pub(crate) fn holder(&self, holder: &RepoPath) -> Result<Holder, RenderError> {
+        if let Some(known) = self.holders.read().get(holder) {
+            return Ok(known.clone());
         }
-        Ok(known.get(path).cloned())
+        let found = match Renderer::for_scan(self.parsed, self.tree).holder(holder) {
+            Ok(found) => found,
+            Err(failed) if failed.error.is_unreadable => return Err(failed.error),
+            Err(failed) => Holder::without_deployers(failed.closure),
+        };
+        self.holders.write().insert(holder.clone(), found.clone());
+        Ok(found)
     }
 
     /// The folder that is deployed in the place of an overlay; `None` where nothing is.
@@ -434,19 +436,19 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// When the snapshot cannot be read.
     pub fn deployed_folder(&self, path: &RepoPath) -> Result<Option<RepoPath>, RenderError> {
-        Ok(self.deployer(path)?.map(|(deployer, _)| deployer.folder.clone()))
+        Ok(self.deployer(path)?.map(|deployer| deployer.folder))
     }
 
     /// Notes what a rendering of what a controller deploys looks for.
     fn note_deployed(&self, path: &RepoPath, own: &mut OwnScan) -> Result<(), RenderError> {
         let Some((holder, _)) = path.as_deployed() else { return Ok(()) };
         // The holder's rendering says what is deployed.
+        own.closure.extend(&self.holder(&holder)?.closure);
         match self.tree.entry(&holder).map_err(|error| RenderError::tree(&error))? {
             Some(Entry::File(_)) => own.closure.look_for(holder),
             _ => own.listed.push(holder),
         }
-        let Some((deployer, generated_from)) = self.deployer(path)? else { return Ok(()) };
-        own.closure.extend(&generated_from);
+        let Some(deployer) = self.deployer(path)? else { return Ok(()) };
         let renderer = Renderer::for_scan(self.parsed, self.tree);
         for folder in renderer.searched_for(&deployer) {
             own.closure.hold_folder(&folder);
