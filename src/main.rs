@@ -19,7 +19,8 @@ fn main() -> ExitCode {
     let is_coloured = stdout.is_terminal() && variables("NO_COLOR").is_none();
     let style = if is_coloured { Style::Coloured } else { Style::Plain };
     let mut out = io::BufWriter::new(stdout.lock());
-    let mut err = io::stderr().lock();
+    // Not locked: a thread that fails must be able to say so.
+    let mut err = io::stderr();
     let mut invocation = Invocation { out: &mut out, err: &mut err, variables: &variables, now, style };
     let ended = commands::run(&cli, &mut invocation).and_then(|exit| out.flush().map(|()| exit));
     match ended {

@@ -13,7 +13,7 @@ import rego.v1
 
 deny contains finding if {
 	some image in input.head.images
-	not image.role in {"source", "chart", "plugin", "operator"}
+	not image.role in {"source", "chart", "plugin", "operator", "value"}
 	image.digest == null
 	not contains(image.reference, "@")
 	finding := {
@@ -27,7 +27,7 @@ deny contains finding if {
 # A digest is there, but no registry has content under it.
 deny contains finding if {
 	some image in input.head.images
-	not image.role in {"source", "chart", "plugin", "operator"}
+	not image.role in {"source", "chart", "plugin", "operator", "value"}
 	image.digest == null
 	parts := split(image.reference, "@")
 	count(parts) > 1

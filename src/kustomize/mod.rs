@@ -10,7 +10,7 @@ pub use build::loader::LoadRestrictor;
 pub use build::opaque::{Opaque, OpaqueKind};
 pub use build::parsed::ParsedFiles;
 pub use build::renderer::{Elsewhere, Options, Renderer, Rendering, Unrendered};
-pub use build::values::Values;
+pub use build::values::{Values, ValuesUser};
 pub use deployed::{Changes, Deployer, Need};
 pub use error::{RenderError, nearest};
 pub use file::kustomization::{FILE_NAMES, Kustomization, Order};

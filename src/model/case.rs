@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::overlay::Overlay;
 use super::state::State;
 use crate::config::Config;
-use crate::kustomize::{FolderScan, Opaque, RenderError, Renderer, Rendering};
+use crate::kustomize::{FolderScan, RenderError, Renderer, Rendering};
 use crate::sided::Sided;
 use crate::sources::RepoPath;
 use crate::yaml::same;
@@ -71,9 +71,8 @@ impl RenderedOverlay {
     pub fn deploys_same_as(&self, other: &Self) -> bool {
         match (&self.rendering, &other.rendering) {
             (Some(one), Some(other)) => {
-                let known = |opaque: &Opaque| (opaque.identity.clone(), opaque.version.clone());
-                let left_out = [&one.opaque, &other.opaque].map(|all| all.iter().map(known).collect::<Vec<_>>());
-                left_out[0] == left_out[1]
+                one.opaque.len() == other.opaque.len()
+                    && one.opaque.iter().zip(&other.opaque).all(|(one, other)| one.makes_same_as(other))
                     && one.objects.len() == other.objects.len()
                     && one.objects.iter().zip(&other.objects).all(|(one, other)| same(one, other))
             }

@@ -64,7 +64,7 @@ pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images:
     if PATTERNS.contains(&group) {
         return;
     }
-    let mut finder = Finder { object, images };
+    let mut finder = Finder { object, chart: String::new(), images };
     match (group, object.kind.as_str()) {
         ("argoproj.io", "Application") => finder.application(node.get("spec"), "/spec"),
         ("argoproj.io", "ApplicationSet") => {
@@ -76,6 +76,7 @@ pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images:
                 let source = spec.find(&["sourceRef", "name"]).and_then(Node::as_text).unwrap_or_default();
                 finder.chart(source, spec.get("chart"), spec.get("version"), "/spec/chart/spec/version");
             }
+            finder.chart = chart_of(node).unwrap_or_default();
             if let Some(values) = node.find(&["spec", "values"]) {
                 finder.values(values, "/spec/values");
             }
@@ -130,16 +131,30 @@ pub(super) fn find(node: &Node, object: &Object, further: &[ImagePlace], images:
     }
 }
 
-/// Values of a chart that stand in a text of their own.
-pub(super) fn in_values(values: &Node, object: &Object, images: &mut Vec<UsedImage>) {
-    Finder { object, images }.values(values, "");
+/// Values of a chart that stand apart from the object that names it.
+pub(super) fn in_values(values: &Node, object: &Object, chart: String, images: &mut Vec<UsedImage>) {
+    Finder { object, chart, images }.values(values, "");
+}
+
+/// The chart that a `HelmRelease` installs.
+pub(super) fn chart_of(release: &Node) -> Option<String> {
+    if let Some(spec) = release.find(&["spec", "chart", "spec"]) {
+        let source = spec.find(&["sourceRef", "name"]).and_then(Node::as_text).unwrap_or_default();
+        return Some(chart_identity(source, &text(spec, "chart")));
+    }
+    release.find(&["spec", "chartRef", "name"]).and_then(Node::as_text).map(|name| chart_identity("", name))
+}
+
+fn chart_identity(source: &str, chart: &str) -> String {
+    let place = source.split_once("://").map_or(source, |(_, place)| place).trim_end_matches('/');
+    if place.is_empty() { format!("charts/{chart}") } else { format!("{place}/{chart}") }
 }
 
 /// Images in environment variables that are called after one: whole references, or a name with its version in a variable beside
 /// it (`X_IMAGE` and `X_VERSION`).
 pub(super) fn in_variables(container: &Node, object: &Object, path: &str) -> Vec<UsedImage> {
     let mut images = Vec::new();
-    let mut finder = Finder { object, images: &mut images };
+    let mut finder = Finder { object, chart: String::new(), images: &mut images };
     let variables = container.get("env").and_then(Node::as_sequence).unwrap_or_default();
     let value_of = |name: &str| {
         let found = variables.iter().enumerate().find(|(_, variable)| text(variable, "name") == name);
@@ -165,7 +180,7 @@ pub(super) fn in_variables(container: &Node, object: &Object, path: &str) -> Vec
 /// Images in arguments that are called after one: `--solver-image=REFERENCE`, or the reference behind `--solver-image`.
 pub(super) fn in_arguments(container: &Node, object: &Object, path: &str) -> Vec<UsedImage> {
     let mut images = Vec::new();
-    let mut finder = Finder { object, images: &mut images };
+    let mut finder = Finder { object, chart: String::new(), images: &mut images };
     for list in ["command", "args"] {
         let mut is_named = false;
         for (at, argument) in container.get(list).and_then(Node::as_sequence).unwrap_or_default().iter().enumerate() {
@@ -222,6 +237,8 @@ pub(super) fn is_ignored(used: &UsedImage, places: &[ImagePlace]) -> bool {
 
 struct Finder<'a> {
     object: &'a Object,
+    /// The chart whose values are looked through; empty where it is not known.
+    chart: String,
     images: &'a mut Vec<UsedImage>,
 }
 
@@ -233,6 +250,10 @@ impl Finder<'_> {
         let several = several.iter().enumerate().map(|(at, source)| (source, format!("{path}/sources/{at}")));
         let all: Vec<_> = several.chain(spec.get("source").map(|source| (source, format!("{path}/source")))).collect();
         for (source, path) in all {
+            self.chart = match source.get("chart").and_then(Node::as_text) {
+                Some(chart) => chart_identity(&text(source, "repoURL"), chart),
+                None => chart_identity(&text(source, "repoURL"), &text(source, "path")),
+            };
             if source.get("chart").is_some() {
                 let place = format!("{path}/targetRevision");
                 self.chart(&text(source, "repoURL"), source.get("chart"), source.get("targetRevision"), &place);
@@ -263,9 +284,9 @@ impl Finder<'_> {
         for (at, parameter) in parameters.iter().enumerate() {
             let name = text(parameter, "name");
             let Some(holder) = name.strip_suffix(".tag").or_else(|| name.strip_suffix(".digest")) else { continue };
-            let (Some((_, repository)), Some(version)) =
-                (value(&format!("{holder}.repository")), parameter.get("value"))
-            else {
+            let Some(version) = parameter.get("value") else { continue };
+            let Some((_, repository)) = value(&format!("{holder}.repository")) else {
+                self.of_chart(holder, version, name.ends_with(".digest"), format!("{path}/{at}/value"));
                 continue;
             };
             let mark = if name.ends_with(".digest") { '@' } else { ':' };
@@ -287,9 +308,7 @@ impl Finder<'_> {
 
     fn chart(&mut self, source: &str, name: Option<&Node>, version: Option<&Node>, path: &str) {
         let Some(name) = name else { return };
-        let place = source.split_once("://").map_or(source, |(_, place)| place).trim_end_matches('/');
-        let chart = name.as_text().unwrap_or_default();
-        let identity = if place.is_empty() { format!("charts/{chart}") } else { format!("{place}/{chart}") };
+        let identity = chart_identity(source, name.as_text().unwrap_or_default());
         self.versioned(Role::Chart, &identity, version.unwrap_or(name), version.is_some(), path);
     }
 
@@ -344,7 +363,18 @@ impl Finder<'_> {
     fn repository_and_tag(&mut self, mapping: &Mapping, path: &str) {
         let field = |name: &str| mapping.get(name).filter(|node| node.as_text().is_some_and(|text| !text.is_empty()));
         let text = |node: Option<&Node>| node.and_then(Node::as_text).unwrap_or_default().to_owned();
-        let Some(repository) = field("repository").or_else(|| field("image")) else { return };
+        let Some(repository) = field("repository").or_else(|| field("image")) else {
+            let is_image = path.to_lowercase().ends_with("image");
+            let version = field("digest").or_else(|| field("tag")).filter(|_| is_image);
+            if let Some(version) = version {
+                let holder = path.rsplit_once("/values/").map_or(path, |(_, holder)| holder);
+                let holder = holder.trim_start_matches('/').replace('/', ".");
+                let is_digest = field("digest").is_some();
+                let field = if is_digest { "digest" } else { "tag" };
+                self.of_chart(&holder, version, is_digest, format!("{path}/{field}"));
+            }
+            return;
+        };
         let split = field("repository").zip(field("image")).zip(field("version"));
         let (tag, digest) = (field("tag").or(split.map(|(_, version)| version)), field("digest"));
         let Some(place) = digest.or(tag) else { return };
@@ -369,6 +399,22 @@ impl Finder<'_> {
             let user = path.rsplit('/').next().unwrap_or_default();
             self.add(Image::parse(&reference), user, format!("{path}/{field}"), &place.origin);
         }
+    }
+
+    /// A tag or a digest under `holder` in the values of a chart that names the image itself.
+    fn of_chart(&mut self, holder: &str, version: &Node, is_digest: bool, path: String) {
+        let text = version.as_text().unwrap_or_default();
+        if self.chart.is_empty() || text.is_empty() {
+            return;
+        }
+        let repository = format!("{}#{holder}", self.chart);
+        let (mark, tag, digest) = if is_digest {
+            ('@', None, Image::parse(&format!("i@{text}")).digest)
+        } else {
+            (':', Some(text.to_owned()), None)
+        };
+        let reference = format!("{repository}{mark}{text}");
+        self.push(Image { reference, repository, tag, digest }, Role::Value, holder, path, &version.origin);
     }
 
     fn reference(&mut self, node: &Node, user: &str, path: String) {
@@ -439,6 +485,16 @@ mod tests {
                  targetRevision: 2.0.0, helm: {parameters: [{name: image.repository, value: x/web}, {name: image.tag, value: v3}]}, \
                  kustomize: {images: [\"a/b=c/d:1\"]}}}\n",
                 &["c.example/web 2.0.0", "x/web:v3", "c/d:1"],
+            ),
+            (
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nspec: {chartRef: {name: web}, values: {a: {image: {tag: v2}}, \
+                 b: {tag: v3}}}\n",
+                &["charts/web#a.image:v2"],
+            ),
+            (
+                "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {source: {repoURL: \"https://c.example/x\", path: web, \
+                 helm: {parameters: [{name: image.tag, value: v3}]}}}\n",
+                &["c.example/x/web#image:v3"],
             ),
             ("apiVersion: tekton.dev/v1\nkind: Task\nspec: {steps: [{name: a, image: \"x/y:1\"}]}\n", &["x/y:1"]),
             ("apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nspec: {image: \"x/y:1\"}\n", &[]),

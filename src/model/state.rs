@@ -10,7 +10,7 @@ use super::provider::{self, Provided};
 use super::reference::{self, Reference};
 use crate::config::Config;
 use crate::finding::Object;
-use crate::kustomize::{Bump, Gvk, Opaque, OpaqueKind, Rendering, split_image};
+use crate::kustomize::{Bump, Gvk, Opaque, OpaqueKind, Rendering, Values, ValuesUser, split_image};
 use crate::span::{FileId, Span};
 use crate::yaml::{Mapping, Node, Origin, Step, Value, to_json};
 
@@ -154,6 +154,8 @@ pub enum Role {
     Unseen,
     /// An image that a field names outside of pod specs.
     Field,
+    /// A tag or a digest in the values of a chart, which names the image itself.
+    Value,
     /// An operator that the Operator Lifecycle Manager installs.
     Operator,
 }
@@ -185,7 +187,7 @@ impl Role {
             Self::InitContainer => "initContainers",
             Self::EphemeralContainer => "ephemeralContainers",
             Self::Volume => "volumes",
-            Self::Source | Self::Chart | Self::Plugin | Self::Unseen | Self::Field | Self::Operator => "",
+            Self::Source | Self::Chart | Self::Plugin | Self::Unseen | Self::Field | Self::Value | Self::Operator => "",
         }
     }
 }
@@ -216,18 +218,37 @@ impl State {
             state.limit_range(node, &object);
             state.walk(node, &object, &mut String::new());
             places::find(node, &object, &config.images, &mut state.images);
-            for values in rendering.values.iter().filter(|values| values.object == Some(at)) {
-                places::in_values(&values.node, &object, &mut state.images);
+            for values in rendering.values.iter().filter(|values| values.user == ValuesUser::Object(at)) {
+                let chart = places::chart_of(node).unwrap_or_default();
+                places::in_values(&values.node, &object, chart, &mut state.images);
             }
         }
-        for values in rendering.values.iter().filter(|values| values.object.is_none()) {
-            places::in_values(&values.node, &of_kustomization("values"), &mut state.images);
+        for Values { user, node } in &rendering.values {
+            if let ValuesUser::Opaque(identity, is_chart) = user {
+                state.given(node, (identity, *is_chart), config);
+            }
         }
         if config.images.iter().any(|place| place.is_ignored) {
             state.images.retain(|used| !places::is_ignored(used, &config.images));
         }
         state.supply();
         state
+    }
+
+    /// Looks for images in what is written for content from elsewhere: values of a chart, or a part of an object.
+    fn given(&mut self, node: &Node, (identity, is_chart): (&str, bool), config: &Config) {
+        let described = describe(node);
+        let is_of_object = !described.kind.is_empty();
+        let object = if is_of_object { described } else { of_kustomization(identity) };
+        let mut part = Self::default();
+        part.walk(node, &object, &mut String::new());
+        if is_of_object {
+            places::find(node, &object, &config.images, &mut part.images);
+        } else {
+            let chart = if is_chart { identity.to_owned() } else { String::new() };
+            places::in_values(node, &object, chart, &mut part.images);
+        }
+        self.images.append(&mut part.images);
     }
 
     /// Notes what `LimitRange`s and limits supply to containers.

@@ -26,6 +26,7 @@ fn word(role: Role) -> &'static str {
         Role::Container | Role::InitContainer | Role::EphemeralContainer => "container",
         Role::Volume => "volume",
         Role::Field => "field",
+        Role::Value => "value",
         Role::Unseen => "images entry",
         Role::Source => "source",
         Role::Chart => "chart",

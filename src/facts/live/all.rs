@@ -25,7 +25,7 @@ impl LiveHistory {
     /// When history was cut off or cannot be read.
     pub fn all(source: &HistorySource<'_>) -> Result<Self, HistoryError> {
         let shortest = COMMITS_FOR_EACH_OVERLAY * source.overlays.all.len().max(1);
-        Self::in_sections(source, |commits| (commits / shortest).clamp(1, 2 * AT_ONCE))
+        Self::in_sections(source, |commits| (commits / shortest).clamp(1, 4 * AT_ONCE))
     }
 
     /// The same in as many sections as `count` says for a number of commits.
@@ -38,14 +38,16 @@ impl LiveHistory {
             return Err(line.cut_off());
         }
         let sections = sections(line.commits.len(), count(line.commits.len()));
+        let at_once = AT_ONCE.min(sections.len());
+        let are_cores_busy = at_once >= rayon::current_num_threads();
         let (next, read) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
         thread::scope(|scope| {
-            for _ in 0..AT_ONCE.min(sections.len()) {
+            for _ in 0..at_once {
                 scope.spawn(|| {
-                    while let Some((at, section)) =
-                        Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, sections.get(at)?)))
-                    {
-                        let section = Section::read(source, &line, section.clone());
+                    // The newest ones, in which most overlays are, take longest; they come first.
+                    let next_one = || sections.len().checked_sub(1 + next.fetch_add(1, Ordering::Relaxed));
+                    while let Some((at, section)) = next_one().and_then(|at| Some((at, sections.get(at)?))) {
+                        let section = Section::read(source, &line, section.clone(), are_cores_busy);
                         read.lock().insert(at, section);
                     }
                 });
@@ -91,10 +93,11 @@ impl Section {
         source: &HistorySource<'_>,
         line: &FirstParents,
         section: RangeInclusive<usize>,
+        is_one_of_several: bool,
     ) -> Result<Self, HistoryError> {
         let files = ParsedFiles::default();
         let tree = source.repository.moving_tree();
-        let mut sweep = Sweep::new(&HistorySource { files: &files, ..*source }, &tree);
+        let mut sweep = Sweep::new(&HistorySource { files: &files, ..*source }, &tree, is_one_of_several);
         let mut read = Self::default();
         let (newest, oldest) = (*section.start(), *section.end());
         for at in section.rev() {

@@ -18,7 +18,7 @@ impl LiveHistory {
             return if line.is_complete { Ok(history) } else { Err(line.cut_off()) };
         };
         let tree = source.repository.moving_tree();
-        let mut sweep = Sweep::new(source, &tree);
+        let mut sweep = Sweep::new(source, &tree, false);
         sweep.go_to(&line.commits[first])?;
         let mut pending = Pending::at_start(&sweep);
         for (older, commit) in line.commits.iter().enumerate().skip(first + 1) {

@@ -37,6 +37,7 @@ pub(super) struct Sweep<'a> {
     /// Kustomizations that have changed since overlays were looked for.
     unscanned: Vec<RepoPath>,
     outlines: HashMap<RepoPath, Outline>,
+    is_one_of_several: bool,
 }
 
 /// An overlay on its way through history.
@@ -63,8 +64,8 @@ impl Slot {
 }
 
 impl<'a> Sweep<'a> {
-    /// Begins with an empty tree.
-    pub(super) fn new(source: &HistorySource<'a>, tree: &'a MovingTree) -> Self {
+    /// Begins with an empty tree; `is_one_of_several` where other sweeps keep the processor's cores busy.
+    pub(super) fn new(source: &HistorySource<'a>, tree: &'a MovingTree, is_one_of_several: bool) -> Self {
         let HistorySource { files, config, overlays, filter, .. } = *source;
         Self {
             config,
@@ -81,6 +82,7 @@ impl<'a> Sweep<'a> {
             holding: Vec::new(),
             unscanned: Vec::new(),
             outlines: HashMap::new(),
+            is_one_of_several,
         }
     }
 
@@ -245,9 +247,11 @@ impl<'a> Sweep<'a> {
             let slot = &slots[*at];
             slot.exists.then(|| renderer.render_any(&slot.overlay.path).map(|rendering| Running::of(rendering, config)))
         };
-        let rendered: Vec<Option<Result<Running, Box<Unrendered>>>> = match to_render {
-            [one] => vec![render(one)],
-            several => several.par_iter().map(render).collect(),
+        let rendered: Vec<Option<Result<Running, Box<Unrendered>>>> = if self.is_one_of_several || to_render.len() == 1
+        {
+            to_render.iter().map(render).collect()
+        } else {
+            to_render.par_iter().map(render).collect()
         };
         for (at, rendered) in to_render.iter().zip(rendered) {
             self.take(*at, rendered)?;

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::id::Gvk;
-use super::opaque::Opaque;
+use super::opaque::{Opaque, short_digest};
 use super::resource::{Behavior, Resource};
 use super::transformer_config::TransformerConfig;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::finish::build_metadata;
+use crate::kustomize::known::schema::Schemas;
 use crate::kustomize::limits::{MOST_GENERATED, MOST_OBJECTS};
+use crate::kustomize::transform::merge::merge;
 use crate::kustomize::transform::vars::Vars;
 use crate::span::Span;
-use crate::yaml::{Mapping, Node, Scalar, Step, Value};
+use crate::yaml::{Mapping, Node, Scalar, Step, Value, to_json};
 
 /// The objects so far, and their identities as long as nothing renames them.
 #[derive(Default)]
@@ -47,6 +49,39 @@ impl Accumulator {
     /// Whether some of it comes from elsewhere and is not seen.
     pub(crate) fn has_unseen(&self) -> bool {
         self.opaque.iter().any(|opaque| !opaque.is_seen)
+    }
+
+    /// Notes what a kustomization does to whatever is not seen.
+    pub(crate) fn change_unseen(&mut self, changes: &[Node]) {
+        if changes.is_empty() {
+            return;
+        }
+        for opaque in self.opaque.iter_mut().filter(|opaque| !opaque.is_seen) {
+            for change in changes {
+                opaque.made_from.push_str(&short_digest(&[to_json(change).to_string().as_bytes()]));
+            }
+        }
+    }
+
+    /// Keeps patches that match nothing with the content that they are meant for. A patch changes what an earlier one says about
+    /// the same object.
+    pub(crate) fn give(&mut self, patches: Vec<Node>, schemas: &Schemas) {
+        for patch in patches {
+            let (gvk, name) = (Gvk::of(&patch), patch.find(&["metadata", "name"]).and_then(Node::as_text));
+            let is_same = |known: &&mut Node| {
+                name.is_some()
+                    && Gvk::of(known) == gvk
+                    && known.find(&["metadata", "name"]).and_then(Node::as_text) == name
+            };
+            let earlier = self.opaque.iter_mut().flat_map(|opaque| &mut opaque.given).find(is_same);
+            if let Some(earlier) = earlier
+                && let Ok(Some(merged)) = merge(earlier.clone(), &patch, schemas)
+            {
+                *earlier = merged;
+            } else if let Some(unseen) = self.opaque.iter_mut().rfind(|opaque| !opaque.is_seen) {
+                unseen.given.push(patch);
+            }
+        }
     }
 
     /// The fields that transformers change.
@@ -125,8 +160,7 @@ impl Accumulator {
             return Err(RenderError::at(span, message).help("a ConfigMap or Secret may hold one megabyte"));
         }
         let id = generated.id();
-        let mut found =
-            self.resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|other| other.matches(&id)));
+        let mut found = self.resources.iter().enumerate().filter(|(_, resource)| resource.has_been(&id));
         let (first, second) = (found.next().map(|(at, _)| at), found.next());
         if second.is_some() {
             return Err(RenderError::at(span, format!("several objects match what is generated for {id}")));

@@ -9,7 +9,7 @@ use super::crds;
 use super::generators::generate;
 use super::loader::{Listed, Loader};
 use super::objects::objects;
-use super::opaque::Opaque;
+use super::opaque::{ChartEntry, Opaque, OpaqueKind};
 use super::parsed::ParsedFiles;
 use super::plugins::{self, Plugin};
 use super::remote;
@@ -97,7 +97,15 @@ impl Renderer<'_> {
             if self.options.elsewhere == Elsewhere::Refused {
                 return Err(refused.clone());
             }
-            accumulator.opaque.extend(kustomization.charts.iter().cloned());
+            for ChartEntry { chart, entry, folder } in &kustomization.charts {
+                let mut loader = self.visitor(root, visit);
+                let mut chart = Opaque { made_from: loader.made_from(entry)?, ..chart.clone() };
+                if let Some(files) = loader.digest_of_folder(folder)? {
+                    chart.made_from.push_str(&files);
+                }
+                chart.given.extend(loader.values_of_chart(entry)?);
+                accumulator.opaque.push(chart);
+            }
         }
         if let Some(old) = kustomization.old_patches.first().filter(|_| !self.options.takes_old_spellings) {
             return Err(RenderError::at(old.span, "a patch is a mapping, but this is a string")
@@ -130,7 +138,7 @@ impl Renderer<'_> {
             }
         }
         for plugin in self.plugins(root, &kustomization.generators, file, visit, origin)? {
-            if self.leave_out(&plugin, accumulator) {
+            if self.leave_out(&plugin, accumulator, root, visit)? {
                 continue;
             }
             plugins::run_generator(&plugin, accumulator, &mut self.visitor_of_plugin(root, visit))?;
@@ -144,22 +152,27 @@ impl Renderer<'_> {
         let mut loader = self.visitor(root, visit);
         loader.is_opaque = accumulator.has_unseen();
         transform::run(accumulator, kustomization, &mut loader, file)?;
-        let mut has_merged = loader.has_merged;
+        let (mut has_merged, schemas, unmatched) = (loader.has_merged, loader.schemas, loader.unmatched);
+        accumulator.give(unmatched, &schemas);
+        accumulator.change_unseen(&kustomization.changes);
         let transformers = self.plugins(root, &kustomization.transformers, file, visit, origin)?;
         visit.run.take_steps(self.parsed, transformers.len(), accumulator.resources.len(), start)?;
         for plugin in transformers {
-            if self.leave_out(&plugin, accumulator) {
+            if self.leave_out(&plugin, accumulator, root, visit)? {
                 continue;
             }
             let mut loader = self.visitor_of_plugin(root, visit);
             loader.is_opaque = accumulator.has_unseen();
             plugins::run_transformer(&plugin, &mut accumulator.resources, &mut loader, "transformers")?;
+            let (schemas, unmatched) = (loader.schemas, loader.unmatched);
             has_merged |= loader.has_merged;
+            accumulator.give(unmatched, &schemas);
+            accumulator.change_unseen(std::slice::from_ref(plugin.configuration()));
         }
         let validators = self.plugins(root, &kustomization.validators, file, visit, origin)?;
         visit.run.take_steps(self.parsed, validators.len(), accumulator.resources.len(), start)?;
         for plugin in validators {
-            if self.leave_out(&plugin, accumulator) {
+            if self.leave_out(&plugin, accumulator, root, visit)? {
                 continue;
             }
             plugins::run_validator(&plugin, &accumulator.resources, &mut self.visitor_of_plugin(root, visit))?;
@@ -171,10 +184,24 @@ impl Renderer<'_> {
     }
 
     /// Leaves out what another program would make, where that is asked for.
-    fn leave_out(&self, plugin: &Plugin, accumulator: &mut Accumulator) -> bool {
-        let is_left_out = self.options.elsewhere != Elsewhere::Refused && plugin.runs_program();
-        accumulator.opaque.extend(is_left_out.then(|| plugin.opaque()));
-        is_left_out
+    fn leave_out(
+        &self,
+        plugin: &Plugin,
+        accumulator: &mut Accumulator,
+        root: &RepoPath,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, RenderError> {
+        if self.options.elsewhere == Elsewhere::Refused || !plugin.runs_program() {
+            return Ok(false);
+        }
+        let mut loader = self.visitor(root, visit);
+        let made_from = loader.made_from(plugin.configuration())?;
+        let mut opaque = Opaque { made_from, ..plugin.opaque() };
+        if opaque.kind == OpaqueKind::Chart {
+            opaque.given.extend(loader.values_of_chart(plugin.configuration())?);
+        }
+        accumulator.opaque.push(opaque);
+        Ok(true)
     }
 
     /// Reads what a plugin names.

@@ -3,15 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use sha2::{Digest as _, Sha256};
-
 use super::closure::Closure;
 use super::objects::objects;
 use super::opaque::{Opaque, OpaqueKind};
 use super::renderer::{Renderer, Rendering, Unrendered};
 use super::resource::Resource;
 use crate::config::Controller;
+use crate::kustomize::build::loader::LoadRestrictor;
 use crate::kustomize::deployed::generators::{Directories, Generators};
 use crate::kustomize::deployed::substitute::Variables;
 use crate::kustomize::deployed::{self, Deployer};
@@ -19,9 +17,11 @@ use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::Schemas;
 use crate::kustomize::limits::{DEEPEST_DEPLOYMENT, MOST_SEARCHED};
+use crate::kustomize::transform::merge::merge;
 use crate::sources::{Entry, RepoPath, Tree, list_below};
 use crate::span::Span;
 use crate::yaml::{Key, Mapping, Node, Origin, Step, Value};
+use parking_lot::Mutex;
 
 /// What was read of the objects that deploy, kept until something changes.
 #[derive(Default)]
@@ -254,29 +254,47 @@ impl Renderer<'_> {
         closure.hold_folder(folder);
         let chart = folder.child("Chart.yaml");
         if self.tree.entry(&chart).map_err(|error| RenderError::tree(&error))?.is_some() {
-            let files =
-                list_below(self.tree, std::slice::from_ref(folder)).map_err(|error| RenderError::tree(&error))?;
-            let mut hash = Sha256::new();
-            for path in &files.files {
-                if let Some((_, content)) = self.tree.read(path).map_err(|error| RenderError::tree(&error))? {
-                    hash.update(format!("{path} {} ", content.len()));
-                    hash.update(&content);
-                }
-            }
-            let version = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+            let version = self.loader(folder, closure, &Schemas::BuiltIn).digest_of_folder("")?;
             let opaque = Opaque {
                 kind: OpaqueKind::Plugin,
                 identity: format!("chart.{folder}"),
-                version: Some(version),
+                version,
                 written: format!("the chart in {folder}"),
                 span: deployer.folder_span,
                 is_seen: false,
-                values: Vec::new(),
+                given: self.values_of_directory(deployer, closure)?,
+                made_from: String::new(),
             };
             return Ok((Vec::new(), vec![opaque]));
         }
         let documents = self.loader(folder, closure, &Schemas::BuiltIn).manifests()?;
         Ok((objects(documents, &Schemas::BuiltIn)?, Vec::new()))
+    }
+
+    /// The values that a chart in a folder is given: its own, and those of files over them.
+    fn values_of_directory(&self, deployer: &Deployer, closure: &mut Closure) -> Result<Vec<Node>, RenderError> {
+        let mut merged: Option<Node> = None;
+        let mut loader = self.loader(&deployer.folder, closure, &Schemas::BuiltIn);
+        loader.restrictor = LoadRestrictor::None;
+        let own = ["values.yaml".to_owned()];
+        for name in own.iter().chain(&deployer.changes.value_files) {
+            // What another source holds (`$NAME/…`), or the web, is not here.
+            let is_here = !name.starts_with('$') && !name.contains("://");
+            let from_root = name.strip_prefix('/');
+            loader.root = if from_root.is_some() { RepoPath::root() } else { deployer.folder.clone() };
+            let name = from_root.unwrap_or(name);
+            let found = if is_here { loader.entry(name, deployer.folder_span)? } else { None };
+            let Some((_, Entry::File(_))) = found else { continue };
+            let documents = loader.documents(name, deployer.folder_span, Step::File)?;
+            let Some(values) = documents.into_iter().next().filter(|node| node.as_mapping().is_some()) else {
+                continue;
+            };
+            merged = match merged {
+                Some(below) => merge(below, &values, &Schemas::BuiltIn)?,
+                None => Some(values),
+            };
+        }
+        Ok(merged.into_iter().collect())
     }
 
     /// The variables of `postBuild`: from `ConfigMap`s first, its own last.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::closure::Closure;
+use super::opaque::{files_named, short_digest};
 use super::parsed::ParsedFiles;
 use super::remote;
 use super::transformer_config::TransformerConfig;
@@ -11,9 +12,9 @@ use crate::kustomize::file::fields::Text;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::{Definitions, Schemas};
 use crate::kustomize::limits::{MOST_LINKS, MOST_SEGMENTS};
-use crate::sources::{ContentId, Entry, RepoPath, Tree};
+use crate::sources::{ContentId, Entry, RepoPath, Tree, list_below};
 use crate::span::{FileId, Files, Span, offset};
-use crate::yaml::{Dialect, Node, Step};
+use crate::yaml::{Dialect, Node, Step, to_json};
 
 /// Which files a kustomization may read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) has_merged: bool,
     /// Whether some of what is built comes from elsewhere and is not seen.
     pub(crate) is_opaque: bool,
+    /// Patches that match nothing, where they may be meant for what is not seen.
+    pub(crate) unmatched: Vec<Node>,
 }
 
 /// The content of a file.
@@ -190,6 +193,62 @@ impl Loader<'_> {
             Content::Bytes(_) => Err(RenderError::at(path.span, format!("`{}` is not UTF-8", path.value))
                 .help("YAML is written in UTF-8; convert the file")),
         }
+    }
+
+    /// A digest of what configures a plugin or a chart, and of the files that it names.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub(crate) fn made_from(&mut self, configuration: &Node) -> Result<String, RenderError> {
+        let mut parts = vec![Arc::from(to_json(configuration).to_string().as_bytes())];
+        for name in files_named(configuration) {
+            match self.entry(&name.value, name.span) {
+                Ok(Some((path, Entry::File(_)))) => {
+                    let read = self.tree.read(&path).map_err(|error| RenderError::tree(&error))?;
+                    parts.extend(read.map(|(_, content)| Arc::from(&*content)));
+                }
+                Err(error) if error.is_unreadable => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(short_digest(&parts.iter().map(|part: &Arc<[u8]>| &**part).collect::<Vec<_>>()))
+    }
+
+    /// A digest of the files of a folder; `None` where there is none.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub(crate) fn digest_of_folder(&mut self, relative: &str) -> Result<Option<String>, RenderError> {
+        let Some(folder) = self.root.join(relative) else { return Ok(None) };
+        self.closure.hold_folder(&folder);
+        if !matches!(self.tree.entry(&folder), Ok(Some(Entry::Folder(_)))) {
+            return Ok(None);
+        }
+        let listing =
+            list_below(self.tree, std::slice::from_ref(&folder)).map_err(|error| RenderError::tree(&error))?;
+        let mut parts: Vec<Arc<[u8]>> = Vec::new();
+        for path in &listing.files {
+            if let Some((_, content)) = self.tree.read(path).map_err(|error| RenderError::tree(&error))? {
+                parts.push(Arc::from(path.as_str().as_bytes()));
+                parts.push(Arc::from(&*content));
+            }
+        }
+        Ok(Some(short_digest(&parts.iter().map(|part| &**part).collect::<Vec<_>>())))
+    }
+
+    /// The values that an entry of `helmCharts` takes from files.
+    ///
+    /// # Errors
+    /// When a file is missing or cannot be read.
+    pub(crate) fn values_of_chart(&mut self, entry: &Node) -> Result<Vec<Node>, RenderError> {
+        let further = entry.get("additionalValuesFiles").and_then(Node::as_sequence).unwrap_or_default();
+        let mut values = Vec::new();
+        for name in entry.get("valuesFile").into_iter().chain(further) {
+            let text = name.as_text().filter(|text| !text.is_empty() && !remote::is_remote_file(text));
+            let Some(text) = text else { continue };
+            values.extend(self.documents(text, name.origin.span, Step::File)?);
+        }
+        Ok(values)
     }
 
     /// The documents of a file of instructions, such as replacements.

@@ -8,7 +8,7 @@ use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::{Fields, Reading, Text};
 use crate::kustomize::file::kustomization::Image;
 use crate::span::Span;
-use crate::yaml::{Node, to_json};
+use crate::yaml::{Node, Value, same, to_json};
 
 /// What kind of content it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +40,23 @@ pub struct Opaque {
     pub span: Span,
     /// Whether its objects are seen after all: the caller has brought a clone.
     pub is_seen: bool,
-    /// Values of a chart, as far as they are written here.
-    pub values: Vec<Node>,
+    /// What is written here for it: values of a chart, and patches that match nothing that is seen.
+    pub given: Vec<Node>,
+    /// What else decides what it makes, as a digest: the entry that names it, the files that the entry names, and what
+    /// kustomizations do to its objects. Empty where there is nothing of that kind.
+    pub made_from: String,
 }
 
 impl Opaque {
+    /// Whether both make the same, as far as that can be known here.
+    #[must_use]
+    pub fn makes_same_as(&self, other: &Self) -> bool {
+        let known = |it: &Self| (it.identity.clone(), it.version.clone(), it.made_from.clone());
+        known(self) == known(other)
+            && self.given.len() == other.given.len()
+            && self.given.iter().zip(&other.given).all(|(one, other)| same(one, other))
+    }
+
     /// An entry of `resources` that is on another machine.
     pub(crate) fn of_entry(entry: &Text) -> Self {
         let written = entry.value.clone();
@@ -58,11 +70,21 @@ impl Opaque {
                 written,
                 span,
                 is_seen: false,
-                values: Vec::new(),
+                given: Vec::new(),
+                made_from: String::new(),
             };
         }
         let (identity, version) = remote::file_identity(&written);
-        Self { kind: OpaqueKind::File, identity, version, written, span, is_seen: false, values: Vec::new() }
+        Self {
+            kind: OpaqueKind::File,
+            identity,
+            version,
+            written,
+            span,
+            is_seen: false,
+            given: Vec::new(),
+            made_from: String::new(),
+        }
     }
 
     /// A chart.
@@ -78,15 +100,23 @@ impl Opaque {
             Some(version) => format!("{name} {version}"),
             None => name.to_owned(),
         };
-        Self { kind: OpaqueKind::Chart, identity, version, written, span, is_seen: false, values: Vec::new() }
+        Self {
+            kind: OpaqueKind::Chart,
+            identity,
+            version,
+            written,
+            span,
+            is_seen: false,
+            given: Vec::new(),
+            made_from: String::new(),
+        }
     }
 
     /// What configures a plugin, which is identified by all that it says.
     pub(crate) fn plugin(object: &Node) -> Self {
         let text = |path: &[&str]| object.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
         let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
-        let digest = Sha256::digest(to_json(object).to_string().as_bytes());
-        let version = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+        let version = short_digest(&[to_json(object).to_string().as_bytes()]);
         Self {
             kind: OpaqueKind::Plugin,
             identity: format!("plugin.{kind}/{name}"),
@@ -94,7 +124,8 @@ impl Opaque {
             written: format!("{kind} {name}"),
             span: object.get("kind").unwrap_or(object).origin.span,
             is_seen: false,
-            values: Vec::new(),
+            given: Vec::new(),
+            made_from: String::new(),
         }
     }
 
@@ -117,31 +148,89 @@ impl Opaque {
             written,
             span: place.map_or(image.span, |text| text.span),
             is_seen: false,
-            values: Vec::new(),
+            given: Vec::new(),
+            made_from: String::new(),
         }
     }
 }
 
-/// The charts that a kustomization names.
+/// The beginning of the digest of some texts.
+pub(super) fn short_digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
+/// An entry that names a chart, with all that it says.
+#[derive(Clone, Debug)]
+pub struct ChartEntry {
+    /// The chart.
+    pub(crate) chart: Opaque,
+    /// The entry.
+    pub(crate) entry: Node,
+    /// Its folder, as written, where it is one of this repository.
+    pub(crate) folder: String,
+}
+
+/// The charts that a kustomization names (`helmCharts`; a chart that `chartHome`, else `charts`, holds is not fetched).
 ///
 /// # Errors
 /// When an entry has another shape.
-pub(crate) fn charts(fields: &Fields<'_>) -> Result<Vec<Opaque>, RenderError> {
+pub(crate) fn charts(fields: &Fields<'_>) -> Result<Vec<ChartEntry>, RenderError> {
     let mut found = Vec::new();
+    let home = fields.get("helmGlobals").and_then(|globals| globals.get("chartHome")).and_then(Node::as_text);
     for (list, [name, repository]) in
         [("helmCharts", ["name", "repo"]), ("helmChartInflationGenerator", ["chartName", "chartRepoUrl"])]
     {
         found.extend(fields.list(list, |node| {
-            let known =
-                ["name", "repo", "version", "chartName", "chartRepoUrl", "chartVersion", "valuesInline", "values"];
+            let known = [
+                "name",
+                "repo",
+                "version",
+                "chartName",
+                "chartRepoUrl",
+                "chartVersion",
+                "valuesInline",
+                "values",
+                "chartHome",
+            ];
             let entry = Fields::read(node, &known, Reading::Plugin, "a chart")?;
             let text =
                 |name: &str| Ok::<_, RenderError>(entry.filled(name)?.map(|text| text.value).unwrap_or_default());
             let version = if list == "helmCharts" { "version" } else { "chartVersion" };
             let span = entry.filled(version)?.or(entry.filled(name)?).map_or(entry.span(), |text| text.span);
-            let values = ["valuesInline", "values"].iter().filter_map(|name| entry.get(name).cloned()).collect();
-            Ok(Opaque { values, ..Opaque::chart(&text(repository)?, &text(name)?, &text(version)?, span) })
+            let inline = ["valuesInline", "values"].iter().filter_map(|name| entry.get(name));
+            let given = inline.filter(|values| values.as_mapping().is_some()).cloned().collect();
+            let name = text(name)?;
+            let own_home = text("chartHome")?;
+            let home = if own_home.is_empty() { home.unwrap_or("charts") } else { &own_home };
+            Ok(ChartEntry {
+                folder: format!("{home}/{name}"),
+                entry: node.clone(),
+                chart: Opaque { given, ..Opaque::chart(&text(repository)?, &name, &text(version)?, span) },
+            })
         })?);
     }
     Ok(found)
+}
+
+/// The texts in a configuration that may be names of files.
+pub(crate) fn files_named(configuration: &Node) -> Vec<Text> {
+    let mut found = Vec::new();
+    let mut pending = vec![configuration];
+    while let Some(node) = pending.pop() {
+        match &node.value {
+            Value::Scalar(scalar) => {
+                let text = &*scalar.text;
+                let may_be_path = !text.is_empty() && text.len() < 256 && !text.contains([' ', '\n', ':', '\\']);
+                found.extend(may_be_path.then(|| Text { value: text.to_owned(), span: node.origin.span }));
+            }
+            Value::Sequence(items) => pending.extend(items.iter()),
+            Value::Mapping(mapping) => pending.extend(mapping.iter().map(|(_, node)| node)),
+        }
+    }
+    found
 }

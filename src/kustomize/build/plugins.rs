@@ -55,6 +55,11 @@ impl Plugin {
         self.file.as_ref().map(|file| Configured::in_object(file, &self.resource))
     }
 
+    /// What configures it.
+    pub(crate) fn configuration(&self) -> &Node {
+        &self.resource.node
+    }
+
     /// Whether it needs another program: all but kustomize's own, and of those the one for charts.
     pub(crate) fn runs_program(&self) -> bool {
         let gvk = self.resource.gvk();

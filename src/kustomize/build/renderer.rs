@@ -12,12 +12,12 @@ use super::deployed::Deployed;
 use super::kept::Kept;
 use super::loader::{LoadRestrictor, Loader};
 use super::objects::{self, objects};
-use super::opaque::Opaque;
+use super::opaque::{Opaque, OpaqueKind};
 use super::parsed::ParsedFiles;
 use super::resource::Resource;
 use super::store::{Built, BuiltFrom, BuiltKey};
 use super::transformer_config::TransformerConfig;
-use super::values::{self, Values};
+use super::values::{self, Values, ValuesUser};
 use crate::kustomize::deployed::Deployer;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::fields::Pair;
@@ -345,8 +345,10 @@ impl<'a> Renderer<'a> {
 
     pub(super) fn rendering(&self, objects: Vec<Node>, closure: Closure, opaque: Vec<Opaque>) -> Rendering {
         let mut values = values::taken(&objects, &self.parsed.files);
-        let inline = opaque.iter().flat_map(|opaque| opaque.values.iter().cloned());
-        values.extend(inline.map(|node| Values { object: None, node }));
+        for Opaque { kind, identity, given, .. } in &opaque {
+            let user = || ValuesUser::Opaque(identity.clone(), *kind == OpaqueKind::Chart);
+            values.extend(given.iter().map(|node| Values { user: user(), node: node.clone() }));
+        }
         Rendering { objects, closure, opaque, values }
     }
 
@@ -361,6 +363,7 @@ impl<'a> Renderer<'a> {
             is_for_plugin: false,
             has_merged: false,
             is_opaque: false,
+            unmatched: Vec::new(),
         }
     }
 }

@@ -251,6 +251,13 @@ impl Resource {
         self.previous_ids().any(|id| accepts(&id)) || accepts(&self.id())
     }
 
+    /// Whether it is, or was at an earlier point of the build, the object with this identity.
+    #[must_use]
+    pub fn has_been(&self, wanted: &ResourceId) -> bool {
+        let has_name = self.name() == wanted.name || self.previous_names().any(|name| name == wanted.name);
+        has_name && self.any_id(|id| id.matches(wanted))
+    }
+
     /// Remembers the present identity before it changes.
     pub fn remember_id(&mut self) {
         let id = self.id();

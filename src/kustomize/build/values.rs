@@ -4,13 +4,22 @@
 use crate::span::{Files, Span};
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
-/// The values of a chart.
+/// What is written for content from elsewhere, apart from the object that names it.
 #[derive(Clone, Debug)]
 pub struct Values {
-    /// The position of the object that uses them; `None` where a kustomization does.
-    pub object: Option<usize>,
+    /// Who uses them.
+    pub user: ValuesUser,
     /// The values.
     pub node: Node,
+}
+
+/// Who uses values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValuesUser {
+    /// The object at this position.
+    Object(usize),
+    /// Content from elsewhere with this identity, which a kustomization names; whether that is a chart's.
+    Opaque(String, bool),
 }
 
 /// The values that objects take from `ConfigMap`s rendered beside them.
@@ -28,7 +37,9 @@ pub(crate) fn taken(objects: &[Node], files: &Files) -> Vec<Values> {
             let key = Some(text(source, &["valuesKey"])).filter(|key| !key.is_empty());
             let held = objects.iter().find(is_meant).and_then(|node| node.get("data"));
             let held = held.and_then(|data| data.get(key.as_deref().unwrap_or("values.yaml")));
-            values.extend(held.and_then(|held| read(held, files)).map(|node| Values { object: Some(at), node }));
+            values.extend(
+                held.and_then(|held| read(held, files)).map(|node| Values { user: ValuesUser::Object(at), node }),
+            );
         }
     }
     values

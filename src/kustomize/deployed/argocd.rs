@@ -47,6 +47,8 @@ pub(super) fn of_application(node: &Node) -> Option<Vec<Deployer>> {
         let directory = source.get("directory");
         let recurse = directory.and_then(|node| node.get("recurse")).and_then(Node::as_text);
         deployer.changes.is_recursive = recurse == Some("true");
+        let value_files = source.find(&["helm", "valueFiles"]).and_then(Node::as_sequence).unwrap_or_default();
+        deployer.changes.value_files.extend(value_files.iter().filter_map(Node::as_text).map(str::to_owned));
         for field in ["jsonnet", "include", "exclude"] {
             let found = directory.and_then(|node| node.get(field)).filter(|node| super::says_something(node));
             deployer.changes.unfollowed.extend(found.cloned().map(|node| (field, node)));

@@ -89,6 +89,8 @@ pub struct Changes {
     post_build: Option<Node>,
     /// Whether files of folders below count where there is no kustomization.
     pub(crate) is_recursive: bool,
+    /// Files of values that Argo CD gives to a chart, as written.
+    pub(crate) value_files: Vec<String>,
     /// What cannot be followed: its field, and what it says.
     pub(crate) unfollowed: Vec<(&'static str, Node)>,
 }
@@ -120,6 +122,7 @@ impl Changes {
             let origin = Origin::new(first.origin.span, Step::File);
             let node = Node { value: Value::Mapping(mapping.into()), origin };
             let added = Kustomization::read(first.origin.span.file, Some(&node))?;
+            to.changes.extend(added.changes);
             to.patches.extend(added.patches);
             to.components.extend(added.components);
             to.labels.extend(added.labels);

@@ -1,7 +1,7 @@
 //! The kustomization file (`api/types/kustomization.go`), read strictly: a field that is not known here is refused.
 
 use super::fields::{Fields, Pair, Reading, Text, is_empty};
-use crate::kustomize::build::opaque::{self, Opaque};
+use crate::kustomize::build::opaque::{self, ChartEntry};
 use crate::kustomize::error::RenderError;
 use crate::kustomize::known::order::KindOrder;
 use crate::kustomize::transform::fieldspec::FieldSpec;
@@ -50,6 +50,19 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Fields that need an external program.
+/// The fields of [`Kustomization::changes`].
+const CHANGES: [&str; 9] = [
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "labels",
+    "commonLabels",
+    "commonAnnotations",
+    "replicas",
+    "replacements",
+    "vars",
+];
+
 const HELM: &[&str] = &["helmChartInflationGenerator", "helmCharts", "helmGlobals"];
 
 /// An entry of `labels`.
@@ -198,7 +211,9 @@ pub struct Kustomization {
     /// Why it cannot be rendered: a field that needs an external program.
     pub refused: Option<RenderError>,
     /// The charts that it names.
-    pub charts: Vec<Opaque>,
+    pub charts: Vec<ChartEntry>,
+    /// The fields that change what is listed, whatever it is.
+    pub changes: Vec<Node>,
     /// Files and folders, `bases` behind them.
     pub resources: Vec<Text>,
     /// Folders of components.
@@ -291,6 +306,7 @@ impl Kustomization {
             is_component,
             refused,
             charts: opaque::charts(&fields)?,
+            changes: CHANGES.iter().filter_map(|name| fields.get(name)).cloned().collect(),
             resources,
             components: fields.texts("components")?,
             namespace: fields.text("namespace")?,

@@ -1,6 +1,6 @@
 //! Fixes references to objects whose names have changed (`api/filters/nameref`).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::kustomize::build::id::ResourceId;
@@ -18,8 +18,13 @@ use crate::yaml::{Node, Scalar, Step};
 pub(crate) fn fix(resources: &mut [Resource], references: &[NameReferences]) -> Result<(), RenderError> {
     let candidates: Vec<Candidate> =
         resources.iter().filter(|resource| !resource.is_deleted()).map(Candidate::of).collect();
-    let renamed: HashSet<&str> =
-        candidates.iter().flat_map(|candidate| candidate.previous.iter().map(|id| id.name.as_str())).collect();
+    let mut renamed: HashMap<&str, Vec<&Candidate>> = HashMap::new();
+    for candidate in &candidates {
+        let names: BTreeSet<&str> = candidate.previous.iter().map(|id| id.name.as_str()).collect();
+        for name in names {
+            renamed.entry(name).or_default().push(candidate);
+        }
+    }
     for resource in resources.iter().filter(|resource| resource.kind() == "RoleBinding") {
         refuse_blank_namespace(&resource.node)?;
     }
@@ -32,8 +37,9 @@ pub(crate) fn fix(resources: &mut [Resource], references: &[NameReferences]) -> 
         let how = Visit { create: None, span: resource.node.origin.span, step: Step::NameReference };
         for NameReferences { referent, fields } in references {
             for field in fields.iter().filter(|field| field.selects(&original)) {
-                let search = Search { referrer: &referrer, referent, field, candidates: &candidates };
-                visit(&mut resource.node, &field.path, how, &mut |node| update(node, &search, &renamed))?;
+                let search =
+                    Search { referrer: &referrer, referent, field, candidates: &candidates, renamed: &renamed };
+                visit(&mut resource.node, &field.path, how, &mut |node| update(node, &search))?;
             }
         }
     }
@@ -144,6 +150,8 @@ struct Search<'a> {
     referent: &'a KindPattern,
     field: &'a FieldSpec,
     candidates: &'a [Candidate],
+    /// The candidates by their earlier names.
+    renamed: &'a HashMap<&'a str, Vec<&'a Candidate>>,
 }
 
 impl<'a> Search<'a> {
@@ -158,11 +166,11 @@ impl<'a> Search<'a> {
         let Some(text) = name.as_scalar().map(|scalar| &*scalar.text) else { return Ok(None) };
         let role =
             self.referrer.role.as_ref().filter(|_| self.field.path.ends_with(&["roleRef".into(), "name".into()]));
-        let mut found: Vec<&Candidate> = self
-            .candidates
+        let Some(named) = self.renamed.get(text) else { return Ok(None) };
+        let mut found: Vec<&Candidate> = named
             .iter()
+            .copied()
             .filter(|candidate| self.referrer.may_mean(candidate))
-            .filter(|candidate| candidate.previous.iter().any(|id| id.name == text))
             .filter(|candidate| candidate.was(self.referent))
             .filter(|candidate| role.is_none_or(|role| candidate.was(role)))
             .filter(|candidate| self.in_namespace(candidate))
@@ -220,9 +228,9 @@ impl<'a> Search<'a> {
     }
 }
 
-fn update(node: &mut Node, search: &Search<'_>, renamed: &HashSet<&str>) -> Result<(), RenderError> {
+fn update(node: &mut Node, search: &Search<'_>) -> Result<(), RenderError> {
     if let Some(scalar) = node.as_scalar() {
-        if !renamed.contains(&*scalar.text) || node.is_null() {
+        if !search.renamed.contains_key(&*scalar.text) || node.is_null() {
             return Ok(());
         }
         if let Some(candidate) = search.find(node, None, false)? {
@@ -231,7 +239,7 @@ fn update(node: &mut Node, search: &Search<'_>, renamed: &HashSet<&str>) -> Resu
         return Ok(());
     }
     if node.as_sequence().is_some() {
-        return node.as_sequence_mut().into_iter().flatten().try_for_each(|item| update(item, search, renamed));
+        return node.as_sequence_mut().into_iter().flatten().try_for_each(|item| update(item, search));
     }
     let namespace = node.get("namespace").and_then(Node::as_scalar).map(|scalar| scalar.text.to_string());
     let Some(name) = node.get("name") else {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use crate::kustomize::build::closure::Closure;
 use crate::kustomize::build::deployed::Holder;
 use crate::kustomize::build::loader::{Listed, LoadRestrictor, Loader};
+use crate::kustomize::build::opaque::{ChartEntry, files_named};
 use crate::kustomize::build::parsed::ParsedFiles;
 use crate::kustomize::build::renderer::Renderer;
 use crate::kustomize::deployed::Deployer;
@@ -195,6 +196,7 @@ impl<'a> Scanner<'a> {
             is_for_plugin: false,
             has_merged: false,
             is_opaque: false,
+            unmatched: Vec::new(),
         }
     }
 
@@ -579,6 +581,12 @@ fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<
     }
     for path in kustomization.files() {
         readable(loader.entry(&path.value, path.span))?;
+    }
+    for ChartEntry { entry, folder, .. } in &kustomization.charts {
+        for name in files_named(entry) {
+            readable(loader.entry(&name.value, name.span))?;
+        }
+        loader.closure.hold_folder(&loader.root.join(folder).unwrap_or_else(|| loader.root.clone()));
     }
     if plugins.into_iter().any(|entries| !entries.is_empty()) {
         // What configures a plugin may name files in turn, all of them in this folder.

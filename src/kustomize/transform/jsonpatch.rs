@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::kustomize::error::{RenderError, nearest};
 use crate::span::Span;
-use crate::yaml::{Key, Kind, LargeIntegers, Mapping, Node, Scalar, Step, Value, is_within_limits, same, through_json};
+use crate::yaml::{
+    Key, Kind, LargeIntegers, Mapping, Node, Origin, Scalar, Step, Value, is_within_limits, same, through_json,
+};
 
 /// One operation.
 #[derive(Clone, Debug)]
@@ -52,6 +54,28 @@ impl Operation {
     /// Where it is written.
     pub(crate) fn span(&self) -> Span {
         self.span
+    }
+
+    /// What it writes, with all that is above it; of one that writes nothing of its own, what it does.
+    pub(crate) fn written(&self) -> Node {
+        let value = match (self.kind, &self.value) {
+            (OperationKind::Add | OperationKind::Replace, Some(value)) => value.clone(),
+            (kind, _) => {
+                let from = self.from.as_ref().map(|from| from.text.as_str()).unwrap_or_default();
+                Node::string(&format!("{kind:?} {from}"), self.span, Step::JsonPatch)
+            }
+        };
+        self.path.tokens.iter().rev().fold(value, |inner, token| {
+            let is_position = token == "-" || token.parse::<usize>().is_ok();
+            let value = if is_position {
+                Value::Sequence(Arc::new(vec![inner]))
+            } else {
+                let mut mapping = Mapping::default();
+                mapping.set(token, inner);
+                Value::Mapping(Arc::new(mapping))
+            };
+            Node { value, origin: Origin::new(self.span, Step::JsonPatch) }
+        })
     }
 
     /// Whether it is about what says which object it is.

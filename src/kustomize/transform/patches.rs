@@ -57,7 +57,9 @@ pub(crate) fn strategic_merge(
     loader.has_merged = true;
     for patch in &patches {
         let merged = merge_into_its_object(resources, patch, &loader.schemas);
-        RenderError::unless_opaque(merged, loader.is_opaque)?;
+        if RenderError::unless_opaque(merged, loader.is_opaque)?.is_none() {
+            loader.unmatched.push(patch.node.clone());
+        }
     }
     resources.retain(|resource| !resource.is_deleted());
     Ok(())
@@ -74,7 +76,10 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
                 loader.has_merged = true;
                 for content in &patches {
                     let found = RenderError::unless_opaque(merge_target(resources, content), loader.is_opaque)?;
-                    let Some(at) = found else { continue };
+                    let Some(at) = found else {
+                        loader.unmatched.push(content.node.clone());
+                        continue;
+                    };
                     merge_into(&mut resources[at], content, patch, &loader.schemas)?;
                 }
                 resources.retain(|resource| !resource.is_deleted());
@@ -91,6 +96,9 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
             let is_meant = |resource: &Resource| {
                 if has_past { meant.contains(&id_key(resource)) } else { target.selects(resource) }
             };
+            if loader.is_opaque && !resources.iter().any(is_meant) {
+                loader.unmatched.push(without_identity(content.node.clone()));
+            }
             for resource in resources.iter_mut().filter(|resource| is_meant(resource)) {
                 loader.has_merged = true;
                 merge_into(resource, &retargeted(&content, resource), patch, &loader.schemas)?;
@@ -104,7 +112,7 @@ pub(crate) fn apply(resources: &mut Vec<Resource>, patch: &Patch, loader: &mut L
                 );
             }
         }
-        Content::Json(operations) => json(resources, patch, &operations, EarlierNames::Remembered)?,
+        Content::Json(operations) => json(resources, patch, &operations, EarlierNames::Remembered, loader)?,
     }
     Ok(())
 }
@@ -130,7 +138,7 @@ pub(crate) fn apply_json6902(
     if patch.target.is_none() {
         return Err(without_target(patch));
     }
-    json(resources, patch, &operations, EarlierNames::Forgotten)
+    json(resources, patch, &operations, EarlierNames::Forgotten, loader)
 }
 
 fn without_target(patch: &Patch) -> RenderError {
@@ -149,8 +157,12 @@ fn json(
     patch: &Patch,
     operations: &[Operation],
     names: EarlierNames,
+    loader: &mut Loader<'_>,
 ) -> Result<(), RenderError> {
     let target = patch.target.as_ref().ok_or_else(|| without_target(patch))?;
+    if loader.is_opaque && !resources.iter().any(|resource| target.selects(resource)) {
+        loader.unmatched.extend(operations.iter().map(Operation::written));
+    }
     for resource in resources.iter_mut().filter(|resource| target.selects(resource)) {
         if names == EarlierNames::Remembered {
             resource.remember_id();
@@ -219,9 +231,17 @@ fn read(patch: &Patch, loader: &mut Loader<'_>) -> Result<Content, RenderError> 
     Ok(Content::Merge(objects(found, &loader.schemas)?))
 }
 
+/// A patch whose target says what it is for: what it is called itself says nothing.
+fn without_identity(mut patch: Node) -> Node {
+    if let Some(object) = patch.as_mapping_mut() {
+        object.remove("metadata");
+    }
+    patch
+}
+
 fn merge_target(resources: &[Resource], patch: &Resource) -> Result<usize, RenderError> {
     let wanted = patch.original_id();
-    let mut found = resources.iter().enumerate().filter(|(_, resource)| resource.any_id(|id| id.matches(&wanted)));
+    let mut found = resources.iter().enumerate().filter(|(_, resource)| resource.has_been(&wanted));
     let span = patch.node.find(&["metadata", "name"]).unwrap_or(&patch.node).origin.span;
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at),
