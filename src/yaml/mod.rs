@@ -408,6 +408,13 @@ impl Node {
         self.remember(before);
     }
 
+    /// Notes that `step` at `span` writes what is here already.
+    pub fn claim(&mut self, span: Span, step: Step) {
+        let claimed = Self { value: self.value.clone(), origin: Origin::new(span, step) };
+        let before = std::mem::replace(self, claimed);
+        self.remember(before);
+    }
+
     /// Remembers what this node replaced. The chain is cut at [`LONGEST_CHAIN`]: hostile input could make it endless.
     pub fn remember(&mut self, mut before: Self) {
         let mut length = 1;

@@ -14,7 +14,7 @@ use crate::kustomize::limits::{MOST_GENERATED, MOST_OBJECTS};
 use crate::kustomize::transform::merge::merge;
 use crate::kustomize::transform::vars::Vars;
 use crate::span::Span;
-use crate::yaml::{Mapping, Node, Scalar, Step, Value, to_json};
+use crate::yaml::{Key, Mapping, Node, Scalar, Step, Value, same, to_json};
 
 /// The objects so far, and their identities as long as nothing renames them.
 #[derive(Default)]
@@ -184,9 +184,23 @@ impl Accumulator {
     }
 }
 
+/// What the object is was said by whoever made it; a default that both have, too.
+fn keep_what_it_is(new: &mut Resource, old: &Resource) {
+    let defaults = new.node.get("apiVersion").map(|node| node.origin.span);
+    let (Some(object), Some(older)) = (new.node.as_mapping_mut(), old.node.as_mapping()) else { return };
+    let of_old = |key: &Key, node: &Node| {
+        let is_told = matches!(&*key.text, "apiVersion" | "kind" | "type") && Some(node.origin.span) == defaults;
+        let made = older.key(&key.text).zip(older.get(&key.text)).filter(|_| is_told);
+        made.filter(|(_, made)| same(made, node)).map(|(key, made)| (key.clone(), made.clone()))
+    };
+    let kept = |(key, node): (&Key, &Node)| of_old(key, node).unwrap_or_else(|| (key.clone(), node.clone()));
+    *object = object.iter().map(kept).collect();
+}
+
 /// Lets a generated object take the place of an older one: its name, namespace, past, and what it does not set itself.
 fn combine(new: &mut Resource, old: &Resource, behavior: Behavior) {
     new.inherit(old);
+    keep_what_it_is(new, old);
     if behavior == Behavior::Merge {
         build_metadata::keep_origin(new, old);
     }

@@ -82,6 +82,8 @@ struct Candidate {
     name_span: Span,
     /// What put it into its namespace.
     namespace_span: Span,
+    /// Whether that is a later step than the object itself.
+    is_moved: bool,
 }
 
 impl Candidate {
@@ -94,6 +96,7 @@ impl Candidate {
             previous: resource.previous_ids().collect(),
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
+            is_moved: namespace.is_some_and(|node| node.origin.step == Step::Namespace),
             name_span: name.unwrap_or(&resource.node).origin.span,
             namespace_span: namespace.or(name).unwrap_or(&resource.node).origin.span,
         }
@@ -246,6 +249,9 @@ fn update(node: &mut Node, search: &Search<'_>) -> Result<(), RenderError> {
         return Err(RenderError::at(node.origin.span, "a reference to another object has no `name`"));
     };
     let Some(candidate) = search.find(name, namespace.as_deref(), true)? else { return Ok(()) };
+    // Where the object is found by where it was at first, the reference goes where the object goes.
+    let is_followed =
+        candidate.is_moved && namespace.is_some_and(|namespace| candidate.original.effective_namespace() == namespace);
     let Some(mapping) = node.as_mapping_mut() else { return Ok(()) };
     let written = [
         ("name", &candidate.id.name, candidate.name_span),
@@ -254,6 +260,9 @@ fn update(node: &mut Node, search: &Search<'_>) -> Result<(), RenderError> {
     for (field, value, span) in written {
         match mapping.get_mut(field) {
             _ if value.is_empty() => {}
+            Some(found) if is_followed && field == "namespace" && found.as_text() == Some(value) => {
+                found.claim(span, Step::NameReference);
+            }
             Some(found) => write(found, value, span),
             None => mapping.set(field, Node::string(value, span, Step::NameReference)),
         }

@@ -82,7 +82,9 @@ impl Namespace<'_> {
             return Err(RenderError::at(node.origin.span, message));
         };
         let stays = self.only_unset && !node.is_null() && !scalar.text.is_empty();
-        if !stays && node.as_text() != Some(&self.name.value) {
+        if !stays && node.as_text() == Some(&self.name.value) {
+            node.claim(self.name.span, Step::Namespace);
+        } else if !stays {
             node.replace_scalar(Scalar::string(&self.name.value), self.name.span, Step::Namespace);
         }
         Ok(())
