@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::parse::folded_again;
 use super::resolve::{Kind, timestamp};
 use super::{Node, Scalar, Value};
 
@@ -110,14 +111,25 @@ pub fn through_json(node: &mut Node, large: LargeIntegers) {
 
 #[expect(clippy::cast_precision_loss, reason = "kustomize loses the same digits")]
 fn canonical(scalar: &Scalar, large: LargeIntegers) -> Scalar {
-    let number = |kind: Kind| Scalar { text: Arc::from(number_text(kind).unwrap_or_default()), kind, plain: true };
+    let number = |kind: Kind| Scalar {
+        text: Arc::from(number_text(kind).unwrap_or_default()),
+        kind,
+        plain: true,
+        folded: false,
+    };
     match scalar.kind {
+        Kind::String if scalar.folded => {
+            Scalar { plain: false, folded: false, text: Arc::from(folded_again(&scalar.text)), ..scalar.clone() }
+        }
         Kind::String => Scalar { plain: false, ..scalar.clone() },
         Kind::Null if scalar.is_blank_in_flow() => Scalar { plain: false, ..Scalar::string("") },
-        Kind::Null => Scalar { text: Arc::from("null"), kind: Kind::Null, plain: true },
-        Kind::Bool(value) => {
-            Scalar { text: Arc::from(if value { "true" } else { "false" }), kind: scalar.kind, plain: true }
-        }
+        Kind::Null => Scalar { text: Arc::from("null"), kind: Kind::Null, plain: true, folded: false },
+        Kind::Bool(value) => Scalar {
+            text: Arc::from(if value { "true" } else { "false" }),
+            kind: scalar.kind,
+            plain: true,
+            folded: false,
+        },
         Kind::Timestamp => Scalar::string(&timestamp(&scalar.text).unwrap_or_default()),
         Kind::Int(value) if large == LargeIntegers::Rounded && value.unsigned_abs() > 1 << 53 => {
             number(Kind::Float(value as f64))

@@ -50,6 +50,8 @@ pub struct Scalar {
     pub kind: Kind,
     /// Whether it stood without quotes and not in a block. kustomize keeps that when it writes another value there.
     pub plain: bool,
+    /// Whether it stood in a folded block that kustomize reads once more if it goes through JSON: in an annotation.
+    pub folded: bool,
 }
 
 /// Who wrote a value. Newest writer first: `before` is the node that stood there, with its own origin.
@@ -156,6 +158,12 @@ impl Key {
             Kind::Bool(value) => Arc::from(value.to_string()),
             kind => number_text(kind).map_or_else(|| Arc::clone(&self.text), Arc::from),
         }
+    }
+
+    /// Whether it means null.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        !self.is_string && resolve(&self.text) == Kind::Null
     }
 
     /// A key that is written without quotes, whatever it then means: so kustomize adds keys.
@@ -294,7 +302,7 @@ impl Scalar {
     /// A string, in quotes only where it would be read as something else without them.
     #[must_use]
     pub fn string(text: &str) -> Self {
-        Self { text: Arc::from(text), kind: Kind::String, plain: reads_as_string(text) }
+        Self { text: Arc::from(text), kind: Kind::String, plain: reads_as_string(text), folded: false }
     }
 
     /// Whether this is a value that was left out inside of `{}` or `[]`: null, but written out again as an empty string.
@@ -312,7 +320,7 @@ impl Scalar {
     /// What a plain scalar with this text means to kustomize.
     #[must_use]
     pub fn plain(text: &str) -> Self {
-        Self { text: Arc::from(text), kind: resolve(text), plain: true }
+        Self { text: Arc::from(text), kind: resolve(text), plain: true, folded: false }
     }
 }
 

@@ -495,7 +495,8 @@ impl Builder<'_> {
         // What is left out in a flow collection is null while kustomize works, and an empty string in its output.
         let is_blank = self.dialect == Dialect::Resource && self.is_in_flow() && text.is_empty() && tag.is_none();
         let plain = (plain || kind == Kind::Null) && !is_blank;
-        Ok(Scalar { text, kind, plain })
+        let folded = style == ScalarStyle::Folded && self.dialect == Dialect::Resource && self.is_annotation();
+        Ok(Scalar { text, kind, plain, folded })
     }
 
     /// What a `!!binary` value stands for, as go-yaml decodes it. Bytes that are no text cannot be rendered.
@@ -567,7 +568,7 @@ pub fn begins_with_tab(text: &str) -> bool {
 /// What a folded block holds after kustomize has written and read it once more: libyaml looks at the first character
 /// of the whole text where it means the next line's, so a break before an indented line is doubled, and where the text
 /// itself begins with a blank, single breaks become spaces (`yaml_emitter_write_folded_scalar`).
-fn folded_again(text: &str) -> String {
+pub(super) fn folded_again(text: &str) -> String {
     let is_awkward = |character: char| character != '\t' && !is_printable(character);
     if text.contains(" \n") || text.ends_with(' ') || text.contains(is_awkward) {
         // Such a text is written in quotes instead.

@@ -9,6 +9,7 @@ mod command_line;
 mod history;
 mod house;
 mod mutations;
+mod odd_inputs;
 mod origins;
 mod promote;
 mod render;

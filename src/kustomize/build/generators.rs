@@ -77,7 +77,7 @@ pub(crate) fn generate(
         }
     }
     if let Some(span) = options.immutable {
-        let value = Scalar { text: Arc::from("true"), kind: Kind::Bool(true), plain: true };
+        let value = Scalar { text: Arc::from("true"), kind: Kind::Bool(true), plain: true, folded: false };
         object.set("immutable", Node { value: Value::Scalar(value), origin: Origin::new(span, Step::Generator) });
     }
     let mut resource = Resource::new(mapping_node(object, generator.span), &loader.schemas);

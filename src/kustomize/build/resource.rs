@@ -373,8 +373,12 @@ impl Resource {
             Some(mapping) => {
                 for (_, node) in mapping.iter_mut() {
                     let text = node.as_scalar().map(|scalar| Arc::clone(&scalar.text)).unwrap_or_default();
-                    node.value =
-                        crate::yaml::Value::Scalar(Scalar { text, kind: crate::yaml::Kind::String, plain: false });
+                    node.value = crate::yaml::Value::Scalar(Scalar {
+                        text,
+                        kind: crate::yaml::Kind::String,
+                        plain: false,
+                        folded: false,
+                    });
                 }
             }
         }

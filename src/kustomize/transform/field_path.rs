@@ -398,7 +398,9 @@ impl FieldPath {
 
     fn made(&self, shape: Shape) -> Node {
         let value = match shape {
-            Shape::Scalar => Value::Scalar(Scalar { text: Arc::from(""), kind: Kind::Null, plain: true }),
+            Shape::Scalar => {
+                Value::Scalar(Scalar { text: Arc::from(""), kind: Kind::Null, plain: true, folded: false })
+            }
             Shape::Sequence => Value::Sequence(Arc::default()),
             Shape::Mapping => Value::Mapping(Arc::default()),
         };

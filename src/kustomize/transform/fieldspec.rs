@@ -227,7 +227,7 @@ fn scalar_on_the_way(node: &Node, name: &str) -> RenderError {
 fn create(mapping: &mut Mapping, name: &str, leaf: Leaf, how: Visit) {
     let empty = || match leaf {
         Leaf::Scalar => Node {
-            value: Value::Scalar(Scalar { text: Arc::from(""), kind: Kind::Null, plain: true }),
+            value: Value::Scalar(Scalar { text: Arc::from(""), kind: Kind::Null, plain: true, folded: false }),
             origin: Origin::new(how.span, how.step),
         },
         Leaf::Mapping => Node::mapping(how.span, how.step),

@@ -115,7 +115,7 @@ impl Operation {
             mark(value);
         }
         if matches!(kind, OperationKind::Add | OperationKind::Replace) && value.is_none() {
-            let null = Scalar { text: "null".into(), kind: Kind::Null, plain: true };
+            let null = Scalar { text: "null".into(), kind: Kind::Null, plain: true, folded: false };
             value = Some(Node { value: Value::Scalar(null), origin: crate::yaml::Origin::new(span, Step::JsonPatch) });
         }
         Ok(Self { kind, path, from, value, span })

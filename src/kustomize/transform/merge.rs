@@ -146,6 +146,8 @@ impl<'a> Walk<'a> {
             let result = self.value(Some(node.clone()), patch, inner, keys.as_deref())?;
             match (result, patch) {
                 (Some(result), _) => merged.push(key.clone(), in_quotes_if_needed(result)),
+                // kustomize does not find such a key again, and fails on it in the end.
+                (None, _) if key.is_null() => merged.push(key.clone(), node.clone()),
                 (None, Some(patch)) => merged.note_removal(&key.text, patch.origin.span),
                 (None, None) => {}
             }

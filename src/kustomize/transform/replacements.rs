@@ -449,7 +449,7 @@ fn retyped(old: &Scalar, text: Arc<str>) -> Option<Scalar> {
         Kind::Float(_) => matches!(kind, Kind::Float(_) | Kind::Int(_) | Kind::Uint(_)),
         Kind::Timestamp => kind == Kind::Timestamp,
     };
-    fits.then_some(Scalar { text, kind, plain: old.plain })
+    fits.then_some(Scalar { text, kind, plain: old.plain, folded: false })
 }
 
 #[cfg(test)]

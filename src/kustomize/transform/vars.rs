@@ -168,7 +168,7 @@ fn value(var: &Var, resources: &[Resource]) -> Result<Found, RenderError> {
         Kind::Bool(value) => Ok(Scalar::plain(if value { "true" } else { "false" })),
         Kind::Float(value) => {
             let text = format!("{value}");
-            Ok(Scalar { text: Arc::from(text), kind: Kind::Float(value), plain: true })
+            Ok(Scalar { text: Arc::from(text), kind: Kind::Float(value), plain: true, folded: false })
         }
         Kind::Null | Kind::String | Kind::Timestamp => Ok(Scalar::string(&scalar.text)),
     });
