@@ -59,3 +59,11 @@ test_unknown_keys_pass if {
 test_what_kubernetes_puts_everywhere_passes if {
 	count(missing.deny) == 0 with input as document([reference("kube-root-ca.crt", null, false)], [])
 }
+
+test_a_generated_name_that_is_not_put_here_is_told if {
+	generated := object.union(provided(["k"], "n"), {"name": "settings-4h2mbtbbt6"})
+	found := missing.deny with input as document([reference("settings", "k", false)], [generated])
+	some finding in found
+	contains(finding.notes[0], "`settings-4h2mbtbbt6`")
+	contains(finding.help, "disableNameSuffixHash")
+}

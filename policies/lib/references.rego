@@ -46,8 +46,8 @@ problem(kind, reference, providers) := {
 	"subject": subject(reference),
 	"message": sprintf("nothing in this overlay provides the %s `%s`%s", [kind, reference.name, asked_key(reference)]),
 	"label": sprintf("%s `%s` needs it", [reference.objectKind, reference.objectName]),
-	"notes": array.concat(other_namespaces(kind, reference), unseen),
-	"help": sprintf(advice[kind], [reference.name]),
+	"notes": array.concat(array.concat(generated_as(kind, reference), other_namespaces(kind, reference)), unseen),
+	"help": help(kind, reference),
 } if {
 	every provided in providers {
 		provided.adds
@@ -70,6 +70,20 @@ problem(kind, reference, providers) := {
 		provided.keys != null
 		not reference.key in provided.keys
 	}
+}
+
+# A generated name with its hash is only put where kustomize knows that a name stands.
+generated_as(kind, reference) := [note |
+	some provided in input.head.provided
+	provided.kind == kind
+	regex.match(sprintf("^%s-[a-z0-9]{10}$", [replace(reference.name, ".", "[.]")]), provided.name)
+	note := sprintf("it is generated here as `%s`; kustomize does not know that this field of %s holds its name", [provided.name, reference.objectKind])
+]
+
+help(kind, reference) := sprintf(advice[kind], [reference.name]) if count(generated_as(kind, reference)) == 0
+
+help(kind, reference) := "write `options: {disableNameSuffixHash: true}` at the entry that generates it, or name this field in a file of `configurations` (`nameReference`)" if {
+	count(generated_as(kind, reference)) > 0
 }
 
 subject(reference) := sprintf("%s/%s%s", [reference.namespace, reference.name, asked_key(reference)])

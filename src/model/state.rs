@@ -323,7 +323,11 @@ impl State {
     }
 
     fn container(&mut self, container: &Node, role: Role, object: &Object, path: &str) {
-        let name = text(container, "name");
+        let mut name = text(container, "name");
+        if name.is_empty() {
+            // Knative's containers need none.
+            split_image(&text(container, "image")).name.clone_into(&mut name);
+        }
         if let Some(image) = container.get("image") {
             self.image(image, &name, role, object, format!("{path}/image"));
         }

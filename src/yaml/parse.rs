@@ -526,7 +526,9 @@ impl Builder<'_> {
         };
         let Some((found, is_merge)) = key.take() else {
             let Value::Scalar(scalar) = node.value else {
-                let message = "this mapping key is a list or a mapping; keys must be strings".to_owned();
+                let message = "this mapping key is a list or a mapping; keys must be strings, and a text that begins with `{` or `[`, such as `{{ x }}`, \
+                     must be in quotes"
+                        .to_owned();
                 return Err(YamlError { message, span: node.origin.span });
             };
             let is_merge = scalar.plain && &*scalar.text == "<<";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::kustomize::error::{RenderError, nearest};
 use crate::span::Span;
 use crate::yaml::{
-    Key, Kind, LargeIntegers, Mapping, Node, Origin, Scalar, Step, Value, is_within_limits, same, through_json,
+    Key, Kind, LargeIntegers, Mapping, Node, Origin, Scalar, Step, Value, is_within_limits, same, through_json, to_json,
 };
 
 /// One operation.
@@ -267,6 +267,16 @@ fn same_number(one: &Node, other: &Node) -> bool {
     number(one).is_some_and(|one| number(other) == Some(one))
 }
 
+/// The beginning of a value, as JSON.
+fn shown(node: &Node) -> String {
+    const MOST: usize = 60;
+    let text = to_json(node).to_string();
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
 fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
     let path = &operation.path;
     let value =
@@ -284,6 +294,7 @@ fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
         }
         OperationKind::Test => {
             let wanted = operation.value.as_ref();
+            let is_secret = root.get("kind").and_then(Node::as_text) == Some("Secret");
             let (parent, last) = path.parent(root)?;
             let found = child_mut(parent, last);
             let fits = match (found.as_deref(), wanted) {
@@ -294,8 +305,11 @@ fn run(root: &mut Node, operation: &Operation) -> Result<(), RenderError> {
             if fits {
                 return Ok(());
             }
-            let error = RenderError::at(operation.span, format!("the test of `{}` fails", path.text));
-            Err(error.help("the value differs from what this patch expects"))
+            let is = found.map_or_else(|| "nothing is there".to_owned(), |found| format!("it is {}", shown(found)));
+            let expected = wanted.map_or_else(|| "nothing".to_owned(), shown);
+            let values = if is_secret { String::new() } else { format!(": {is}, and this patch expects {expected}") };
+            let message = format!("the test of `{}` fails{values}", path.text);
+            Err(RenderError::at(operation.span, message).help("correct the value here, or remove the test"))
         }
     }
 }
