@@ -4,8 +4,11 @@
 //! the first commit of `main`, `base-2/PATH`, `base-3/PATH` … of later ones, with only the files that change; `head/PATH` is one
 //! of the change, again only what differs, and `passed/PATH` one that a commit of the change has before its last one. The first commit also has the files of `testdata/shared`, as far as the case does
 //! not have them itself. `expected` is the exit code by this rule alone and what a person sees of it.
+//!
+//! A case with `helped` also follows the help: the files of `landed/PATH` land on `main`, the change gets those of `helped/PATH`,
+//! and the rule must have nothing to say any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +20,7 @@ use tollgate::gate::{NamedText, Request, judge, show_facts};
 use tollgate::kustomize::ParsedFiles;
 use tollgate::report::check::human;
 use tollgate::report::story::Style;
-use tollgate::sources::{CiVariables, RepoPath, Scope};
+use tollgate::sources::{CiVariables, CommitId, RepoPath, Scope};
 
 use crate::support::{self, Files, Repository, root};
 
@@ -44,6 +47,23 @@ struct Case {
     /// Files of these that it does not have.
     #[serde(default)]
     without: Vec<String>,
+    /// What somebody does who follows the help: then the rule has nothing to say.
+    helped: Option<Helped>,
+}
+
+/// What the help asks for besides the files of `landed/PATH`, which land first, and of `helped/PATH`, in the change.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Helped {
+    /// When it is judged then.
+    now: Option<String>,
+    /// Review facts; `HEAD` stands for the head commit's id.
+    review: Option<String>,
+    /// Author of the change.
+    author: Option<String>,
+    /// Files that the change removes no more.
+    #[serde(default)]
+    restored: Vec<String>,
 }
 
 fn api() -> Vec<String> {
@@ -101,7 +121,7 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     for name in sections.keys() {
         let folder = name.split('/').next().unwrap_or_default();
         let number = folder.strip_prefix("base-").and_then(|number| number.parse().ok());
-        let is_known = matches!(folder, "base" | "passed" | "head" | "expected")
+        let is_known = matches!(folder, "base" | "passed" | "head" | "landed" | "helped" | "expected")
             || number.is_some_and(|number: usize| (2..=case.base.len()).contains(&number));
         assert!(is_known, "{place}: no commit has the section `{name}`");
     }
@@ -115,6 +135,7 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
         let parents: Vec<_> = tip.into_iter().collect();
         tip = Some(repository.commit("main", &files, "Ben <ben@example.com>", time(date).timestamp(), &parents));
     }
+    let (main_files, main) = (files.clone(), tip);
     let passed = files_below(&sections, "passed");
     if !passed.is_empty() {
         let parents: Vec<_> = tip.into_iter().collect();
@@ -127,7 +148,7 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     }
     let parents: Vec<_> = tip.into_iter().collect();
     let head = repository.commit("change", &files, &case.author, time(&case.now).timestamp() - 60, &parents);
-    let review = case.review.map(|review| review.replace("HEAD", &head.to_string()));
+    let review = case.review.as_ref().map(|review| review.replace("HEAD", &head.to_string()));
     let parsed = ParsedFiles::default();
     let opened = tollgate::sources::Repository::discover(repository.path()).unwrap().unwrap();
     let against = |head: &str| {
@@ -149,7 +170,53 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     // The summary counts what other rules had to say; only this rule's findings belong to the case.
     let findings = told.split("\nallowed: ").next().unwrap().split("\nrefused: ").next().unwrap();
     let findings = if report.findings.is_empty() { "nothing to say\n" } else { findings };
+    if let Some(helped) = &case.helped {
+        assert!(!report.findings.is_empty(), "{place}: there is no help to follow");
+        let followed = Followed { case: &case, helped, sections: &sections, repository: &repository };
+        followed.check(main_files, main, rule, &place.to_string());
+    }
     format!("exit code {}\n\n{findings}", i32::from(!report.passes()))
+}
+
+/// A case whose help is followed.
+struct Followed<'a> {
+    case: &'a Case,
+    helped: &'a Helped,
+    sections: &'a BTreeMap<String, String>,
+    repository: &'a Repository,
+}
+
+impl Followed<'_> {
+    /// Does what the help asks for, from `main` with `files` on; then the rule must be quiet.
+    fn check(&self, mut files: Files, main: Option<CommitId>, rule: &str, place: &str) {
+        let Self { case, helped, sections, repository } = self;
+        let told = time(&case.now);
+        let now = helped.now.as_deref().map_or(told, time);
+        let landed = files_below(sections, "landed");
+        let mut tip: Vec<_> = main.into_iter().collect();
+        if !landed.is_empty() {
+            files.extend(landed);
+            let landed_at = (told.timestamp() + 60).min(now.timestamp() - 120);
+            tip = vec![repository.commit("main", &files, "Ben <ben@example.com>", landed_at, &tip)];
+        }
+        files.extend(files_below(sections, "head"));
+        for path in case.removed.iter().filter(|path| !helped.restored.contains(path)) {
+            files.remove(&RepoPath::new(path).unwrap());
+        }
+        files.extend(files_below(sections, "helped"));
+        let author = helped.author.as_ref().unwrap_or(&case.author);
+        let head = repository.commit("followed", &files, author, now.timestamp() - 60, &tip);
+        let opened = tollgate::sources::Repository::discover(repository.path()).unwrap().unwrap();
+        let scope = Scope::Revisions { base: Some("main".to_owned()), head: Some("followed".to_owned()) };
+        let change = opened.comparison(&scope, &CiVariables::new(&|_| None)).unwrap();
+        let review = helped.review.as_ref().map(|review| review.replace("HEAD", &head.to_string()));
+        let review = review.as_deref().map(|text| NamedText { name: "review.json", text });
+        let parsed = ParsedFiles::default();
+        let report = judge(&Request { review, ..Request::new(&opened, &change, now) }, &parsed).unwrap();
+        let left: Vec<&String> =
+            report.findings.iter().filter(|finding| finding.rule == rule).map(|finding| &finding.message).collect();
+        assert!(left.is_empty(), "{place}: the help is followed, and {left:?} is left");
+    }
 }
 
 /// Holds every document that the rules see against its published schema.
@@ -174,7 +241,7 @@ fn check_documents(request: &Request<'_>, files: &ParsedFiles, path: &Path) {
 #[test]
 fn every_case_says_what_it_said_before() {
     let update = std::env::var("UPDATE").is_ok();
-    let mut differences = String::new();
+    let (mut differences, mut helped) = (String::new(), Vec::new());
     let cases = cases();
     assert!(cases.len() >= crate::house::rules().len());
     for (rule, path) in cases {
@@ -183,11 +250,17 @@ fn every_case_says_what_it_said_before() {
         let mark = "//- expected\n";
         let (case, expected) =
             text.split_once(mark).unwrap_or_else(|| panic!("{}: nothing is expected", path.display()));
+        if case.contains("\nhelped:") {
+            helped.push(rule.clone());
+        }
         if update {
             fs::write(&path, format!("{case}{mark}{said}")).unwrap();
         } else if expected != said {
             write!(differences, "\n{}:\n--- expected\n{expected}\n--- said\n{said}", path.display()).unwrap();
         }
     }
+    let helped: BTreeSet<String> = helped.into_iter().collect();
+    let rules: BTreeSet<String> = crate::house::rules().into_iter().collect();
+    assert_eq!(helped, rules, "a case of every rule says what its help leads to");
     assert!(differences.is_empty(), "{differences}\n`UPDATE=1 cargo test` writes what is said now");
 }
