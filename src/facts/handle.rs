@@ -29,11 +29,15 @@ impl Target {
     pub fn of_value(origin: &Origin, object: &Object, path: &str) -> Self {
         let mut history = Vec::new();
         let mut before = origin.before.as_ref();
+        let mut newer = origin;
         while let Some(node) = before.filter(|_| history.len() < MOST_EARLIER) {
             if node.origin.span != origin.span && history.iter().all(|label: &Label| label.span != node.origin.span) {
+                let is_same_entry =
+                    |newer: &Origin| newer.step == Step::Image && newer.span.file == node.origin.span.file;
                 let who = match node.origin.step {
                     Step::File => "first written here",
                     Step::Patch | Step::JsonPatch => "previously set by this patch",
+                    Step::Image if is_same_entry(newer) => "named here",
                     Step::Image => "previously set by `images`",
                     Step::Generator => "generated from here",
                     _ => "previously set here",
@@ -43,6 +47,7 @@ impl Target {
                 let text = value.map_or_else(|| who.to_owned(), |value| format!("{who}: `{value}`"));
                 history.push(Label { span: node.origin.span, text });
             }
+            newer = &node.origin;
             before = node.origin.before.as_ref();
         }
         Self { span: origin.span, object: Some(object.clone()), path: Some(path.to_owned()), history }

@@ -77,7 +77,9 @@ impl UsedImage {
         while let Some(node) = before {
             // One entry may write the same twice; what another one wrote may decide whether this one is meant.
             let is_same = node.origin.step == Step::Image && node.origin.span == self.origin.span;
-            if comes_from_own(&node.origin) && !is_same {
+            // Names stay as they are in such a step.
+            let is_pinned = node.origin.step != Step::Image || bump.at(node.origin.span).is_some();
+            if comes_from_own(&node.origin) && !is_same && is_pinned {
                 return None;
             }
             before = node.origin.before.as_ref();

@@ -165,6 +165,12 @@ fn rewrite(node: &mut Node, image: &Image, matcher: &Matcher) -> Result<bool, Re
     // What decides which content runs comes first: the digest, then the tag, then the name.
     let decisive = [&image.digest, &image.new_tag, &image.tag_suffix, &image.new_name];
     let span = decisive.into_iter().flatten().next().map_or(image.span, |text| text.span);
+    if let Some(new_name) = image.new_name.as_ref().filter(|new_name| new_name.span != span) {
+        let renamed = format!("{name}{}", &scalar.text[old.name.len()..]);
+        let renamed = scalar.rewritten(&renamed);
+        node.replace_scalar(renamed, new_name.span, Step::Image);
+    }
+    let Some(scalar) = node.as_scalar() else { return Ok(true) };
     if *text != *scalar.text || decisive.iter().any(|text| text.is_some()) {
         let scalar = scalar.rewritten(&text);
         node.replace_scalar(scalar, span, Step::Image);
