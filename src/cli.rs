@@ -38,6 +38,8 @@ pub enum Command {
     Drill(DrillArguments),
     /// Print the exact input that the rules see, one JSON document for each judged overlay
     Facts(JudgeArguments),
+    /// Show which line of CODEOWNERS decides who owns a file
+    Owners(OwnersArguments),
     /// List the rules
     Rules,
     /// Explain a rule: what it requires, why, and its parameters
@@ -295,6 +297,20 @@ pub enum TableFormat {
     Json,
     /// A table for a page or a comment.
     Markdown,
+}
+
+/// `tollgate owners`.
+#[derive(Debug, Args)]
+pub struct OwnersArguments {
+    /// Files by their paths in the repository; they need not exist
+    #[arg(value_name = "PATH", required = true)]
+    pub paths: Vec<String>,
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Where CODEOWNERS is read [default: the default branch, whose lines are the ones that count]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
 }
 
 /// `tollgate explain`.

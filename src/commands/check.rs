@@ -1,9 +1,8 @@
 use std::io::{self, Write};
 
-use super::shared::{CommandError, applied, compared, explain_error, publish, publish_json, repository_in};
+use super::shared::{CommandError, applied, ci_dialect, compared, explain_error, publish, publish_json, repository_in};
 use super::{Exit, Invocation};
 use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
-use crate::config::OwnersDialect;
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::{Report, github, human, json};
@@ -75,7 +74,7 @@ pub(super) fn with_request<T>(
         rule: arguments.rule.as_deref(),
         now: arguments.now.unwrap_or(invocation.now),
         review: review.as_ref().map(|(name, text)| NamedText { name, text }),
-        owners_dialect: dialect(invocation.variables),
+        owners_dialect: ci_dialect(invocation.variables),
         reports: reports.as_deref(),
     };
     work(&request).map_err(CommandError::Gate)
@@ -95,16 +94,6 @@ fn branch(change: &ChangeArguments, variables: &dyn Fn(&str) -> Option<String>) 
     };
     let named = ["GITHUB_BASE_REF", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME"].iter().find_map(|name| variables(name));
     named.filter(|name| !name.is_empty()).or_else(of_queue)
-}
-
-/// Whose CODEOWNERS rules count in this CI; `None` outside of any.
-fn dialect(variables: &dyn Fn(&str) -> Option<String>) -> Option<OwnersDialect> {
-    let is_set = |name: &str| variables(name).as_deref() == Some("true");
-    match (is_set("GITLAB_CI"), is_set("GITHUB_ACTIONS")) {
-        (true, _) => Some(OwnersDialect::GitLab),
-        (_, true) => Some(OwnersDialect::GitHub),
-        _ => None,
-    }
 }
 
 /// Tells why the gate cannot decide.

@@ -14,6 +14,7 @@ mod drill;
 mod explain;
 mod facts;
 mod history;
+mod owners;
 mod promote;
 mod render;
 mod rules;
@@ -59,6 +60,7 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Promote(arguments) => promote::run(arguments, invocation),
         Command::Drill(arguments) => drill::run(arguments, invocation),
         Command::Facts(arguments) => facts::run(arguments, invocation),
+        Command::Owners(arguments) => owners::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),
         Command::Demo(arguments) => demo::run(arguments, invocation),

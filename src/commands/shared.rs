@@ -7,7 +7,7 @@ use miette::Diagnostic;
 
 use super::Invocation;
 use crate::cli::{ChangeArguments, ReportArguments};
-use crate::config::Controller;
+use crate::config::{Controller, OwnersDialect};
 use crate::facts::{Applied, read_applied};
 use crate::finding::Label;
 use crate::gate::GateError;
@@ -205,4 +205,14 @@ pub(super) fn publish_json(
         let text = String::from_utf8(text).map_err(io::Error::other)?;
         said.write_all(escape::json(&text).as_bytes())
     })
+}
+
+/// Whose CODEOWNERS rules count in this CI; `None` outside of any.
+pub(super) fn ci_dialect(variables: &dyn Fn(&str) -> Option<String>) -> Option<OwnersDialect> {
+    let is_set = |name: &str| variables(name).as_deref() == Some("true");
+    match (is_set("GITLAB_CI"), is_set("GITHUB_ACTIONS")) {
+        (true, _) => Some(OwnersDialect::GitLab),
+        (_, true) => Some(OwnersDialect::GitHub),
+        _ => None,
+    }
 }

@@ -41,8 +41,19 @@ const LARGEST: usize = 3 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Codeowners {
     rules: Vec<OwnerRule>,
+    /// Lines that the forge passes over, and parts of lines.
+    pub invalid: Vec<InvalidLine>,
     /// The file's first line; `None` where there is no file.
     pub file: Option<Span>,
+}
+
+/// A line that does not say what was meant: the forge passes over it.
+#[derive(Clone, Debug)]
+pub struct InvalidLine {
+    /// The line.
+    pub span: Span,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// One line.
@@ -75,17 +86,24 @@ impl Codeowners {
             let Some((id, content)) = tree.read(&path)? else { continue };
             let text = String::from_utf8_lossy(&content).into_owned();
             let file = parsed.files.add(&path, id, &text);
-            let mut owners = Self { rules: Vec::new(), file: Some(Span::start_of(file)) };
-            if text.len() < LARGEST {
+            let mut owners = Self { rules: Vec::new(), invalid: Vec::new(), file: Some(Span::start_of(file)) };
+            if text.len() >= LARGEST {
+                let why = "the forge does not load a CODEOWNERS file of 3 MB and more, so that nothing has an owner";
+                owners.invalid.push(InvalidLine { span: Span::start_of(file), why: why.to_owned() });
+            } else {
                 let source = parsed.files.get(file);
                 let mut section = Section::default();
                 for (line, text) in text.lines().enumerate() {
                     let (start, end) = source.line_range(line);
                     let span = Span { file, start: offset(start as usize), end };
-                    owners.rules.extend(match dialect {
+                    let read = match dialect {
                         OwnersDialect::GitHub => OwnerRule::parse(text, span),
-                        OwnersDialect::GitLab => section.line(text, span),
-                    });
+                        OwnersDialect::GitLab => Ok(section.line(text, span, &mut owners.invalid)),
+                    };
+                    match read {
+                        Ok(rule) => owners.rules.extend(rule),
+                        Err(why) => owners.invalid.push(InvalidLine { span, why }),
+                    }
                 }
             }
             return Ok(owners);
@@ -128,12 +146,19 @@ struct Section {
 }
 
 impl Section {
-    fn line(&mut self, line: &str, span: Span) -> Option<OwnerRule> {
+    fn line(&mut self, line: &str, span: Span, invalid: &mut Vec<InvalidLine>) -> Option<OwnerRule> {
         let line = line.trim();
         let header = line.strip_prefix('^').unwrap_or(line).strip_prefix('[').and_then(|rest| rest.split_once(']'));
         if let Some((name, rest)) = header {
             let (count, rest) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-                Some((count, rest)) => (count.trim().parse().unwrap_or(1), rest),
+                Some((count, rest)) => {
+                    let number = count.trim().parse::<usize>().ok().filter(|count| *count > 0);
+                    if number.is_none() {
+                        let why = format!("`{count}` is not a number of approvals, so that one is enough");
+                        invalid.push(InvalidLine { span, why });
+                    }
+                    (number.unwrap_or(1), rest)
+                }
                 None => (1, rest),
             };
             let needed = if line.starts_with('^') { 0 } else { std::cmp::max(count, 1) };
@@ -143,7 +168,8 @@ impl Section {
         let excludes = line.starts_with('!');
         let mut words = words(line.strip_prefix('!').unwrap_or(line)).into_iter();
         let pattern = words.next()?;
-        let own: Vec<String> = words.filter(|owner| owner.contains('@')).collect();
+        let (own, others): (Vec<String>, Vec<String>) = words.partition(|owner| owner.contains('@'));
+        invalid.extend(others.first().map(|other| InvalidLine { span, why: not_an_owner(other) }));
         let owners = if own.is_empty() { self.owners.clone() } else { own };
         let is_anchored = pattern.starts_with('/');
         let mut segments: Vec<String> = pattern.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
@@ -163,22 +189,29 @@ impl Section {
 }
 
 impl OwnerRule {
-    fn parse(line: &str, span: Span) -> Option<Self> {
+    /// Reads a line by GitHub's rules; `None` where it says nothing. One with an error is passed over as a whole.
+    fn parse(line: &str, span: Span) -> Result<Option<Self>, String> {
         let mut words = words(line).into_iter();
-        let pattern = words.next()?;
-        if pattern.starts_with('!') || pattern.starts_with("\\#") || pattern.contains("***") {
-            return None;
+        let Some(pattern) = words.next() else { return Ok(None) };
+        if pattern.starts_with('!') {
+            return Err("GitHub has no exclusions with `!`; write a later line without owners".to_owned());
+        }
+        if pattern.starts_with("\\#") {
+            return Err("a pattern cannot begin with `#`, not even behind `\\`".to_owned());
+        }
+        if pattern.contains("***") {
+            return Err("`***` is not a pattern; `**` stands for any number of folders".to_owned());
         }
         let owners: Vec<String> = words.collect();
-        let is_owner = |owner: &String| owner.contains('@') && !owner.ends_with('@');
-        if !owners.iter().all(is_owner) {
-            return None;
+        let is_owner = |owner: &&String| owner.contains('@') && !owner.ends_with('@');
+        if let Some(other) = owners.iter().find(|owner| !is_owner(owner)) {
+            return Err(not_an_owner(other));
         }
         let trimmed = pattern.strip_suffix('/').unwrap_or(&pattern);
         let is_anchored = trimmed.contains('/');
         let mut segments: Vec<String> = trimmed.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         if segments.is_empty() {
-            return None;
+            return Err("`/` matches nothing; write `*` for every file".to_owned());
         }
         if !is_anchored {
             segments.insert(0, "**".to_owned());
@@ -189,7 +222,7 @@ impl OwnerRule {
             segments.extend(["**".to_owned(), "*".to_owned()]);
         }
         let section = String::new();
-        Some(Self { pattern, owners, span, needed: 1, section, excludes: false, segments, covers_below })
+        Ok(Some(Self { pattern, owners, span, needed: 1, section, excludes: false, segments, covers_below }))
     }
 
     fn matches(&self, path: &RepoPath) -> bool {
@@ -202,6 +235,10 @@ impl OwnerRule {
     pub fn is_catch_all(&self) -> bool {
         matches!(self.pattern.as_str(), "*" | "**" | "/" | "/*" | "/**" | "**/*" | "/**/*")
     }
+}
+
+fn not_an_owner(text: &str) -> String {
+    format!("`{text}` is not an owner; write `@user`, `@org/team` or a mail address")
 }
 
 /// Splits at blanks that are not escaped, up to a comment.

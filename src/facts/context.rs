@@ -31,6 +31,8 @@ pub struct Context<'a> {
     pub config: &'a Config,
     /// Who owns what, by the trusted side.
     pub owners: &'a Codeowners,
+    /// The same as the change leaves it.
+    pub next_owners: &'a Codeowners,
     /// What changes, and by whom.
     pub change: &'a Change,
     /// The overlays of each side.

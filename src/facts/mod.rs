@@ -27,7 +27,7 @@ use combinations::Combination;
 use freezes::ActiveFreeze;
 use guards::Guard;
 use order::OrderFault;
-use owners::{FileOwners, OverlayOwners, OwnersFacts};
+use owners::{FileOwners, InvalidOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
 use promotions::Promotion;
 use unjudged::UnjudgedFolder;
@@ -127,7 +127,7 @@ impl Facts {
         handles: &mut Handles,
     ) -> Result<Self, FactsError> {
         let overlay = Some(OverlayOwners::of(context, case, handles));
-        let mut facts = Self { owners: OwnersFacts { overlay, files: Vec::new() }, ..Self::default() };
+        let mut facts = Self { owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() };
         facts.unmatched = Unmatched::of(context, case, handles);
         let side = &case.rendered.head;
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
@@ -154,7 +154,7 @@ impl Facts {
         let overlay = Some(OverlayOwners::of(context, case, handles));
         let side = &case.rendered.base;
         let versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().base, own, handles)?;
-        Ok(Self { versions, owners: OwnersFacts { overlay, files: Vec::new() }, ..Self::default() })
+        Ok(Self { versions, owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() })
     }
 
     /// The facts about the change as a whole. The owners of the lines in `asked` must approve for an environment already.
@@ -174,7 +174,7 @@ impl Facts {
         let unknown_apps = UnknownApp::of_change(context, handles);
         let planted = if needs.contains(&Need::History) { Planted::of_change(context, handles)? } else { Vec::new() };
         Ok(Self {
-            owners: OwnersFacts { overlay: None, files },
+            owners: OwnersFacts { overlay: None, files, invalid: InvalidOwners::of_change(context, handles) },
             order,
             planted,
             unknown_apps,

@@ -20,6 +20,27 @@ pub struct OwnersFacts {
     pub overlay: Option<OverlayOwners>,
     /// Changed files by the CODEOWNERS line that owns them; only for the change as a whole.
     pub files: Vec<FileOwners>,
+    /// Lines of CODEOWNERS that the forge passes over, as the change leaves the file; only for the change as a whole.
+    pub invalid: Vec<InvalidOwners>,
+}
+
+/// A line of CODEOWNERS that does not say what was meant.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InvalidOwners {
+    /// The line.
+    pub at: Handle,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl InvalidOwners {
+    /// The lines that are wrong in the file as the change leaves it.
+    #[must_use]
+    pub fn of_change(context: &Context<'_>, handles: &mut Handles) -> Vec<Self> {
+        let lines = context.next_owners.invalid.iter();
+        lines.map(|line| Self { at: handles.place(line.span), why: line.why.clone() }).collect()
+    }
 }
 
 /// Who owns an overlay.

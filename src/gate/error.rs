@@ -74,6 +74,10 @@ pub enum GateError {
     #[error("`{0}` does not occur in this history")]
     #[diagnostic(help("`tollgate history` without a name lists all apps"))]
     UnknownApp(String),
+    /// A repository without CODEOWNERS.
+    #[error("this repository has no CODEOWNERS, so that nobody owns anything")]
+    #[diagnostic(help("write `.github/CODEOWNERS` (GitHub) or `CODEOWNERS` (GitLab), such as `/apps/ @org/team`"))]
+    NoCodeowners,
     /// An app that runs nothing at the time that was asked about.
     #[error("`{0}` runs in no environment at this time")]
     #[diagnostic(help("`tollgate status` lists all apps, `tollgate history {0}` shows what was live before"))]

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rayon::prelude::*;
 
-use crate::config::Config;
+use crate::config::{Config, OwnersDialect};
 use crate::facts::neighbours::{Neighbour, environment_here};
-use crate::facts::{Clock, Context, Need, ReadOnDemand, VersionsFile, versions};
+use crate::facts::{Clock, Codeowners, Context, Need, ReadOnDemand, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
 use crate::kustomize::{ParsedFiles, Renderer, Scanner};
 use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, discover};
@@ -111,6 +111,7 @@ fn context<'a>(
         comparison: request.comparison,
         config: &trusted.config,
         owners: &trusted.owners,
+        next_owners: &trusted.next_owners,
         change: &trusted.change,
         overlays: reached.overlays.as_ref(),
         unjudged: &reached.unjudged,
@@ -258,6 +259,24 @@ pub fn overlays_at(
     let mut config = read_config(&tree, files)?;
     config.environment = environment_here(&config, repository, None, tip)?;
     overlays_by(config, &tree, files)
+}
+
+/// Who owns what by the CODEOWNERS at the tip of a branch; `dialect` is that of the forge in whose CI this runs.
+///
+/// # Errors
+/// When the tip cannot be read, or its configuration is wrong.
+pub fn owners_at(
+    repository: &Repository,
+    tip: &Commit,
+    files: &ParsedFiles,
+    dialect: Option<OwnersDialect>,
+) -> Result<Codeowners, GateError> {
+    let tree = repository.tree(tip);
+    let dialect = match read_config(&tree, files)?.codeowners.or(dialect) {
+        Some(dialect) => dialect,
+        None => OwnersDialect::of(&tree)?,
+    };
+    Ok(Codeowners::read(&tree, files, dialect)?)
 }
 
 fn overlays_by(config: Config, tree: &dyn Tree, files: &ParsedFiles) -> Result<(Config, Overlays), GateError> {

@@ -16,6 +16,8 @@ pub(super) struct Trusted {
     pub(super) rules: &'static [Rule],
     pub(super) settings: Settings,
     pub(super) owners: Codeowners,
+    /// The CODEOWNERS that count once the change has landed.
+    pub(super) next_owners: Codeowners,
     pub(super) review: Option<Review>,
     pub(super) change: Change,
 }
@@ -49,6 +51,7 @@ impl Trusted {
             None => OwnersDialect::of(trusted)?,
         };
         let owners = Codeowners::read(trusted, files, dialect)?;
+        let next_owners = Codeowners::read(trees.head, files, dialect)?;
         let accounts: Vec<String> =
             config.environments.iter().flat_map(|environment| environment.bot_accounts.iter().cloned()).collect();
         let changed = sources::changed(trees.base, trees.head)?;
@@ -73,7 +76,7 @@ impl Trusted {
             change.add_bot(&author.login);
         }
         let next = change.files.iter().any(|path| path.as_str() == config::FILE_NAME).then_some(next);
-        Ok(Self { config, next, rules, settings, owners, review, change })
+        Ok(Self { config, next, rules, settings, owners, next_owners, review, change })
     }
 
     /// Whether a rule's facts were given.

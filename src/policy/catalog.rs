@@ -37,6 +37,7 @@ catalog! {
     "image/unpinned",
     "layout/unrecognised",
     "owners/bot_write",
+    "owners/invalid",
     "owners/unapproved",
     "owners/unowned",
     "promotion/planted",

@@ -670,3 +670,14 @@ fn remote_bases_are_rendered_from_clones_that_are_supplied() {
     let rendered = run(made.path(), &["render", "web/prod", "--sources", &folder]);
     assert!(rendered.code == 0 && rendered.out.contains(&"b".repeat(64)), "{}{}", rendered.out, rendered.err);
 }
+
+#[test]
+fn the_deciding_line_of_codeowners_is_shown() {
+    let base = with(&repository(), &[(".github/CODEOWNERS", "* @all\n/apps/ @example/team\n/apps/api/ nobody\n")]);
+    let made = two_commits(&base, &base);
+    let ran = run(made.path(), &["owners", "apps/api/prod/app.yaml", "README.md"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let expected = "apps/api/prod/app.yaml\n  .github/CODEOWNERS:2  /apps/  @example/team\nREADME.md\n  .github/CODEOWNERS:1  *  @all\n\
+                    warning: .github/CODEOWNERS:3 does not count: `nobody` is not an owner; write `@user`, `@org/team` or a mail address\n";
+    assert_eq!(ran.out, expected);
+}
