@@ -40,6 +40,8 @@ pub enum Command {
     Facts(JudgeArguments),
     /// Show which line of CODEOWNERS decides who owns a file
     Owners(OwnersArguments),
+    /// Show which environments are frozen, until when, and the freezes of the next twelve months
+    Freeze(FreezeArguments),
     /// List the rules
     Rules,
     /// Explain a rule: what it requires, why, and its parameters
@@ -311,6 +313,37 @@ pub struct OwnersArguments {
     /// Where CODEOWNERS is read [default: the default branch, whose lines are the ones that count]
     #[arg(long, value_name = "REV")]
     pub base: Option<String>,
+}
+
+/// `tollgate freeze`.
+#[derive(Debug, Args)]
+pub struct FreezeArguments {
+    /// Only this environment
+    #[arg(long, value_name = "NAME")]
+    pub env: Option<String>,
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Where tollgate.yaml is read [default: the default branch, whose configuration is the one that counts]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The time to look at [default: now]
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub now: Option<DateTime<Utc>>,
+    /// Output format
+    #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
+    pub format: FreezeFormat,
+}
+
+/// Output formats of freezes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FreezeFormat {
+    /// For a person.
+    Human,
+    /// `tollgate.freezes/1`.
+    Json,
+    /// A calendar to import or to subscribe to (RFC 5545).
+    Ics,
 }
 
 /// `tollgate explain`.

@@ -1,6 +1,7 @@
 //! How numbers, times, versions and lists are written in sentences.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use chrono_tz::Tz;
 
 /// A number of things: `1 error`, `2 errors`.
 #[must_use]
@@ -12,6 +13,17 @@ pub fn count(number: usize, thing: &str) -> String {
 #[must_use]
 pub fn moment(seconds: i64) -> String {
     format!("{} UTC", minute(seconds))
+}
+
+/// A moment with the clock of another time zone beside it: `2026-01-12 07:00 UTC, 08:00 Europe/Berlin`.
+#[must_use]
+pub fn moment_in(seconds: i64, zone: Tz) -> String {
+    let (utc, local) = (utc(seconds), utc(seconds).with_timezone(&zone));
+    if zone == Tz::UTC {
+        return moment(seconds);
+    }
+    let form = if local.date_naive() == utc.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    format!("{}, {} {}", moment(seconds), local.format(form), zone.name())
 }
 
 /// A moment without its zone, for tables.

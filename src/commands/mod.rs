@@ -13,6 +13,7 @@ mod diff;
 mod drill;
 mod explain;
 mod facts;
+mod freeze;
 mod history;
 mod owners;
 mod promote;
@@ -61,6 +62,7 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Drill(arguments) => drill::run(arguments, invocation),
         Command::Facts(arguments) => facts::run(arguments, invocation),
         Command::Owners(arguments) => owners::run(arguments, invocation),
+        Command::Freeze(arguments) => freeze::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),
         Command::Demo(arguments) => demo::run(arguments, invocation),

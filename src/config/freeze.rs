@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, LocalResult, NaiveDate, NaiveDateTime, TimeZone
 use chrono_tz::Tz;
 
 use crate::span::Span;
+use crate::words;
 
 /// A freeze: when which environments must not change.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Freeze {
     pub environments: Vec<String>,
     /// When.
     pub times: Times,
+    /// The zone in which it is written.
+    pub zone: Tz,
     /// Where it is written.
     pub span: Span,
 }
@@ -48,6 +51,9 @@ pub struct Recurring {
     zone: Tz,
 }
 
+/// How many windows of a freeze are listed.
+const MOST_WINDOWS: usize = 10_000;
+
 /// How many starts of a schedule are looked at for one answer.
 const MOST_STARTS: usize = 200_000;
 
@@ -62,6 +68,33 @@ impl Freeze {
             Times::Once(window) => (window.from <= now && now < window.until).then_some(*window),
             Times::Recurring(recurring) => recurring.active(now),
         }
+    }
+
+    /// The windows that are active at some time between two moments, in order; those that touch are one.
+    #[must_use]
+    pub fn windows(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Window> {
+        match &self.times {
+            Times::Once(window) => Some(*window).filter(|it| it.from < until && from < it.until).into_iter().collect(),
+            Times::Recurring(recurring) => recurring.windows(from, until),
+        }
+    }
+
+    /// What about it was probably not meant.
+    #[must_use]
+    pub fn doubts(&self, now: DateTime<Utc>) -> Vec<String> {
+        let Times::Recurring(recurring) = &self.times else { return Vec::new() };
+        let starts: Vec<DateTime<Utc>> = recurring.starts(now).take(50).collect();
+        let between = starts.iter().zip(starts.iter().skip(1)).map(|(one, next)| *next - *one).min();
+        let mut doubts = Vec::new();
+        if self.active(now).is_some_and(|window| window.until - now >= LONGEST) {
+            doubts.push("it never ends: every window begins before the last one has ended".to_owned());
+        } else if let Some(between) = between.filter(|between| *between < recurring.duration) {
+            let [apart, lasts] = [between, recurring.duration].map(|it| words::duration(it.num_seconds()));
+            doubts.push(format!(
+                "its windows of {lasts} begin {apart} after each other; one at 17:00 is `0 17`, and `* 17` begins one every minute"
+            ));
+        }
+        doubts
     }
 
     /// When the next window begins after `now`.
@@ -139,6 +172,21 @@ impl Recurring {
             Some(instant(first.naive_utc(), zone))
         });
         starts.take(MOST_STARTS)
+    }
+
+    fn windows(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Window> {
+        let mut windows: Vec<Window> = Vec::new();
+        for start in self.starts(from).take_while(|start| *start < until) {
+            let end = start + self.duration;
+            let count = windows.len();
+            match windows.last_mut() {
+                _ if end <= from => {}
+                Some(last) if start <= last.until => last.until = last.until.max(end),
+                _ if count == MOST_WINDOWS => break,
+                _ => windows.push(Window { from: start, until: end }),
+            }
+        }
+        windows
     }
 
     fn active(&self, now: DateTime<Utc>) -> Option<Window> {
@@ -224,6 +272,7 @@ fn translate_weekdays(field: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::{ContentId, RepoPath};
 
     fn at(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).unwrap().with_timezone(&Utc)
@@ -271,6 +320,30 @@ mod tests {
         let always = recurring("0 0 * * *", 24, Tz::UTC);
         let now = at("2026-11-23T05:00:00Z");
         assert!(always.active(now).unwrap().until - now > Duration::days(365));
+    }
+
+    #[test]
+    fn windows_are_listed_and_slips_are_told() {
+        let files = crate::span::Files::default();
+        let file = files.add(&RepoPath::root().child("a"), ContentId::of(b""), "");
+        let freeze = |times| Freeze {
+            name: "f".to_owned(),
+            environments: Vec::new(),
+            times: Times::Recurring(times),
+            zone: Tz::UTC,
+            span: Span::start_of(file),
+        };
+        let now = at("2026-11-26T10:00:00Z");
+        let weekend = freeze(recurring("0 17 * * FRI", 63, Tz::UTC));
+        let windows = weekend.windows(now, at("2026-12-06T00:00:00Z"));
+        assert_eq!(windows.len(), 2);
+        assert_eq!(windows[0], Window { from: at("2026-11-27T17:00:00Z"), until: at("2026-11-30T08:00:00Z") });
+        assert!(weekend.doubts(now).is_empty());
+        assert!(weekend.windows(at("2026-11-28T00:00:00Z"), at("2026-11-28T01:00:00Z")).len() == 1);
+        let slip = freeze(recurring("* 17 * * FRI", 2, Tz::UTC));
+        assert_eq!(slip.windows(now, at("2026-12-01T00:00:00Z")).len(), 1);
+        assert!(slip.doubts(now)[0].contains("begin 1 min after each other"), "{:?}", slip.doubts(now));
+        assert!(freeze(recurring("0 0 * * *", 24, Tz::UTC)).doubts(now)[0].contains("never ends"));
     }
 
     #[test]

@@ -650,7 +650,7 @@ impl Reader {
             }
         };
         let name = name.unwrap_or_else(|| "freeze".to_owned());
-        (self.problems.len() == before).then_some(Freeze { name, environments, times, span: node.origin.span })
+        (self.problems.len() == before).then_some(Freeze { name, environments, times, zone, span: node.origin.span })
     }
 
     fn rules(&mut self, node: &Node, config: &Config) -> Vec<RuleSetting> {

@@ -32,7 +32,7 @@ impl ActiveFreeze {
                 active.push(Self {
                     at: handles.place(freeze.span),
                     name: freeze.name.clone(),
-                    until: words::moment(window.until.timestamp()),
+                    until: words::moment_in(window.until.timestamp(), freeze.zone),
                 });
             } else if let Some(next) = freeze.next(clock.now) {
                 clock.changes_at(next);

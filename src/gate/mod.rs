@@ -261,6 +261,14 @@ pub fn overlays_at(
     overlays_by(config, &tree, files)
 }
 
+/// The configuration at the tip of a branch.
+///
+/// # Errors
+/// When the tip cannot be read, or its configuration is wrong.
+pub fn config_at(repository: &Repository, tip: &Commit, files: &ParsedFiles) -> Result<Config, GateError> {
+    read_config(&repository.tree(tip), files)
+}
+
 /// Who owns what by the CODEOWNERS at the tip of a branch; `dialect` is that of the forge in whose CI this runs.
 ///
 /// # Errors

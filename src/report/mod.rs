@@ -4,6 +4,7 @@ pub mod check;
 pub mod diff;
 pub mod drill;
 pub(crate) mod escape;
+pub mod freezes;
 pub mod history;
 pub mod images;
 mod mask;

@@ -681,3 +681,29 @@ fn the_deciding_line_of_codeowners_is_shown() {
                     warning: .github/CODEOWNERS:3 does not count: `nobody` is not an owner; write `@user`, `@org/team` or a mail address\n";
     assert_eq!(ran.out, expected);
 }
+
+#[test]
+fn freezes_are_shown_as_a_calendar() {
+    let config = "version: 1\nenvironments: [{name: staging}, {name: production}]\nfreezes:\n- {name: weekend, environments: [production], \
+                  schedule: \"0 17 * * FRI\", duration: 63h, timeZone: America/New_York}\n- {name: 'year, end', environments: [production], \
+                  from: 2026-11-30T08:00, until: 2026-12-01T09:00, timeZone: America/New_York}\n";
+    let base = with(&repository(), &[("tollgate.yaml", config)]);
+    let made = two_commits(&base, &base);
+    let freeze = |more: &[&str]| {
+        let arguments = [&["freeze", "--now", "2026-11-28T00:00:00Z"], more].concat();
+        run(made.path(), &arguments)
+    };
+    let told = freeze(&[]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.contains("staging: open; no freeze begins in the next twelve months\n"), "{}", told.out);
+    let line = "production: frozen until 2026-12-01 14:00 UTC, 09:00 America/New_York (year, end); next freeze from 2026-12-04 22:00 UTC";
+    assert!(told.out.contains(line), "{}", told.out);
+    assert!(told.out.contains("2026-12  +..+##+...+##+"), "{}", told.out);
+    let json: serde_json::Value = serde_json::from_str(&freeze(&["--format", "json"]).out).unwrap();
+    assert_eq!(json["environments"][1]["frozen"][0]["until"], "2026-11-30T13:00:00Z");
+    let calendar = freeze(&["--format", "ics", "--env", "production"]).out;
+    assert!(calendar.starts_with("BEGIN:VCALENDAR\r\n") && calendar.ends_with("END:VCALENDAR\r\n"));
+    assert!(calendar.contains("DTSTART:20261204T220000Z\r\nDTEND:20261207T130000Z\r\n"), "{calendar}");
+    assert!(calendar.contains("SUMMARY:production is frozen (year\\, end)\r\n"), "{calendar}");
+    assert_eq!(freeze(&["--env", "nowhere"]).code, 2);
+}
