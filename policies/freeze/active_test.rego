@@ -10,7 +10,7 @@ document(freezes, affected) := {
 	"facts": {"freezes": freezes},
 }
 
-window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC"}
+window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC", "allowsRollback": false, "isRollback": false}
 
 test_a_frozen_environment_is_found if {
 	found := active.deny with input as document([window], true)
@@ -22,4 +22,19 @@ test_a_frozen_environment_is_found if {
 test_what_stays_the_same_passes if {
 	count(active.deny) == 0 with input as document([window], false)
 	count(active.deny) == 0 with input as document([], true)
+}
+
+test_an_allowed_rollback_is_told_and_passes if {
+	rollback := object.union(window, {"allowsRollback": true, "isRollback": true})
+	found := active.deny with input as document([rollback], true)
+	count(found) == 1
+	some finding in found
+	finding.severity == "warning"
+}
+
+test_other_changes_are_refused_where_rollbacks_are_allowed if {
+	found := active.deny with input as document([object.union(window, {"allowsRollback": true})], true)
+	some finding in found
+	not finding.severity
+	contains(finding.help, "and rollbacks")
 }

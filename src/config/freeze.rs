@@ -20,6 +20,8 @@ pub struct Freeze {
     pub times: Times,
     /// The zone in which it is written.
     pub zone: Tz,
+    /// Whether an environment may go back to what it ran before.
+    pub allows_rollback: bool,
     /// Where it is written.
     pub span: Span,
 }
@@ -331,6 +333,7 @@ mod tests {
             environments: Vec::new(),
             times: Times::Recurring(times),
             zone: Tz::UTC,
+            allows_rollback: false,
             span: Span::start_of(file),
         };
         let now = at("2026-11-26T10:00:00Z");

@@ -571,7 +571,7 @@ impl Reader {
 
     fn freeze(&mut self, node: &Node, config: &Config) -> Option<Freeze> {
         let before = self.problems.len();
-        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone"];
+        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone", "allow"];
         let fields = self.fields(node, &known, "a freeze");
         let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
         let name = get("name").and_then(|value| self.text(value, "a name"));
@@ -600,6 +600,17 @@ impl Reader {
                     } else {
                         self.unknown_environment(&name, span, &names);
                     }
+                }
+            }
+        }
+        let mut allows_rollback = false;
+        if let Some(value) = get("allow") {
+            for (name, span) in self.texts(value, "what is allowed") {
+                if name == "rollback" {
+                    allows_rollback = true;
+                } else {
+                    let message = format!("`{name}` is not something that a freeze can allow");
+                    self.problem(span, message, "write `allow: [rollback]`");
                 }
             }
         }
@@ -650,7 +661,14 @@ impl Reader {
             }
         };
         let name = name.unwrap_or_else(|| "freeze".to_owned());
-        (self.problems.len() == before).then_some(Freeze { name, environments, times, zone, span: node.origin.span })
+        (self.problems.len() == before).then_some(Freeze {
+            name,
+            environments,
+            times,
+            zone,
+            allows_rollback,
+            span: node.origin.span,
+        })
     }
 
     fn rules(&mut self, node: &Node, config: &Config) -> Vec<RuleSetting> {

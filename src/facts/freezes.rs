@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 
-use super::Context;
 use super::handle::{Handle, Handles};
-use crate::model::Case;
+use super::promotions::Entering;
+use super::{Context, FactsError};
+use crate::model::{Case, UsedImage};
+use crate::sided::Sided;
 use crate::words;
+use crate::yaml::same_but_for;
 
 /// An active freeze.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct ActiveFreeze {
     /// Where it is configured.
     pub at: Handle,
@@ -17,19 +21,32 @@ pub struct ActiveFreeze {
     pub name: String,
     /// When it ends, for people.
     pub until: String,
+    /// Whether an environment may go back to what it ran before.
+    pub allows_rollback: bool,
+    /// Whether this is such a rollback: nothing changes but images, each to one that this environment ran before. Only
+    /// found out where it is allowed.
+    pub is_rollback: bool,
 }
 
 impl ActiveFreeze {
     /// The freezes of a case's environment that are active now; the clock notes when that changes.
-    #[must_use]
-    pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Vec<Self> {
+    ///
+    /// # Errors
+    /// When history is needed, and cannot be read.
+    pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
         let clock = &context.clock;
         let name = &context.config.environments[case.overlay.environment].name;
         let mut active = Vec::new();
+        let mut rollback = None;
         for freeze in context.config.freezes.iter().filter(|freeze| freeze.environments.contains(name)) {
             if let Some(window) = freeze.active(clock.now) {
                 clock.changes_at(window.until);
+                if freeze.allows_rollback && rollback.is_none() {
+                    rollback = Some(is_rollback(context, case)?);
+                }
                 active.push(Self {
+                    allows_rollback: freeze.allows_rollback,
+                    is_rollback: freeze.allows_rollback && rollback == Some(true),
                     at: handles.place(freeze.span),
                     name: freeze.name.clone(),
                     until: words::moment_in(window.until.timestamp(), freeze.zone),
@@ -38,6 +55,41 @@ impl ActiveFreeze {
                 clock.changes_at(next);
             }
         }
-        active
+        Ok(active)
     }
+}
+
+/// Whether nothing changes but images, each to one that this environment ran before.
+fn is_rollback(context: &Context<'_>, case: &Case<'_>) -> Result<bool, FactsError> {
+    let Sided { base, head } = &case.rendered;
+    let (Some(before), Some(after)) = (&base.rendering, &head.rendering) else { return Ok(false) };
+    let known = |used: &UsedImage| {
+        base.state.images.iter().find(|known| known.object == used.object && known.path == used.path)
+    };
+    let pairs: Vec<[&str; 2]> = head
+        .state
+        .images
+        .iter()
+        .filter_map(|used| Some([&*known(used)?.image.reference, &*used.image.reference]))
+        .filter(|[before, after]| before != after)
+        .collect();
+    let is_same = before.objects.len() == after.objects.len()
+        && before.opaque.len() == after.opaque.len()
+        && before.opaque.iter().zip(&after.opaque).all(|(before, after)| before.makes_same_as(after))
+        && before.objects.iter().zip(&after.objects).all(|(before, after)| same_but_for(before, after, &pairs));
+    if !is_same || pairs.is_empty() {
+        return Ok(false);
+    }
+    let mirrors = &context.config.mirrors;
+    for used in &head.state.images {
+        let content = used.image.content(mirrors);
+        if base.state.images.iter().any(|known| known.image.content(mirrors) == content) {
+            continue;
+        }
+        let entering = Entering { context, overlay: case.overlay, image: &used.image, content: &content };
+        if entering.earlier_here()?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -132,7 +132,7 @@ impl Facts {
         let side = &case.rendered.head;
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
         if case.is_affected {
-            facts.freezes = ActiveFreeze::of(context, case, handles);
+            facts.freezes = ActiveFreeze::of(context, case, handles)?;
             if needs.contains(&Need::History) && case.rendered.head.error.is_none() {
                 facts.promotions = Promotion::of(context, case, handles)?;
                 facts.combinations = Combination::of(context, case, &facts.promotions, handles)?;

@@ -230,8 +230,7 @@ impl Entering<'_, '_> {
             return Ok(promotion);
         }
         // What this environment runs, or ran, in any of its clusters is nothing new to it.
-        let here =
-            self.stays_in(&context.overlays.base.same_app(self.overlay, self.overlay.environment), Depth::Any)?;
+        let here = self.earlier_here()?;
         promotion.here = self.described(&here, None);
         if !promotion.here.is_empty() {
             return Ok(promotion);
@@ -267,6 +266,12 @@ impl Entering<'_, '_> {
     }
 
     /// Stays in any of some overlays, newest first.
+    /// The stays in this environment itself, in any of its clusters.
+    pub(super) fn earlier_here(&self) -> Result<Vec<Stay>, FactsError> {
+        let overlays = self.context.overlays.base.same_app(self.overlay, self.overlay.environment);
+        self.stays_in(&overlays, Depth::Any)
+    }
+
     fn stays_in(&self, overlays: &[&Overlay], depth: Depth) -> Result<Vec<Stay>, FactsError> {
         let mut stays = Vec::new();
         for other in overlays {
