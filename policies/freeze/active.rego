@@ -2,7 +2,8 @@
 # title: Environment is frozen
 # description: >-
 #   A change alters the rendered output of an environment during one of its freeze windows. A freeze with `allow: [rollback]` lets
-#   an environment go back to images that it ran before, if nothing else changes; that is told as a warning.
+#   an environment go back to images that it ran before, if nothing else changes; that is told as a warning. `overrides` name people who
+#   can let a change through by approving its head, for a reason and until a time; so is a use of that.
 # custom:
 #   severity: {default: error}
 #   help: merge it after the freeze
@@ -14,11 +15,12 @@ deny contains finding if {
 	input.overlay.affected
 	some freeze in input.facts.freezes
 	not freeze.isRollback
+	not is_overridden(freeze)
 	finding := {
 		"at": input.change.at,
 		"message": sprintf("%s is frozen until %s (%s)", [input.environment.name, freeze.until, freeze.name]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
-		"related": [{"at": freeze.at, "message": sprintf("the freeze `%s`", [freeze.name])}],
+		"related": array.concat([{"at": freeze.at, "message": sprintf("the freeze `%s`", [freeze.name])}], ways_through(freeze)),
 		"help": sprintf("merge it after %s; until then only changes that do not affect %s%s", [freeze.until, input.environment.name, or_rollbacks(freeze)]),
 	}
 }
@@ -36,6 +38,32 @@ deny contains finding if {
 		"help": "nothing is to be done; whoever reviews it should know of the freeze",
 	}
 }
+
+deny contains finding if {
+	input.overlay.affected
+	some freeze in input.facts.freezes
+	not freeze.isRollback
+	some override in freeze.overrides
+	count(override.approvedBy) > 0
+	finding := {
+		"at": input.change.at,
+		"severity": "warning",
+		"subject": override.reason,
+		"message": sprintf("%s is frozen until %s (%s), and %s has let this through: %s", [input.environment.name, freeze.until, freeze.name, concat(", ", override.approvedBy), override.reason]),
+		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
+		"related": [{"at": override.at, "message": sprintf("the override, which expires at %s", [override.until])}],
+		"help": "nothing is to be done; it stands here so that everybody knows",
+	}
+}
+
+is_overridden(freeze) if {
+	some override in freeze.overrides
+	count(override.approvedBy) > 0
+}
+
+ways_through(freeze) := [{"at": override.at, "message": sprintf("%s can let it through until %s by approving this head (%s)", [concat(" or ", override.by), override.until, override.reason])} |
+	some override in freeze.overrides
+]
 
 or_rollbacks(freeze) := ", and rollbacks that change nothing but images" if freeze.allowsRollback
 

@@ -10,7 +10,7 @@ document(freezes, affected) := {
 	"facts": {"freezes": freezes},
 }
 
-window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC", "allowsRollback": false, "isRollback": false}
+window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC", "allowsRollback": false, "isRollback": false, "overrides": []}
 
 test_a_frozen_environment_is_found if {
 	found := active.deny with input as document([window], true)
@@ -37,4 +37,21 @@ test_other_changes_are_refused_where_rollbacks_are_allowed if {
 	some finding in found
 	not finding.severity
 	contains(finding.help, "and rollbacks")
+}
+
+override(approved) := {"at": 9, "reason": "INC-1", "by": ["@oncall"], "until": "2026-12-24 12:00 UTC", "approvedBy": approved}
+
+test_an_approved_override_is_told_and_passes if {
+	found := active.deny with input as document([object.union(window, {"overrides": [override(["ben"])]})], true)
+	count(found) == 1
+	some finding in found
+	finding.severity == "warning"
+	contains(finding.message, "ben has let this through: INC-1")
+}
+
+test_an_override_without_approval_is_shown_as_a_way if {
+	found := active.deny with input as document([object.union(window, {"overrides": [override([])]})], true)
+	some finding in found
+	not finding.severity
+	finding.related[1].at == 9
 }

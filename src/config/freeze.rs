@@ -22,6 +22,23 @@ pub struct Freeze {
     pub zone: Tz,
     /// Whether an environment may go back to what it ran before.
     pub allows_rollback: bool,
+    /// Who may let a change through nevertheless.
+    pub overrides: Vec<Override>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A way through a freeze: with the approval of named people, for a while.
+#[derive(Clone, Debug)]
+pub struct Override {
+    /// `@user` or `@org/team`: one of them must approve the head.
+    pub by: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// When it has expired.
+    pub until: DateTime<Utc>,
+    /// The apps that it is for; all where it names none.
+    pub apps: Vec<String>,
     /// Where it is written.
     pub span: Span,
 }
@@ -334,6 +351,7 @@ mod tests {
             times: Times::Recurring(times),
             zone: Tz::UTC,
             allows_rollback: false,
+            overrides: Vec::new(),
             span: Span::start_of(file),
         };
         let now = at("2026-11-26T10:00:00Z");

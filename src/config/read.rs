@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use chrono_tz::Tz;
 
 use super::duration::parse_duration;
-use super::freeze::{Freeze, Recurring, Times, Window, parse_time};
+use super::freeze::{Freeze, Override, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
 use super::{
     Alias, Bots, Config, Controller, Dependency, Environment, Group, ImagePlace, Landings, Mirrors, OwnersDialect,
@@ -569,9 +569,60 @@ impl Reader {
         self.problem(span, format!("there is no environment `{name}`"), help);
     }
 
+    fn allows_rollback(&mut self, node: &Node) -> bool {
+        let allowed = self.texts(node, "what is allowed");
+        for (name, span) in allowed.iter().filter(|(name, _)| name != "rollback") {
+            self.problem(
+                *span,
+                format!("`{name}` is not something that a freeze can allow"),
+                "write `allow: [rollback]`",
+            );
+        }
+        !allowed.is_empty()
+    }
+
+    fn overrides(&mut self, node: &Node, zone: Tz) -> Vec<Override> {
+        const EXAMPLE: &str =
+            "write `{by: [\"@org/oncall\"], reason: INC-1, until: 2026-12-24T12:00}`, if needed with `apps: [api]`";
+        let Some(items) = node.as_sequence() else {
+            self.problem(node.origin.span, format!("`overrides` is a list, but this is {}", node.shape()), EXAMPLE);
+            return Vec::new();
+        };
+        let mut overrides = Vec::new();
+        for item in items {
+            let fields = self.fields(item, &["by", "reason", "until", "apps"], "an override");
+            let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
+            let (Some(by), Some(reason), Some(until)) = (get("by"), get("reason"), get("until")) else {
+                self.problem(item.origin.span, "an override needs `by`, `reason` and `until`", EXAMPLE);
+                continue;
+            };
+            let Some(until) = until.as_text().and_then(|text| parse_time(text, zone)) else {
+                self.problem(until.origin.span, "this is not a valid time", EXAMPLE);
+                continue;
+            };
+            let people = self.texts(by, "a login or a team");
+            if let Some((_, span)) = people.iter().find(|(name, _)| !name.starts_with('@')) {
+                self.problem(*span, "people and teams are written as in CODEOWNERS, with `@`", EXAMPLE);
+            }
+            let Some(reason) = self.text(reason, "a reason") else { continue };
+            let apps = get("apps").map(|value| self.texts(value, "an app's name")).unwrap_or_default();
+            if people.is_empty() {
+                self.problem(by.origin.span, "this override names nobody", EXAMPLE);
+            }
+            overrides.push(Override {
+                by: people.into_iter().map(|(name, _)| name).collect(),
+                reason,
+                until,
+                apps: apps.into_iter().map(|(name, _)| name).collect(),
+                span: item.origin.span,
+            });
+        }
+        overrides
+    }
+
     fn freeze(&mut self, node: &Node, config: &Config) -> Option<Freeze> {
         let before = self.problems.len();
-        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone", "allow"];
+        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone", "allow", "overrides"];
         let fields = self.fields(node, &known, "a freeze");
         let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
         let name = get("name").and_then(|value| self.text(value, "a name"));
@@ -603,18 +654,9 @@ impl Reader {
                 }
             }
         }
-        let mut allows_rollback = false;
-        if let Some(value) = get("allow") {
-            for (name, span) in self.texts(value, "what is allowed") {
-                if name == "rollback" {
-                    allows_rollback = true;
-                } else {
-                    let message = format!("`{name}` is not something that a freeze can allow");
-                    self.problem(span, message, "write `allow: [rollback]`");
-                }
-            }
-        }
+        let allows_rollback = get("allow").is_some_and(|value| self.allows_rollback(value));
         let zone = zone?;
+        let overrides = get("overrides").map(|value| self.overrides(value, zone)).unwrap_or_default();
         let times = match (get("from"), get("until"), get("schedule"), get("duration")) {
             (Some(from), Some(until), None, None) => {
                 let mut time = |value: &Node| {
@@ -667,6 +709,7 @@ impl Reader {
             times,
             zone,
             allows_rollback,
+            overrides,
             span: node.origin.span,
         })
     }

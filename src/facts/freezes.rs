@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::handle::{Handle, Handles};
+use super::owners::OwnerApprovals;
 use super::promotions::Entering;
 use super::{Context, FactsError};
+use crate::config::Freeze;
 use crate::model::{Case, UsedImage};
 use crate::sided::Sided;
 use crate::words;
@@ -26,6 +28,47 @@ pub struct ActiveFreeze {
     /// Whether this is such a rollback: nothing changes but images, each to one that this environment ran before. Only
     /// found out where it is allowed.
     pub is_rollback: bool,
+    /// Who may let it through nevertheless.
+    pub overrides: Vec<OverrideInput>,
+}
+
+/// A way through a freeze that has not expired and is for this app.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct OverrideInput {
+    /// Where it is written.
+    pub at: Handle,
+    /// Why.
+    pub reason: String,
+    /// Of whom one must approve this head.
+    pub by: Vec<String>,
+    /// When it expires, for people.
+    pub until: String,
+    /// Who of them has approved.
+    #[serde(flatten)]
+    pub approvals: OwnerApprovals,
+}
+
+impl OverrideInput {
+    fn of(context: &Context<'_>, case: &Case<'_>, freeze: &Freeze, handles: &mut Handles) -> Vec<Self> {
+        let mut found = Vec::new();
+        for one in &freeze.overrides {
+            let is_for_app = one.apps.is_empty() || one.apps.contains(&case.overlay.app);
+            if one.until <= context.clock.now || !is_for_app {
+                continue;
+            }
+            context.clock.changes_at(one.until);
+            found.push(Self {
+                at: handles.place(one.span),
+                reason: one.reason.clone(),
+                by: one.by.clone(),
+                until: words::moment_in(one.until.timestamp(), freeze.zone),
+                approvals: OwnerApprovals::of(context, &one.by),
+            });
+        }
+        found
+    }
 }
 
 impl ActiveFreeze {
@@ -44,7 +87,9 @@ impl ActiveFreeze {
                 if freeze.allows_rollback && rollback.is_none() {
                     rollback = Some(is_rollback(context, case)?);
                 }
+                let overrides = OverrideInput::of(context, case, freeze, handles);
                 active.push(Self {
+                    overrides,
                     allows_rollback: freeze.allows_rollback,
                     is_rollback: freeze.allows_rollback && rollback == Some(true),
                     at: handles.place(freeze.span),
