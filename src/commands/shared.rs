@@ -210,6 +210,10 @@ pub(super) fn publish_json(
 /// Whose CODEOWNERS rules count in this CI; `None` outside of any.
 pub(super) fn ci_dialect(variables: &dyn Fn(&str) -> Option<String>) -> Option<OwnersDialect> {
     let is_set = |name: &str| variables(name).as_deref() == Some("true");
+    // Gitea's runners say that they are GitHub's, too.
+    if is_set("GITEA_ACTIONS") || is_set("FORGEJO_ACTIONS") {
+        return Some(OwnersDialect::Gitea);
+    }
     match (is_set("GITLAB_CI"), is_set("GITHUB_ACTIONS")) {
         (true, _) => Some(OwnersDialect::GitLab),
         (_, true) => Some(OwnersDialect::GitHub),

@@ -96,6 +96,8 @@ pub enum OwnersDialect {
     GitHub,
     /// GitLab's.
     GitLab,
+    /// Gitea's and Forgejo's.
+    Gitea,
 }
 
 /// Which commits of the base branch's first-parent line are landings: states that were deployed for a while.

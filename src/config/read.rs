@@ -57,6 +57,9 @@ struct Reader {
     problems: Vec<ConfigError>,
 }
 
+const DIALECTS: [(&str, OwnersDialect); 3] =
+    [("github", OwnersDialect::GitHub), ("gitlab", OwnersDialect::GitLab), ("gitea", OwnersDialect::Gitea)];
+
 impl Reader {
     fn problem(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(ConfigError { message: message.into(), span, help: Some(help.into()) });
@@ -206,10 +209,7 @@ impl Reader {
                     let items = self.list(value, "`images`");
                     config.images = items.iter().filter_map(|item| self.image_place(item)).collect();
                 }
-                "codeowners" => {
-                    let dialects = [("github", OwnersDialect::GitHub), ("gitlab", OwnersDialect::GitLab)];
-                    config.codeowners = self.one_of(value, "`codeowners`", &dialects);
-                }
+                "codeowners" => config.codeowners = self.one_of(value, "`codeowners`", &DIALECTS),
                 "landings" => {
                     let landings = [("commits", Landings::Commits), ("merges", Landings::Merges)];
                     config.landings = self.one_of(value, "`landings`", &landings).unwrap_or_default();

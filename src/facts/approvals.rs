@@ -146,14 +146,11 @@ impl Review {
     #[must_use]
     pub fn members(&self, owners: &[String], people: &[String]) -> Vec<String> {
         let is_owner = |login: &&String| {
-            owners.iter().any(|owner| match owner.strip_prefix('@') {
-                Some(team) if team.contains('/') => {
-                    let known =
-                        self.teams.iter().find(|(name, _)| name.trim_start_matches('@').eq_ignore_ascii_case(team));
-                    known.is_some_and(|(_, members)| members.iter().any(|member| member.eq_ignore_ascii_case(login)))
-                }
-                Some(user) => user.eq_ignore_ascii_case(login),
-                None => false,
+            owners.iter().filter(|owner| owner.starts_with('@')).any(|owner| {
+                let is_user = !is_group(owner) && owner[1..].eq_ignore_ascii_case(login);
+                // GitLab's groups may have one name, as a person has.
+                let members = self.team(owner).into_iter().flatten();
+                is_user || members.clone().any(|member| member.eq_ignore_ascii_case(login))
             })
         };
         people.iter().filter(is_owner).cloned().collect()
@@ -162,14 +159,21 @@ impl Review {
     /// Owners that the file cannot speak for: teams whose members it does not tell, and mail addresses.
     #[must_use]
     pub fn unknown_teams(&self, owners: &[String]) -> Vec<String> {
-        let is_unknown = |owner: &&String| {
-            let team = owner.trim_start_matches('@');
-            !owner.starts_with('@')
-                || team.contains('/')
-                    && !self.teams.keys().any(|name| name.trim_start_matches('@').eq_ignore_ascii_case(team))
-        };
+        let is_unknown = |owner: &&String| !owner.starts_with('@') || is_group(owner) && self.team(owner).is_none();
         owners.iter().filter(is_unknown).cloned().collect()
     }
+
+    /// The members of a team, a group or a role.
+    fn team(&self, owner: &str) -> Option<&Vec<String>> {
+        let name = owner.trim_start_matches('@');
+        let found = self.teams.iter().find(|(known, _)| known.trim_start_matches('@').eq_ignore_ascii_case(name));
+        found.map(|(_, members)| members)
+    }
+}
+
+/// Whether an owner is certainly not one person: a team (`@org/team`), or GitLab's role (`@@maintainers`).
+fn is_group(owner: &str) -> bool {
+    owner.starts_with("@@") || owner.contains('/')
 }
 
 #[cfg(test)]
@@ -206,6 +210,8 @@ mod tests {
         assert_eq!(review.members(&["@org/oncall".to_owned()], &review.approved), ["ben"]);
         assert!(review.members(&["@org/other".to_owned(), "x@y.z".to_owned()], &review.approved).is_empty());
         assert_eq!(review.unknown_teams(&["@org/other".to_owned(), "@ben".to_owned()]), ["@org/other"]);
+        assert_eq!(review.unknown_teams(&["@@maintainers".to_owned()]), ["@@maintainers"]);
+        assert!(review.members(&["@@ben".to_owned()], &review.approved).is_empty());
     }
 
     #[test]

@@ -4,6 +4,11 @@
 //! Or by GitLab's (<https://docs.gitlab.com/user/project/codeowners/reference/>): sections, of each of which the last matching
 //! line counts, with default owners, a number of approvals, `^` for optional ones and `!` for exclusions; patterns that do not
 //! begin with `/` match anywhere, and only those that end with `/` or `**` mean what is in a folder.
+//!
+//! Or by Gitea's and Forgejo's (<https://docs.gitea.com/usage/code-owners>): patterns are regular expressions for the whole path,
+//! `!` turns one around, and every line that matches counts.
+
+use regex::{Regex, RegexBuilder};
 
 use crate::config::OwnersDialect;
 use crate::kustomize::ParsedFiles;
@@ -11,7 +16,11 @@ use crate::sources::{RepoPath, Tree, TreeError};
 use crate::span::{Span, offset};
 
 /// Every place where a forge looks for the file.
-pub const CODEOWNERS_PLACES: [&str; 4] = [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"];
+pub const CODEOWNERS_PLACES: [&str; 5] =
+    [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS", ".gitea/CODEOWNERS"];
+
+/// How large one compiled pattern may become.
+const LARGEST_PATTERN: usize = 1 << 20;
 
 impl OwnersDialect {
     /// Where the forge looks for the file; the first one found counts.
@@ -20,6 +29,7 @@ impl OwnersDialect {
         match self {
             Self::GitHub => [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"],
             Self::GitLab => ["CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"],
+            Self::Gitea => ["CODEOWNERS", "docs/CODEOWNERS", ".gitea/CODEOWNERS"],
         }
     }
 
@@ -29,6 +39,9 @@ impl OwnersDialect {
     /// When the tree cannot be read.
     pub fn of(tree: &dyn Tree) -> Result<Self, TreeError> {
         let stands = |name: &str| Ok::<_, TreeError>(tree.entry(&RepoPath::root().child(name))?.is_some());
+        if !stands(".github")? && stands(".gitea")? {
+            return Ok(Self::Gitea);
+        }
         let is_gitlab = !stands(".github")? && (stands(".gitlab")? || stands(".gitlab-ci.yml")?);
         Ok(if is_gitlab { Self::GitLab } else { Self::GitHub })
     }
@@ -71,8 +84,26 @@ pub struct OwnerRule {
     section: String,
     /// Whether the line takes files out of its section.
     excludes: bool,
-    segments: Vec<String>,
-    covers_below: bool,
+    paths: Paths,
+}
+
+/// Which files a line speaks of.
+#[derive(Clone, Debug)]
+enum Paths {
+    /// Those below or at what the segments of a pattern match.
+    Segments {
+        /// The segments.
+        segments: Vec<String>,
+        /// Whether what lies below a match is meant, too.
+        covers_below: bool,
+    },
+    /// Those that an expression matches, or the others.
+    Expression {
+        /// The expression.
+        expression: Regex,
+        /// Whether the others are meant.
+        is_negated: bool,
+    },
 }
 
 impl Codeowners {
@@ -98,10 +129,11 @@ impl Codeowners {
                     let span = Span { file, start: offset(start as usize), end };
                     let read = match dialect {
                         OwnersDialect::GitHub => OwnerRule::parse(text, span),
+                        OwnersDialect::Gitea => OwnerRule::parse_expression(text, span, line),
                         OwnersDialect::GitLab => Ok(section.line(text, span, &mut owners.invalid)),
                     };
                     match read {
-                        Ok(rule) => owners.rules.extend(rule),
+                        Ok(rule) => rule.into_iter().for_each(|rule| owners.add(rule, dialect)),
                         Err(why) => owners.invalid.push(InvalidLine { span, why }),
                     }
                 }
@@ -109,6 +141,17 @@ impl Codeowners {
             return Ok(owners);
         }
         Ok(Self::default())
+    }
+
+    /// Adds a line. On GitLab a pattern that a section has already gets new owners, and stays in its place.
+    fn add(&mut self, rule: OwnerRule, dialect: OwnersDialect) {
+        let is_same = |known: &&mut OwnerRule| {
+            known.section == rule.section && known.pattern == rule.pattern && known.excludes == rule.excludes
+        };
+        match self.rules.iter_mut().find(is_same).filter(|_| dialect == OwnersDialect::GitLab) {
+            Some(known) => *known = rule,
+            None => self.rules.push(rule),
+        }
     }
 
     /// The line that decides who owns a file; of several sections the one that asks for most.
@@ -126,12 +169,15 @@ impl Codeowners {
     pub fn all_of(&self, path: &RepoPath) -> Vec<&OwnerRule> {
         let mut seen: Vec<&str> = Vec::new();
         let mut found = Vec::new();
-        for rule in self.rules.iter().rev().filter(|rule| rule.matches(path)) {
+        let matching: Vec<&OwnerRule> = self.rules.iter().rev().filter(|rule| rule.matches(path)).collect();
+        for rule in &matching {
             if seen.contains(&rule.section.as_str()) {
                 continue;
             }
             seen.push(&rule.section);
-            found.extend(Some(rule).filter(|rule| !rule.excludes));
+            // What a section excludes it does not take back.
+            let is_excluded = matching.iter().any(|other| other.excludes && other.section == rule.section);
+            found.extend(Some(*rule).filter(|_| !is_excluded));
         }
         found
     }
@@ -184,7 +230,15 @@ impl Section {
         }
         let needed = self.needed.unwrap_or(1);
         let covers_below = segments.last().is_some_and(|last| last == "**");
-        Some(OwnerRule { pattern, owners, span, needed, section: self.name.clone(), excludes, segments, covers_below })
+        Some(OwnerRule {
+            pattern,
+            owners,
+            span,
+            needed,
+            section: self.name.clone(),
+            excludes,
+            paths: Paths::Segments { segments, covers_below },
+        })
     }
 }
 
@@ -222,18 +276,48 @@ impl OwnerRule {
             segments.extend(["**".to_owned(), "*".to_owned()]);
         }
         let section = String::new();
-        Ok(Some(Self { pattern, owners, span, needed: 1, section, excludes: false, segments, covers_below }))
+        Ok(Some(Self {
+            pattern,
+            owners,
+            span,
+            needed: 1,
+            section,
+            excludes: false,
+            paths: Paths::Segments { segments, covers_below },
+        }))
+    }
+
+    /// Reads a line by Gitea's rules; each is a section of its own.
+    fn parse_expression(line: &str, span: Span, number: usize) -> Result<Option<Self>, String> {
+        let mut words = words(line).into_iter();
+        let Some(pattern) = words.next() else { return Ok(None) };
+        let (text, is_negated) = pattern.strip_prefix('!').map_or((&*pattern, false), |text| (text, true));
+        let expression = RegexBuilder::new(&format!("^{text}$")).size_limit(LARGEST_PATTERN).build();
+        let expression = expression.map_err(|_| format!("`{text}` is not a regular expression, as Gitea wants one"))?;
+        let owners: Vec<String> = words.collect();
+        if let Some(other) = owners.iter().find(|owner| !owner.contains('@')) {
+            return Err(not_an_owner(other));
+        }
+        if owners.is_empty() {
+            return Err("Gitea passes over a line that names nobody".to_owned());
+        }
+        let (section, paths) = (number.to_string(), Paths::Expression { expression, is_negated });
+        Ok(Some(Self { pattern, owners, span, needed: 1, section, excludes: false, paths }))
     }
 
     fn matches(&self, path: &RepoPath) -> bool {
-        let path: Vec<&str> = path.segments().collect();
-        segments_match(&self.segments, &path, self.covers_below)
+        match &self.paths {
+            Paths::Segments { segments, covers_below } => {
+                segments_match(segments, &path.segments().collect::<Vec<_>>(), *covers_below)
+            }
+            Paths::Expression { expression, is_negated } => expression.is_match(path.as_str()) != *is_negated,
+        }
     }
 
     /// Whether the line speaks of everything.
     #[must_use]
     pub fn is_catch_all(&self) -> bool {
-        matches!(self.pattern.as_str(), "*" | "**" | "/" | "/*" | "/**" | "**/*" | "/**/*")
+        matches!(self.pattern.as_str(), "*" | "**" | "/" | "/*" | "/**" | "**/*" | "/**/*" | ".*")
     }
 }
 
@@ -384,5 +468,33 @@ mod tests {
         assert_eq!(rows("src/gen/y"), [row("@all", 1)]);
         assert_eq!(rows("a/README"), [row("@all", 1), row("@readme", 1)]);
         assert_eq!(owners.of(&RepoPath::new("docs/a").unwrap()).unwrap().owners, ["@docs"]);
+    }
+
+    #[test]
+    fn expressions_count_as_on_gitea() {
+        let text = ".*\\.md @docs\n!apps/.* @rest\napps/api/.* @api @example/team\n( @x\napps/.*\n";
+        let tree = MemoryTree::new([(".gitea/CODEOWNERS", text)]);
+        assert_eq!(OwnersDialect::of(&tree).unwrap(), OwnersDialect::Gitea);
+        let owners = Codeowners::read(&tree, &ParsedFiles::default(), OwnersDialect::Gitea).unwrap();
+        let rows = |path: &str| {
+            let rules = owners.all_of(&RepoPath::new(path).unwrap());
+            rules.iter().rev().map(|rule| rule.owners.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(rows("README.md"), ["@docs", "@rest"]);
+        assert_eq!(rows("apps/api/x"), ["@api @example/team"]);
+        assert_eq!(rows("apps/api/x.md"), ["@docs", "@api @example/team"]);
+        assert_eq!(owners.invalid.len(), 2);
+    }
+
+    #[test]
+    fn exclusions_and_repeated_patterns_count_as_on_gitlab() {
+        let text = "/a/ @x\n/a/b @y\n/a/ @z\n[S] @s\n!/gen/*\n/gen/\n";
+        let tree = MemoryTree::new([("CODEOWNERS", text)]);
+        let owners = Codeowners::read(&tree, &ParsedFiles::default(), OwnersDialect::GitLab).unwrap();
+        let of = |path: &str| owners.of(&RepoPath::new(path).unwrap()).map(|rule| rule.owners.join(" "));
+        assert_eq!(of("a/b").as_deref(), Some("@y"));
+        assert_eq!(of("a/c").as_deref(), Some("@z"));
+        assert_eq!(of("gen/x"), None);
+        assert_eq!(of("gen/x/y").as_deref(), Some("@s"));
     }
 }
