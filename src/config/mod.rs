@@ -98,6 +98,8 @@ pub enum OwnersDialect {
     GitLab,
     /// Gitea's and Forgejo's.
     Gitea,
+    /// OWNERS files, as Kubernetes' Prow reads them.
+    Prow,
 }
 
 /// Which commits of the base branch's first-parent line are landings: states that were deployed for a while.

@@ -57,8 +57,12 @@ struct Reader {
     problems: Vec<ConfigError>,
 }
 
-const DIALECTS: [(&str, OwnersDialect); 3] =
-    [("github", OwnersDialect::GitHub), ("gitlab", OwnersDialect::GitLab), ("gitea", OwnersDialect::Gitea)];
+const DIALECTS: [(&str, OwnersDialect); 4] = [
+    ("github", OwnersDialect::GitHub),
+    ("gitlab", OwnersDialect::GitLab),
+    ("gitea", OwnersDialect::Gitea),
+    ("prow", OwnersDialect::Prow),
+];
 
 impl Reader {
     fn problem(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {

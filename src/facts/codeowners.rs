@@ -10,6 +10,7 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::prow;
 use crate::config::OwnersDialect;
 use crate::kustomize::ParsedFiles;
 use crate::sources::{RepoPath, Tree, TreeError};
@@ -27,7 +28,7 @@ impl OwnersDialect {
     #[must_use]
     pub fn places(self) -> [&'static str; 3] {
         match self {
-            Self::GitHub => [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"],
+            Self::GitHub | Self::Prow => [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"],
             Self::GitLab => ["CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"],
             Self::Gitea => ["CODEOWNERS", "docs/CODEOWNERS", ".gitea/CODEOWNERS"],
         }
@@ -112,6 +113,9 @@ impl Codeowners {
     /// # Errors
     /// When the tree cannot be read.
     pub fn read(tree: &dyn Tree, parsed: &ParsedFiles, dialect: OwnersDialect) -> Result<Self, TreeError> {
+        if dialect == OwnersDialect::Prow {
+            return prow::read(tree, parsed);
+        }
         for place in dialect.places() {
             let Some(path) = RepoPath::new(place) else { continue };
             let Some((id, content)) = tree.read(&path)? else { continue };
@@ -128,7 +132,7 @@ impl Codeowners {
                     let (start, end) = source.line_range(line);
                     let span = Span { file, start: offset(start as usize), end };
                     let read = match dialect {
-                        OwnersDialect::GitHub => OwnerRule::parse(text, span),
+                        OwnersDialect::GitHub | OwnersDialect::Prow => OwnerRule::parse(text, span),
                         OwnersDialect::Gitea => OwnerRule::parse_expression(text, span, line),
                         OwnersDialect::GitLab => Ok(section.line(text, span, &mut owners.invalid)),
                     };
@@ -141,6 +145,11 @@ impl Codeowners {
             return Ok(owners);
         }
         Ok(Self::default())
+    }
+
+    /// Adds a rule behind all others.
+    pub(super) fn push(&mut self, rule: OwnerRule) {
+        self.rules.push(rule);
     }
 
     /// Adds a line. On GitLab a pattern that a section has already gets new owners, and stays in its place.
@@ -243,6 +252,15 @@ impl Section {
 }
 
 impl OwnerRule {
+    /// All that is in a folder.
+    pub(super) fn of_folder(folder: &RepoPath, owners: Vec<String>, span: Span) -> Self {
+        let mut segments: Vec<String> = folder.segments().map(str::to_owned).collect();
+        segments.extend(["**".to_owned(), "*".to_owned()]);
+        let pattern = if folder.is_root() { "*".to_owned() } else { format!("/{folder}/") };
+        let paths = Paths::Segments { segments, covers_below: true };
+        Self { pattern, owners, span, needed: 1, section: String::new(), excludes: false, paths }
+    }
+
     /// Reads a line by GitHub's rules; `None` where it says nothing. One with an error is passed over as a whole.
     fn parse(line: &str, span: Span) -> Result<Option<Self>, String> {
         let mut words = words(line).into_iter();

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::handle::{Handle, Handles};
 use super::owners::OwnerApprovals;
-use super::{CODEOWNERS_PLACES, Context, FactsError};
-use crate::config;
+use super::{CODEOWNERS_PLACES, Context, FactsError, prow};
+use crate::config::{self, OwnersDialect};
 use crate::sources::{RepoPath, Tree};
 
 /// A changed file that judges changes.
@@ -61,6 +61,10 @@ impl Guard {
 /// Whether a file judges changes: by its name, or because it is a workflow that runs the gate on either side.
 fn is_guard(context: &Context<'_>, path: &RepoPath) -> Result<bool, FactsError> {
     let name = path.as_str();
+    let is_prow = context.config.codeowners == Some(OwnersDialect::Prow);
+    if is_prow && [prow::OWNERS, prow::ALIASES].contains(&path.file_name()) {
+        return Ok(true);
+    }
     if name == config::FILE_NAME || CODEOWNERS_PLACES.contains(&name) {
         return Ok(true);
     }

@@ -53,6 +53,7 @@ pub mod order;
 pub mod owners;
 pub mod planted;
 pub mod promotions;
+pub mod prow;
 mod reports;
 pub mod state;
 pub mod unjudged;
