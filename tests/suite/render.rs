@@ -6,7 +6,7 @@
 use std::fs;
 use std::process::Command;
 
-use tollgate::kustomize::{Options, ParsedFiles, Renderer, Scanner};
+use tollgate::kustomize::{LoadRestrictor, Options, ParsedFiles, Renderer, Scanner};
 use tollgate::sources::{MemoryTree, RepoPath, WorkingTree};
 
 use crate::support::{KustomizeCase, kustomize_cases, memory};
@@ -238,4 +238,35 @@ fn links_never_leave_the_repository() {
     let parsed = ParsedFiles::default();
     let failed = Renderer::new(&parsed, &tree, Options::default()).render(&overlay()).unwrap_err();
     assert!(failed.error.message.contains("symbolic link out of the repository"), "{}", failed.error);
+}
+
+/// What a chart or a plugin is given from files is looked for by a scan, too.
+#[test]
+fn a_scan_finds_what_charts_and_plugins_are_given() {
+    let tree = MemoryTree::new([
+        (
+            "overlay/kustomization.yaml",
+            "helmGlobals: {chartHome: ../charts}\nhelmCharts: [{name: web, valuesFile: values.yaml, additionalValuesFiles: [more/x.yaml]}]\n\
+             generators: [secrets.yaml]\nresources: [\"https://github.com/a/b?ref=v1\"]\n",
+        ),
+        ("overlay/values.yaml", "image: {repository: a/b, tag: v1}\n"),
+        ("overlay/more/x.yaml", "image: {tag: v2}\n"),
+        (
+            "overlay/secrets.yaml",
+            "apiVersion: viaduct.ai/v1\nkind: ksops\nmetadata: {name: s}\nfiles: [./a.enc.yaml, ../b.yaml]\n",
+        ),
+        ("overlay/a.enc.yaml", "x\n"),
+        ("b.yaml", "x\n"),
+        ("charts/web/Chart.yaml", "name: web\n"),
+    ]);
+    let parsed = ParsedFiles::default();
+    let rendering = Renderer::new(&parsed, &tree, Options::for_gate(LoadRestrictor::None)).render(&overlay()).unwrap();
+    assert_eq!(rendering.opaque.len(), 3);
+    let reach = Scanner::new(&parsed, &tree).scan(&overlay()).unwrap();
+    for path in rendering.closure.paths() {
+        assert!(reach.closure.holds(path), "the scan misses {path}");
+    }
+    for file in ["overlay/values.yaml", "overlay/more/x.yaml", "overlay/a.enc.yaml", "charts/web/templates/x.yaml"] {
+        assert!(rendering.closure.holds(&RepoPath::new(file).unwrap()), "{file} is not looked for");
+    }
 }

@@ -9,7 +9,7 @@ use super::crds;
 use super::generators::generate;
 use super::loader::{Listed, Loader};
 use super::objects::objects;
-use super::opaque::{ChartEntry, Opaque, OpaqueKind};
+use super::opaque::{ChartEntry, Opaque, OpaqueKind, short_digest};
 use super::parsed::ParsedFiles;
 use super::plugins::{self, Plugin};
 use super::remote;
@@ -27,7 +27,7 @@ use crate::kustomize::limits::{DEEPEST_CHAIN, LARGE_FILE, MOST_STEPS, MOST_VALUE
 use crate::kustomize::transform::{self, vars};
 use crate::sources::RepoPath;
 use crate::span::Span;
-use crate::yaml::{Dialect, Node, Source, Step, Value, parse};
+use crate::yaml::{Dialect, Node, Source, Step, Value, parse, to_json};
 
 impl Renderer<'_> {
     /// A kustomization's objects behind its transformers, from the store where it is known.
@@ -99,7 +99,8 @@ impl Renderer<'_> {
             }
             for ChartEntry { chart, entry, folder } in &kustomization.charts {
                 let mut loader = self.visitor(root, visit);
-                let mut chart = Opaque { made_from: loader.made_from(entry)?, ..chart.clone() };
+                let made_from = short_digest(&[to_json(entry).to_string().as_bytes()]);
+                let mut chart = Opaque { made_from, ..chart.clone() };
                 if let Some(files) = loader.digest_of_folder(folder)? {
                     chart.made_from.push_str(&files);
                 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::closure::Closure;
-use super::opaque::{files_named, short_digest};
+use super::opaque::{files_named, short_digest, values_files};
 use super::parsed::ParsedFiles;
 use super::remote;
 use super::transformer_config::TransformerConfig;
@@ -195,13 +195,16 @@ impl Loader<'_> {
         }
     }
 
-    /// A digest of what configures a plugin or a chart, and of the files that it names.
+    /// A digest of what configures a plugin, and of the files below its folder that it names.
     ///
     /// # Errors
     /// When the snapshot cannot be read.
     pub(crate) fn made_from(&mut self, configuration: &Node) -> Result<String, RenderError> {
         let mut parts = vec![Arc::from(to_json(configuration).to_string().as_bytes())];
         for name in files_named(configuration) {
+            if !self.root.join(&name.value).is_some_and(|path| path.is_within(&self.root)) {
+                continue;
+            }
             match self.entry(&name.value, name.span) {
                 Ok(Some((path, Entry::File(_)))) => {
                     let read = self.tree.read(&path).map_err(|error| RenderError::tree(&error))?;
@@ -241,12 +244,9 @@ impl Loader<'_> {
     /// # Errors
     /// When a file is missing or cannot be read.
     pub(crate) fn values_of_chart(&mut self, entry: &Node) -> Result<Vec<Node>, RenderError> {
-        let further = entry.get("additionalValuesFiles").and_then(Node::as_sequence).unwrap_or_default();
         let mut values = Vec::new();
-        for name in entry.get("valuesFile").into_iter().chain(further) {
-            let text = name.as_text().filter(|text| !text.is_empty() && !remote::is_remote_file(text));
-            let Some(text) = text else { continue };
-            values.extend(self.documents(text, name.origin.span, Step::File)?);
+        for name in values_files(entry) {
+            values.extend(self.documents(&name.value, name.span, Step::File)?);
         }
         Ok(values)
     }

@@ -10,6 +10,9 @@ use crate::kustomize::file::kustomization::Image;
 use crate::span::Span;
 use crate::yaml::{Node, Value, same, to_json};
 
+/// How many texts of a plugin's configuration are looked up as files.
+const MOST_NAMED: usize = 1000;
+
 /// What kind of content it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpaqueKind {
@@ -217,7 +220,15 @@ pub(crate) fn charts(fields: &Fields<'_>) -> Result<Vec<ChartEntry>, RenderError
     Ok(found)
 }
 
-/// The texts in a configuration that may be names of files.
+/// The files that an entry which names a chart takes values from.
+pub(crate) fn values_files(entry: &Node) -> Vec<Text> {
+    let further = entry.get("additionalValuesFiles").and_then(Node::as_sequence).unwrap_or_default();
+    let named = entry.get("valuesFile").into_iter().chain(further);
+    let text = |node: &Node| Some(Text { value: node.as_text()?.to_owned(), span: node.origin.span });
+    named.filter_map(text).filter(|text| !text.value.is_empty() && !remote::is_remote_file(&text.value)).collect()
+}
+
+/// The texts in the configuration of a plugin that may be names of files.
 pub(crate) fn files_named(configuration: &Node) -> Vec<Text> {
     let mut found = Vec::new();
     let mut pending = vec![configuration];
@@ -226,6 +237,9 @@ pub(crate) fn files_named(configuration: &Node) -> Vec<Text> {
             Value::Scalar(scalar) => {
                 let text = &*scalar.text;
                 let may_be_path = !text.is_empty() && text.len() < 256 && !text.contains([' ', '\n', ':', '\\']);
+                if found.len() == MOST_NAMED {
+                    break;
+                }
                 found.extend(may_be_path.then(|| Text { value: text.to_owned(), span: node.origin.span }));
             }
             Value::Sequence(items) => pending.extend(items.iter()),

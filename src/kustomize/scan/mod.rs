@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::kustomize::build::closure::Closure;
 use crate::kustomize::build::deployed::Holder;
 use crate::kustomize::build::loader::{Listed, LoadRestrictor, Loader};
-use crate::kustomize::build::opaque::{ChartEntry, files_named};
+use crate::kustomize::build::opaque::{ChartEntry, values_files};
 use crate::kustomize::build::parsed::ParsedFiles;
 use crate::kustomize::build::renderer::Renderer;
 use crate::kustomize::deployed::Deployer;
@@ -583,7 +583,7 @@ fn follow(kustomization: &Kustomization, loader: &mut Loader<'_>) -> Result<Vec<
         readable(loader.entry(&path.value, path.span))?;
     }
     for ChartEntry { entry, folder, .. } in &kustomization.charts {
-        for name in files_named(entry) {
+        for name in values_files(entry) {
             readable(loader.entry(&name.value, name.span))?;
         }
         loader.closure.hold_folder(&loader.root.join(folder).unwrap_or_else(|| loader.root.clone()));
