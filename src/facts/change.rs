@@ -36,9 +36,12 @@ impl Change {
                 .filter(|(name, email)| is_bot(name, email) || is_account(accounts, name, email))
                 .map(|(name, _)| name)
                 .collect();
-            // Most changes have one commit, whose files are those of the change.
-            let touched =
-                if bots.is_empty() && commit.parents < 2 { None } else { Some(repository.own_changes(commit)?) };
+            let touched = match added {
+                // Its files are those of the change.
+                [_] if commit.parents < 2 => None,
+                _ if bots.is_empty() && commit.parents < 2 => None,
+                _ => Some(repository.own_changes(commit)?),
+            };
             if touched.as_ref().is_some_and(Vec::is_empty) {
                 continue;
             }

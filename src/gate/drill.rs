@@ -147,6 +147,7 @@ impl Drill<'_> {
         let commit = |author: &str| {
             let mut commit = self.tip.clone();
             author.clone_into(&mut commit.author_name);
+            (commit.parents, commit.others) = (1, Vec::new());
             commit
         };
         let comparison = Comparison {

@@ -49,6 +49,8 @@ fn the_demo_shows_a_refusal_and_succeeds() {
     }
     assert_eq!(run(&target, &["check"]).code, 1);
     assert_eq!(run(&target, &["check", "--base", "main", "--head", "main"]).code, 0);
+    let drill = run(&target, &["drill"]);
+    assert_eq!(drill.code, 0, "{}", drill.out);
     let again = run(folder.path(), &["demo", target.to_str().unwrap()]);
     assert_eq!(again.code, 2);
     assert!(again.err.contains("is not empty"), "{}", again.err);
