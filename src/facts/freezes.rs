@@ -10,7 +10,7 @@ use crate::config::Freeze;
 use crate::model::{Case, UsedImage};
 use crate::sided::Sided;
 use crate::words;
-use crate::yaml::same_but_for;
+use crate::yaml::{Node, same, to_json};
 
 /// An active freeze.
 #[derive(Clone, Debug, Serialize)]
@@ -121,7 +121,7 @@ fn is_rollback(context: &Context<'_>, case: &Case<'_>) -> Result<bool, FactsErro
     let is_same = before.objects.len() == after.objects.len()
         && before.opaque.len() == after.opaque.len()
         && before.opaque.iter().zip(&after.opaque).all(|(before, after)| before.makes_same_as(after))
-        && before.objects.iter().zip(&after.objects).all(|(before, after)| same_but_for(before, after, &pairs));
+        && before.objects.iter().zip(&after.objects).all(|(before, after)| is_same_with(before, after, &pairs));
     if !is_same || pairs.is_empty() {
         return Ok(false);
     }
@@ -137,4 +137,11 @@ fn is_rollback(context: &Context<'_>, case: &Case<'_>) -> Result<bool, FactsErro
         }
     }
     Ok(true)
+}
+
+/// Whether an object becomes another one by nothing but new images in the place of old ones, wherever they stand in it.
+fn is_same_with(before: &Node, after: &Node, pairs: &[[&str; 2]]) -> bool {
+    let text = |node: &Node| to_json(node).to_string();
+    let replaced = pairs.iter().fold(text(before), |text, [old, new]| text.replace(old, new));
+    same(before, after) || replaced == text(after)
 }

@@ -14,7 +14,7 @@ use crate::report::promotion::{Origin, Promotion, Replaced};
 use crate::sources::{self, Commit, CommitTree, Comparison, EditedTree, Listing, RepoPath, Repository, Tree};
 use crate::span::{FileId, Location, Span};
 use crate::words::quoted;
-use crate::yaml::{Node, same_but_for};
+use crate::yaml::{Node, Value};
 
 /// What is to be promoted.
 pub struct PromotionRequest<'a> {
@@ -479,6 +479,31 @@ impl<'a> Plan<'a> {
         let reaching = reaching?;
         let mut others = self.overlays.all.iter().filter(|overlay| !targets.contains(overlay));
         Ok(others.any(|overlay| reaching.contains(&overlay.path)))
+    }
+}
+
+/// Whether two values are the same but for text that holds one of the first versions before and the other one after.
+fn same_but_for(before: &Node, after: &Node, versions: &[[&str; 2]]) -> bool {
+    match (&before.value, &after.value) {
+        (Value::Scalar(before), Value::Scalar(after)) => {
+            let follows = |[old, new]: &[&str; 2]| {
+                let is_version = |text: &str, version: &str| version.is_empty() || text.contains(version);
+                is_version(&before.text, old) && is_version(&after.text, new) && old != new
+            };
+            before.text == after.text && before.kind == after.kind || versions.iter().any(follows)
+        }
+        (Value::Sequence(before), Value::Sequence(after)) => {
+            before.len() == after.len()
+                && before.iter().zip(&**after).all(|(before, after)| same_but_for(before, after, versions))
+        }
+        (Value::Mapping(before), Value::Mapping(after)) => {
+            before.iter().count() == after.iter().count()
+                && before
+                    .iter()
+                    .zip(after.iter())
+                    .all(|((old, before), (new, after))| old.text == new.text && same_but_for(before, after, versions))
+        }
+        _ => false,
     }
 }
 

@@ -482,32 +482,6 @@ pub fn is_within_limits(node: &Node) -> bool {
     true
 }
 
-/// Whether two values are the same but for text that holds one of the first versions before and the other one after.
-#[must_use]
-pub fn same_but_for(before: &Node, after: &Node, versions: &[[&str; 2]]) -> bool {
-    match (&before.value, &after.value) {
-        (Value::Scalar(before), Value::Scalar(after)) => {
-            let follows = |[old, new]: &[&str; 2]| {
-                let is_version = |text: &str, version: &str| version.is_empty() || text.contains(version);
-                is_version(&before.text, old) && is_version(&after.text, new) && old != new
-            };
-            before.text == after.text && before.kind == after.kind || versions.iter().any(follows)
-        }
-        (Value::Sequence(before), Value::Sequence(after)) => {
-            before.len() == after.len()
-                && before.iter().zip(&**after).all(|(before, after)| same_but_for(before, after, versions))
-        }
-        (Value::Mapping(before), Value::Mapping(after)) => {
-            before.iter().count() == after.iter().count()
-                && before
-                    .iter()
-                    .zip(after.iter())
-                    .all(|((old, before), (new, after))| old.text == new.text && same_but_for(before, after, versions))
-        }
-        _ => false,
-    }
-}
-
 /// Whether two values are the same, whoever wrote them.
 #[must_use]
 pub fn same(one: &Node, other: &Node) -> bool {
