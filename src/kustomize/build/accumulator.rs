@@ -66,21 +66,29 @@ impl Accumulator {
     /// Keeps patches that match nothing with the content that they are meant for. A patch changes what an earlier one says about
     /// the same object.
     pub(crate) fn give(&mut self, patches: Vec<Node>, schemas: &Schemas) {
+        let Some(last) = self.opaque.iter().rposition(|opaque| !opaque.is_seen).filter(|_| !patches.is_empty()) else {
+            return;
+        };
+        let key = |node: &Node| Some((Gvk::of(node), node.find(&["metadata", "name"])?.as_text()?.to_owned()));
+        let mut known: HashMap<(Gvk, String), (usize, usize)> = HashMap::new();
+        for (opaque, Opaque { given, .. }) in self.opaque.iter().enumerate() {
+            for (at, node) in given.iter().enumerate() {
+                known.extend(key(node).map(|key| (key, (opaque, at))));
+            }
+        }
         for patch in patches {
-            let (gvk, name) = (Gvk::of(&patch), patch.find(&["metadata", "name"]).and_then(Node::as_text));
-            let is_same = |known: &&mut Node| {
-                name.is_some()
-                    && Gvk::of(known) == gvk
-                    && known.find(&["metadata", "name"]).and_then(Node::as_text) == name
-            };
-            let earlier = self.opaque.iter_mut().flat_map(|opaque| &mut opaque.given).find(is_same);
+            let key = key(&patch);
+            let earlier = key.as_ref().and_then(|key| known.get(key)).copied();
+            let earlier = earlier.map(|(opaque, at)| &mut self.opaque[opaque].given[at]);
             if let Some(earlier) = earlier
                 && let Ok(Some(merged)) = merge(earlier.clone(), &patch, schemas)
             {
                 *earlier = merged;
-            } else if let Some(unseen) = self.opaque.iter_mut().rfind(|opaque| !opaque.is_seen) {
-                unseen.given.push(patch);
+                continue;
             }
+            let given = &mut self.opaque[last].given;
+            known.extend(key.map(|key| (key, (last, given.len()))));
+            given.push(patch);
         }
     }
 
