@@ -7,7 +7,7 @@
 pub use build::closure::Closure;
 pub use build::id::{Gvk, ResourceId};
 pub use build::loader::LoadRestrictor;
-pub use build::opaque::{Opaque, OpaqueKind};
+pub use build::opaque::{Opaque, OpaqueKind, chart_identity};
 pub use build::parsed::ParsedFiles;
 pub use build::renderer::{Elsewhere, Options, Renderer, Rendering, Unrendered};
 pub use build::values::{Values, ValuesUser};

@@ -4,7 +4,7 @@ use super::image::Image;
 use super::state::{Role, UsedImage, text};
 use crate::config::ImagePlace;
 use crate::finding::Object;
-use crate::kustomize::split_image;
+use crate::kustomize::{chart_identity, split_image};
 use crate::yaml::{Mapping, Node, Origin, Value};
 
 /// Groups whose objects hold patterns of images, and not images.
@@ -143,11 +143,6 @@ pub(super) fn chart_of(release: &Node) -> Option<String> {
         return Some(chart_identity(source, &text(spec, "chart")));
     }
     release.find(&["spec", "chartRef", "name"]).and_then(Node::as_text).map(|name| chart_identity("", name))
-}
-
-fn chart_identity(source: &str, chart: &str) -> String {
-    let place = source.split_once("://").map_or(source, |(_, place)| place).trim_end_matches('/');
-    if place.is_empty() { format!("charts/{chart}") } else { format!("{place}/{chart}") }
 }
 
 /// Images in environment variables that are called after one: whole references, or a name with its version in a variable beside

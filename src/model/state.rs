@@ -226,8 +226,10 @@ impl State {
             }
         }
         for Values { user, node } in &rendering.values {
-            if let ValuesUser::Opaque(identity, is_chart) = user {
-                state.given(node, (identity, *is_chart), config);
+            match user {
+                ValuesUser::Object(_) => {}
+                ValuesUser::Chart(identity) => state.given(node, identity, identity, config),
+                ValuesUser::Opaque(identity) => state.given(node, identity, "", config),
             }
         }
         if config.images.iter().any(|place| place.is_ignored) {
@@ -237,8 +239,8 @@ impl State {
         state
     }
 
-    /// Looks for images in what is written for content from elsewhere: values of a chart, or a part of an object.
-    fn given(&mut self, node: &Node, (identity, is_chart): (&str, bool), config: &Config) {
+    /// Looks for images in what is written for content from elsewhere: values of `chart`, or a part of an object.
+    fn given(&mut self, node: &Node, identity: &str, chart: &str, config: &Config) {
         let described = describe(node);
         let is_of_object = !described.kind.is_empty();
         let object = if is_of_object { described } else { of_kustomization(identity) };
@@ -247,8 +249,7 @@ impl State {
         if is_of_object {
             places::find(node, &object, &config.images, &mut part.images);
         } else {
-            let chart = if is_chart { identity.to_owned() } else { String::new() };
-            places::in_values(node, &object, chart, &mut part.images);
+            places::in_values(node, &object, chart.to_owned(), &mut part.images);
         }
         self.images.append(&mut part.images);
     }

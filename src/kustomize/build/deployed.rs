@@ -256,14 +256,14 @@ impl Renderer<'_> {
         if self.tree.entry(&chart).map_err(|error| RenderError::tree(&error))?.is_some() {
             let version = self.loader(folder, closure, &Schemas::BuiltIn).digest_of_folder("")?;
             let opaque = Opaque {
-                kind: OpaqueKind::Plugin,
-                identity: format!("chart.{folder}"),
-                version,
-                written: format!("the chart in {folder}"),
-                span: deployer.folder_span,
-                is_seen: false,
                 given: self.values_of_directory(deployer, closure)?,
-                made_from: String::new(),
+                ..Opaque::new(
+                    OpaqueKind::Plugin,
+                    format!("chart.{folder}"),
+                    version,
+                    format!("the chart in {folder}"),
+                    deployer.folder_span,
+                )
             };
             return Ok((Vec::new(), vec![opaque]));
         }
@@ -276,16 +276,11 @@ impl Renderer<'_> {
         let mut merged: Option<Node> = None;
         let mut loader = self.loader(&deployer.folder, closure, &Schemas::BuiltIn);
         loader.restrictor = LoadRestrictor::None;
-        let own = ["values.yaml".to_owned()];
-        for name in own.iter().chain(&deployer.changes.value_files) {
-            // What another source holds (`$NAME/…`), or the web, is not here.
-            let is_here = !name.starts_with('$') && !name.contains("://");
-            let from_root = name.strip_prefix('/');
-            loader.root = if from_root.is_some() { RepoPath::root() } else { deployer.folder.clone() };
-            let name = from_root.unwrap_or(name);
-            let found = if is_here { loader.entry(name, deployer.folder_span)? } else { None };
+        loader.root = RepoPath::root();
+        for path in std::iter::once(deployer.folder.child("values.yaml")).chain(deployer.value_files()) {
+            let found = loader.entry(path.as_str(), deployer.folder_span)?;
             let Some((_, Entry::File(_))) = found else { continue };
-            let documents = loader.documents(name, deployer.folder_span, Step::File)?;
+            let documents = loader.documents(path.as_str(), deployer.folder_span, Step::File)?;
             let Some(values) = documents.into_iter().next().filter(|node| node.as_mapping().is_some()) else {
                 continue;
             };

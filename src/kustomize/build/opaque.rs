@@ -50,7 +50,26 @@ pub struct Opaque {
     pub made_from: String,
 }
 
+/// The identity of a chart: its repository without the transport, and its name.
+#[must_use]
+pub fn chart_identity(repository: &str, name: &str) -> String {
+    let place = repository.split_once("://").map_or(repository, |(_, place)| place).trim_end_matches('/');
+    if place.is_empty() { format!("charts/{name}") } else { format!("{place}/{name}") }
+}
+
 impl Opaque {
+    /// Content of which nothing is seen, and to which nothing is given yet.
+    pub(crate) fn new(
+        kind: OpaqueKind,
+        identity: String,
+        version: Option<String>,
+        written: String,
+        span: Span,
+    ) -> Self {
+        let (given, made_from) = (Vec::new(), String::new());
+        Self { kind, identity, version, written, span, is_seen: false, given, made_from }
+    }
+
     /// Whether both make the same, as far as that can be known here.
     #[must_use]
     pub fn makes_same_as(&self, other: &Self) -> bool {
@@ -65,54 +84,20 @@ impl Opaque {
         let written = entry.value.clone();
         let span = entry.span;
         if let Some(remote::Address { repository, reference, .. }) = remote::Address::parse(&written) {
-            let kind = OpaqueKind::Repository;
-            return Self {
-                kind,
-                identity: repository,
-                version: reference,
-                written,
-                span,
-                is_seen: false,
-                given: Vec::new(),
-                made_from: String::new(),
-            };
+            return Self::new(OpaqueKind::Repository, repository, reference, written, span);
         }
         let (identity, version) = remote::file_identity(&written);
-        Self {
-            kind: OpaqueKind::File,
-            identity,
-            version,
-            written,
-            span,
-            is_seen: false,
-            given: Vec::new(),
-            made_from: String::new(),
-        }
+        Self::new(OpaqueKind::File, identity, version, written, span)
     }
 
     /// A chart.
     pub(crate) fn chart(repository: &str, name: &str, version: &str, span: Span) -> Self {
-        let repository = repository.trim_end_matches('/');
-        let place = ["oci://", "https://", "http://"]
-            .iter()
-            .find_map(|scheme| repository.strip_prefix(scheme))
-            .unwrap_or(repository);
-        let identity = if place.is_empty() { format!("charts/{name}") } else { format!("{place}/{name}") };
         let version = Some(version.to_owned()).filter(|version| !version.is_empty());
         let written = match &version {
             Some(version) => format!("{name} {version}"),
             None => name.to_owned(),
         };
-        Self {
-            kind: OpaqueKind::Chart,
-            identity,
-            version,
-            written,
-            span,
-            is_seen: false,
-            given: Vec::new(),
-            made_from: String::new(),
-        }
+        Self::new(OpaqueKind::Chart, chart_identity(repository, name), version, written, span)
     }
 
     /// What configures a plugin, which is identified by all that it says.
@@ -120,16 +105,8 @@ impl Opaque {
         let text = |path: &[&str]| object.find(path).and_then(Node::as_text).unwrap_or_default().to_owned();
         let (kind, name) = (text(&["kind"]), text(&["metadata", "name"]));
         let version = short_digest(&[to_json(object).to_string().as_bytes()]);
-        Self {
-            kind: OpaqueKind::Plugin,
-            identity: format!("plugin.{kind}/{name}"),
-            version: Some(version),
-            written: format!("{kind} {name}"),
-            span: object.get("kind").unwrap_or(object).origin.span,
-            is_seen: false,
-            given: Vec::new(),
-            made_from: String::new(),
-        }
+        let span = object.get("kind").unwrap_or(object).origin.span;
+        Self::new(OpaqueKind::Plugin, format!("plugin.{kind}/{name}"), Some(version), format!("{kind} {name}"), span)
     }
 
     /// An entry of `images` that matches nothing that is seen.
@@ -144,16 +121,8 @@ impl Opaque {
             }
         }
         let place = [&image.digest, &image.new_tag, &image.new_name].into_iter().flatten().next();
-        Self {
-            kind: OpaqueKind::Image,
-            identity: name,
-            version: value(&image.digest).or_else(|| value(&image.new_tag)),
-            written,
-            span: place.map_or(image.span, |text| text.span),
-            is_seen: false,
-            given: Vec::new(),
-            made_from: String::new(),
-        }
+        let version = value(&image.digest).or_else(|| value(&image.new_tag));
+        Self::new(OpaqueKind::Image, name, version, written, place.map_or(image.span, |text| text.span))
     }
 }
 

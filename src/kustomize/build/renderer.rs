@@ -346,7 +346,10 @@ impl<'a> Renderer<'a> {
     pub(super) fn rendering(&self, objects: Vec<Node>, closure: Closure, opaque: Vec<Opaque>) -> Rendering {
         let mut values = values::taken(&objects, &self.parsed.files);
         for Opaque { kind, identity, given, .. } in &opaque {
-            let user = || ValuesUser::Opaque(identity.clone(), *kind == OpaqueKind::Chart);
+            let user = || match kind {
+                OpaqueKind::Chart => ValuesUser::Chart(identity.clone()),
+                _ => ValuesUser::Opaque(identity.clone()),
+            };
             values.extend(given.iter().map(|node| Values { user: user(), node: node.clone() }));
         }
         Rendering { objects, closure, opaque, values }

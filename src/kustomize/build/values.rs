@@ -18,8 +18,10 @@ pub struct Values {
 pub enum ValuesUser {
     /// The object at this position.
     Object(usize),
-    /// Content from elsewhere with this identity, which a kustomization names; whether that is a chart's.
-    Opaque(String, bool),
+    /// The chart with this identity, which a kustomization names.
+    Chart(String),
+    /// Other content from elsewhere with this identity.
+    Opaque(String),
 }
 
 /// The values that objects take from `ConfigMap`s rendered beside them.

@@ -52,6 +52,16 @@ pub struct Deployer {
 }
 
 impl Deployer {
+    /// The files of this repository that its chart takes values from. What another source holds (`$NAME/…`), or the web, is not
+    /// among them.
+    pub(crate) fn value_files(&self) -> impl Iterator<Item = RepoPath> {
+        let here = self.changes.value_files.iter().filter(|name| !name.starts_with('$') && !name.contains("://"));
+        here.filter_map(|name| match name.strip_prefix('/') {
+            Some(name) => RepoPath::root().join(name),
+            None => self.folder.join(name),
+        })
+    }
+
     /// The folder that the object stands in, by which it may be told where it deploys to.
     #[must_use]
     pub fn place(&self) -> RepoPath {

@@ -49,7 +49,6 @@ const KNOWN: &[&str] = &[
     "vars",
 ];
 
-/// Fields that need an external program.
 /// The fields of [`Kustomization::changes`].
 const CHANGES: [&str; 9] = [
     "namespace",
@@ -63,6 +62,7 @@ const CHANGES: [&str; 9] = [
     "vars",
 ];
 
+/// Fields that need an external program.
 const HELM: &[&str] = &["helmChartInflationGenerator", "helmCharts", "helmGlobals"];
 
 /// An entry of `labels`.

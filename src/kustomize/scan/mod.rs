@@ -457,6 +457,9 @@ impl<'a> Scanner<'a> {
         }
         let mut closure = Closure::default();
         let mut loader = self.loader(&deployer.folder, &mut closure);
+        for path in deployer.value_files() {
+            readable(loader.resolve(&path, None))?;
+        }
         let read = readable(loader.enter().and_then(|()| loader.kustomization(None)))?;
         let root = loader.root.clone();
         for component in deployer.changes.components() {
