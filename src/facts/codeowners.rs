@@ -48,12 +48,21 @@ impl OwnersDialect {
     }
 }
 
+/// Whether owners are read from a file, by the rules of this dialect or of another forge.
+#[must_use]
+pub fn is_owners_file(path: &RepoPath, dialect: OwnersDialect) -> bool {
+    let is_prow = dialect == OwnersDialect::Prow && [prow::OWNERS, prow::ALIASES].contains(&path.file_name());
+    is_prow || CODEOWNERS_PLACES.contains(&path.as_str())
+}
+
 /// GitHub does not load a larger file.
 const LARGEST: usize = 3 << 20;
 
 /// The rules of a CODEOWNERS file, in file order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Codeowners {
+    /// By whose rules it was read.
+    pub dialect: OwnersDialect,
     rules: Vec<OwnerRule>,
     /// Lines that the forge passes over, and parts of lines.
     pub invalid: Vec<InvalidLine>,
@@ -108,6 +117,11 @@ enum Paths {
 }
 
 impl Codeowners {
+    /// Nobody owns anything.
+    pub(super) fn none(dialect: OwnersDialect) -> Self {
+        Self { dialect, rules: Vec::new(), invalid: Vec::new(), file: None }
+    }
+
     /// Reads the file of a tree.
     ///
     /// # Errors
@@ -121,7 +135,7 @@ impl Codeowners {
             let Some((id, content)) = tree.read(&path)? else { continue };
             let text = String::from_utf8_lossy(&content).into_owned();
             let file = parsed.files.add(&path, id, &text);
-            let mut owners = Self { rules: Vec::new(), invalid: Vec::new(), file: Some(Span::start_of(file)) };
+            let mut owners = Self { file: Some(Span::start_of(file)), ..Self::none(dialect) };
             if text.len() >= LARGEST {
                 let why = "the forge does not load a CODEOWNERS file of 3 MB and more, so that nothing has an owner";
                 owners.invalid.push(InvalidLine { span: Span::start_of(file), why: why.to_owned() });
@@ -144,7 +158,7 @@ impl Codeowners {
             }
             return Ok(owners);
         }
-        Ok(Self::default())
+        Ok(Self::none(dialect))
     }
 
     /// Adds a rule behind all others.

@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::handle::{Handle, Handles};
 use super::owners::OwnerApprovals;
-use super::{CODEOWNERS_PLACES, Context, FactsError, prow};
-use crate::config::{self, OwnersDialect};
+use super::{Context, FactsError, is_owners_file};
+use crate::config;
 use crate::sources::{RepoPath, Tree};
 
 /// A changed file that judges changes.
@@ -61,11 +61,7 @@ impl Guard {
 /// Whether a file judges changes: by its name, or because it is a workflow that runs the gate on either side.
 fn is_guard(context: &Context<'_>, path: &RepoPath) -> Result<bool, FactsError> {
     let name = path.as_str();
-    let is_prow = context.config.codeowners == Some(OwnersDialect::Prow);
-    if is_prow && [prow::OWNERS, prow::ALIASES].contains(&path.file_name()) {
-        return Ok(true);
-    }
-    if name == config::FILE_NAME || CODEOWNERS_PLACES.contains(&name) {
+    if name == config::FILE_NAME || is_owners_file(path, context.owners.dialect) {
         return Ok(true);
     }
     let is_workflow = name.starts_with(".github/workflows/")

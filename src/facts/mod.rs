@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Change, first_changed_line, is_one_of};
-pub use codeowners::{CODEOWNERS_PLACES, Codeowners, OwnerRule};
+pub use codeowners::{CODEOWNERS_PLACES, Codeowners, OwnerRule, is_owners_file};
 pub use context::{Clock, Context, ReadOnDemand};
 pub use error::FactsError;
 pub use handle::{Handle, Handles, Target};

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::codeowners::{Codeowners, InvalidLine, OwnerRule};
+use crate::config::OwnersDialect;
 use crate::kustomize::ParsedFiles;
 use crate::sources::{RepoPath, Tree, TreeError, list};
 use crate::span::Span;
@@ -19,7 +20,7 @@ pub const ALIASES: &str = "OWNERS_ALIASES";
 /// # Errors
 /// When the tree cannot be read.
 pub(super) fn read(tree: &dyn Tree, parsed: &ParsedFiles) -> Result<Codeowners, TreeError> {
-    let mut owners = Codeowners::default();
+    let mut owners = Codeowners::none(OwnersDialect::Prow);
     let aliases = document(tree, parsed, &RepoPath::root().child(ALIASES), &mut owners)?;
     let groups = aliases.as_ref().map(|(document, _)| groups(document)).unwrap_or_default();
     let mut files: Vec<RepoPath> = list(tree)?.files.into_iter().filter(|path| path.file_name() == OWNERS).collect();

@@ -3,7 +3,7 @@
 use super::{GateError, Request, Trust};
 use crate::config::{self, Config, OwnersDialect};
 use crate::facts::neighbours::environment_here;
-use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, Need, Review};
+use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, Need, Review, is_owners_file};
 use crate::kustomize::ParsedFiles;
 use crate::policy::{self, PolicyError, Rule, Settings};
 use crate::sources::{self, Content, Entry, RepoPath, Tree};
@@ -51,10 +51,14 @@ impl Trusted {
             None => OwnersDialect::of(trusted)?,
         };
         let owners = Codeowners::read(trusted, files, dialect)?;
-        let next_owners = Codeowners::read(trees.head, files, dialect)?;
         let accounts: Vec<String> =
             config.environments.iter().flat_map(|environment| environment.bot_accounts.iter().cloned()).collect();
         let changed = sources::changed(trees.base, trees.head)?;
+        let next_owners = if changed.iter().any(|path| is_owners_file(path, dialect)) {
+            Codeowners::read(trees.head, files, dialect)?
+        } else {
+            owners.clone()
+        };
         let mut change = Change::new(changed, &comparison.added, request.repository, &accounts)?;
         let review = request.review.map(|file| {
             let head = comparison.head.as_ref().map(|head| head.id.to_string());

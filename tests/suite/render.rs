@@ -4,12 +4,11 @@
 //! what is expected.
 
 use std::fs;
-use std::process::Command;
 
 use tollgate::kustomize::{LoadRestrictor, Options, ParsedFiles, Renderer, Scanner};
 use tollgate::sources::{MemoryTree, RepoPath, WorkingTree};
 
-use crate::support::{KustomizeCase, kustomize_cases, memory};
+use crate::support::{KustomizeCase, kustomize_build, kustomize_cases, memory};
 
 fn overlay() -> RepoPath {
     RepoPath::new("overlay").unwrap()
@@ -32,15 +31,9 @@ fn the_output_is_kustomizes_to_the_byte() {
 /// Runs the real kustomize on a case, where there is one.
 fn hold_against_kustomize(case: &mut KustomizeCase) {
     let Ok(program) = std::env::var("KUSTOMIZE") else { return };
-    let folder = tempfile::tempdir().unwrap();
-    for (path, text) in &case.files {
-        let place = folder.path().join(path.as_str());
-        fs::create_dir_all(place.parent().unwrap()).unwrap();
-        fs::write(place, text).unwrap();
-    }
-    let ran = Command::new(program).args(["build", "overlay"]).current_dir(folder.path()).output().unwrap();
-    assert!(ran.status.success(), "{}: {}", case.path.display(), String::from_utf8_lossy(&ran.stderr));
-    let printed = String::from_utf8(ran.stdout).unwrap();
+    let files: Vec<(&str, String)> = case.files.iter().map(|(path, text)| (path.as_str(), text.clone())).collect();
+    let printed = kustomize_build(&program, &files);
+    let printed = printed.unwrap_or_else(|error| panic!("{}: {error}", case.path.display()));
     if std::env::var("UPDATE").is_ok() {
         let text = fs::read_to_string(&case.path).unwrap();
         let input = text.split("//- expected\n").next().unwrap();

@@ -168,3 +168,16 @@ impl Numbers {
         usize::try_from(wide >> 64).unwrap()
     }
 }
+
+/// What the real kustomize prints for the folder `overlay` of these files, or why it fails.
+pub(crate) fn kustomize_build<P: AsRef<str>>(program: &str, files: &[(P, String)]) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let place = folder.path().join(path.as_ref());
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, text).unwrap();
+    }
+    let ran = Command::new(program).args(["build", "overlay"]).current_dir(folder.path()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if ran.status.success() { Ok(text(&ran.stdout)) } else { Err(text(&ran.stderr)) }
+}

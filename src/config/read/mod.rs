@@ -1,10 +1,6 @@
 use std::collections::{HashMap, HashSet};
-use std::str::FromStr as _;
-
-use chrono_tz::Tz;
 
 use super::duration::parse_duration;
-use super::freeze::{Freeze, Override, Recurring, Times, Window, parse_time};
 use super::layout::Layout;
 use super::{
     Alias, Bots, Config, Controller, Dependency, Environment, Group, ImagePlace, Landings, Mirrors, OwnersDialect,
@@ -52,6 +48,8 @@ struct Field<'a> {
     name: String,
     value: &'a Node,
 }
+
+mod freezes;
 
 struct Reader {
     problems: Vec<ConfigError>,
@@ -571,151 +569,6 @@ impl Reader {
             None => format!("expected one of: {}", known.join(", ")),
         };
         self.problem(span, format!("there is no environment `{name}`"), help);
-    }
-
-    fn allows_rollback(&mut self, node: &Node) -> bool {
-        let allowed = self.texts(node, "what is allowed");
-        for (name, span) in allowed.iter().filter(|(name, _)| name != "rollback") {
-            self.problem(
-                *span,
-                format!("`{name}` is not something that a freeze can allow"),
-                "write `allow: [rollback]`",
-            );
-        }
-        !allowed.is_empty()
-    }
-
-    fn overrides(&mut self, node: &Node, zone: Tz) -> Vec<Override> {
-        const EXAMPLE: &str =
-            "write `{by: [\"@org/oncall\"], reason: INC-1, until: 2026-12-24T12:00}`, if needed with `apps: [api]`";
-        let Some(items) = node.as_sequence() else {
-            self.problem(node.origin.span, format!("`overrides` is a list, but this is {}", node.shape()), EXAMPLE);
-            return Vec::new();
-        };
-        let mut overrides = Vec::new();
-        for item in items {
-            let fields = self.fields(item, &["by", "reason", "until", "apps"], "an override");
-            let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
-            let (Some(by), Some(reason), Some(until)) = (get("by"), get("reason"), get("until")) else {
-                self.problem(item.origin.span, "an override needs `by`, `reason` and `until`", EXAMPLE);
-                continue;
-            };
-            let Some(until) = until.as_text().and_then(|text| parse_time(text, zone)) else {
-                self.problem(until.origin.span, "this is not a valid time", EXAMPLE);
-                continue;
-            };
-            let people = self.texts(by, "a login or a team");
-            if let Some((_, span)) = people.iter().find(|(name, _)| !name.starts_with('@')) {
-                self.problem(*span, "people and teams are written as in CODEOWNERS, with `@`", EXAMPLE);
-            }
-            let Some(reason) = self.text(reason, "a reason") else { continue };
-            let apps = get("apps").map(|value| self.texts(value, "an app's name")).unwrap_or_default();
-            if people.is_empty() {
-                self.problem(by.origin.span, "this override names nobody", EXAMPLE);
-            }
-            overrides.push(Override {
-                by: people.into_iter().map(|(name, _)| name).collect(),
-                reason,
-                until,
-                apps: apps.into_iter().map(|(name, _)| name).collect(),
-                span: item.origin.span,
-            });
-        }
-        overrides
-    }
-
-    fn freeze(&mut self, node: &Node, config: &Config) -> Option<Freeze> {
-        let before = self.problems.len();
-        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone", "allow", "overrides"];
-        let fields = self.fields(node, &known, "a freeze");
-        let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
-        let name = get("name").and_then(|value| self.text(value, "a name"));
-        let zone = get("timeZone").map_or(Some(Tz::UTC), |value| {
-            let text = self.text(value, "a time zone")?;
-            let zone = Tz::from_str(&text).ok();
-            if zone.is_none() {
-                self.problem(
-                    value.origin.span,
-                    format!("`{text}` is not a known time zone"),
-                    "write an IANA name such as `Europe/Berlin`",
-                );
-            }
-            zone
-        });
-        let names: Vec<&str> = config.environments.iter().map(|environment| environment.name.as_str()).collect();
-        let mut environments = Vec::new();
-        match get("environments") {
-            None => {
-                self.problem(node.origin.span, "this freeze names no environments", "add `environments: [production]`");
-            }
-            Some(value) => {
-                for (name, span) in self.texts(value, "an environment's name") {
-                    if names.contains(&name.as_str()) {
-                        environments.push(name);
-                    } else {
-                        self.unknown_environment(&name, span, &names);
-                    }
-                }
-            }
-        }
-        let allows_rollback = get("allow").is_some_and(|value| self.allows_rollback(value));
-        let zone = zone?;
-        let overrides = get("overrides").map(|value| self.overrides(value, zone)).unwrap_or_default();
-        let times = match (get("from"), get("until"), get("schedule"), get("duration")) {
-            (Some(from), Some(until), None, None) => {
-                let mut time = |value: &Node| {
-                    let time = value.as_text().and_then(|text| parse_time(text, zone));
-                    if time.is_none() {
-                        self.problem(
-                            value.origin.span,
-                            "this is not a valid time",
-                            "write for example `2026-12-18T17:00`; it is local to `timeZone`",
-                        );
-                    }
-                    time
-                };
-                let window = Window { from: time(from)?, until: time(until)? };
-                if window.until <= window.from {
-                    self.problem(
-                        until.origin.span,
-                        "this freeze ends before it begins",
-                        "`until` must come after `from`",
-                    );
-                }
-                Times::Once(window)
-            }
-            (None, None, Some(schedule), Some(duration)) => {
-                let seconds = self.duration(duration, "`duration`")?;
-                let text = self.text(schedule, "a schedule")?;
-                match Recurring::new(&text, seconds, zone) {
-                    Ok(recurring) => Times::Recurring(recurring),
-                    Err(message) => {
-                        self.problem(
-                            schedule.origin.span,
-                            message,
-                            "write for example `0 17 * * FRI`, with `duration: 63h`",
-                        );
-                        return None;
-                    }
-                }
-            }
-            _ => {
-                let help =
-                    "give `from` and `until` for a single window, or `schedule` and `duration` for a recurring one";
-                self.problem(node.origin.span, "this freeze does not say when", help);
-                return None;
-            }
-        };
-        let name = name.unwrap_or_else(|| "freeze".to_owned());
-        (self.problems.len() == before).then_some(Freeze {
-            name,
-            environments,
-            times,
-            zone,
-            allows_rollback,
-            overrides,
-            span: node.origin.span,
-        })
     }
 
     fn rules(&mut self, node: &Node, config: &Config) -> Vec<RuleSetting> {
