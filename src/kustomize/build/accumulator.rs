@@ -52,13 +52,14 @@ impl Accumulator {
     }
 
     /// Notes what a kustomization does to whatever is not seen.
-    pub(crate) fn change_unseen(&mut self, changes: &[Node]) {
+    pub(crate) fn change_unseen(&mut self, changes: &[(&str, Node)]) {
         if changes.is_empty() {
             return;
         }
         for opaque in self.opaque.iter_mut().filter(|opaque| !opaque.is_seen) {
-            for change in changes {
-                opaque.made_from.push_str(&short_digest(&[to_json(change).to_string().as_bytes()]));
+            for (field, change) in changes {
+                let digest = short_digest(&[field.as_bytes(), to_json(change).to_string().as_bytes()]);
+                opaque.made_from.push_str(&digest);
             }
         }
     }

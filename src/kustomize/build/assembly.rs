@@ -168,7 +168,7 @@ impl Renderer<'_> {
             let (schemas, unmatched) = (loader.schemas, loader.unmatched);
             has_merged |= loader.has_merged;
             accumulator.give(unmatched, &schemas);
-            accumulator.change_unseen(std::slice::from_ref(plugin.configuration()));
+            accumulator.change_unseen(&[("transformers", plugin.configuration().clone())]);
         }
         let validators = self.plugins(root, &kustomization.validators, file, visit, origin)?;
         visit.run.take_steps(self.parsed, validators.len(), accumulator.resources.len(), start)?;

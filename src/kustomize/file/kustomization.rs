@@ -212,8 +212,8 @@ pub struct Kustomization {
     pub refused: Option<RenderError>,
     /// The charts that it names.
     pub charts: Vec<ChartEntry>,
-    /// The fields that change what is listed, whatever it is.
-    pub changes: Vec<Node>,
+    /// The fields that change what is listed, whatever it is, by name.
+    pub changes: Vec<(&'static str, Node)>,
     /// Files and folders, `bases` behind them.
     pub resources: Vec<Text>,
     /// Folders of components.
@@ -306,7 +306,7 @@ impl Kustomization {
             is_component,
             refused,
             charts: opaque::charts(&fields)?,
-            changes: CHANGES.iter().filter_map(|name| fields.get(name)).cloned().collect(),
+            changes: CHANGES.iter().filter_map(|name| Some((*name, fields.get(name)?.clone()))).collect(),
             resources,
             components: fields.texts("components")?,
             namespace: fields.text("namespace")?,
