@@ -104,6 +104,8 @@ pub struct Finding {
     pub subject: Option<String>,
     /// Whether the base has the same finding, so that it does not close the gate.
     pub existing: bool,
+    /// Whether the rule could not find out what it asks, so that the gate cannot decide.
+    pub undecided: bool,
 }
 
 /// What identifies a finding from run to run.

@@ -18,6 +18,7 @@ deny contains finding if {
 	not is_overridden(freeze)
 	finding := {
 		"at": input.change.at,
+		"undecided": is_unknown(freeze),
 		"message": sprintf("%s is frozen until %s (%s)", [input.environment.name, freeze.until, freeze.name]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
 		"related": array.concat([{"at": freeze.at, "message": sprintf("the freeze `%s`", [freeze.name])}], ways_through(freeze)),
@@ -59,6 +60,13 @@ deny contains finding if {
 is_overridden(freeze) if {
 	some override in freeze.overrides
 	count(override.approvedBy) > 0
+}
+
+default is_unknown(_) := false
+
+is_unknown(freeze) if {
+	some override in freeze.overrides
+	override.undecided
 }
 
 ways_through(freeze) := [{"at": override.at, "message": sprintf("%s can let it through until %s by approving this head (%s)", [concat(" or ", override.by), override.until, override.reason])} |

@@ -39,7 +39,7 @@ test_other_changes_are_refused_where_rollbacks_are_allowed if {
 	contains(finding.help, "and rollbacks")
 }
 
-override(approved) := {"at": 9, "reason": "INC-1", "by": ["@oncall"], "until": "2026-12-24 12:00 UTC", "approvedBy": approved}
+override(approved) := {"at": 9, "reason": "INC-1", "by": ["@oncall"], "until": "2026-12-24 12:00 UTC", "approvedBy": approved, "undecided": false}
 
 test_an_approved_override_is_told_and_passes if {
 	found := active.deny with input as document([object.union(window, {"overrides": [override(["ben"])]})], true)
@@ -54,4 +54,10 @@ test_an_override_without_approval_is_shown_as_a_way if {
 	some finding in found
 	not finding.severity
 	finding.related[1].at == 9
+}
+
+test_unknown_members_leave_an_override_undecided if {
+	one := {"at": 9, "reason": "INC-1", "by": ["@o/t"], "until": "later", "approvedBy": [], "undecided": true}
+	some finding in active.deny with input as document([object.union(window, {"overrides": [one]})], true)
+	finding.undecided
 }

@@ -18,6 +18,7 @@ deny contains finding if {
 	count(guard.approvedBy) == 0
 	finding := {
 		"at": guard.at,
+		"undecided": guard.undecided,
 		"subject": guard.path,
 		"message": sprintf("`%s` judges all later changes, and %s", [guard.path, approval(guard)]),
 		"label": "changed here",
@@ -26,7 +27,12 @@ deny contains finding if {
 	}
 }
 
-approval(guard) := "no owner of it has approved this head" if guard.reviewed
+approval(guard) := "no owner of it has approved this head" if {
+	guard.reviewed
+	not guard.undecided
+}
+
+approval(guard) := "whether an owner of it has approved this head is unknown: the review facts do not say who is in the team" if guard.undecided
 
 approval(guard) := "nobody has said whether an owner of it approved (`--review`)" if not guard.reviewed
 

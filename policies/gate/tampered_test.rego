@@ -5,7 +5,7 @@ import rego.v1
 
 guard(owners, approved, reviewed) := {"facts": {"guards": [{
 	"at": 3, "path": "tollgate.yaml", "ownedAt": 4, "owners": owners, "reviewed": reviewed,
-	"approvedBy": approved, "outdated": ["ben"], "unknownTeams": [],
+	"approvedBy": approved, "outdated": ["ben"], "unknownTeams": [], "undecided": false,
 }]}}
 
 test_without_approval_it_is_refused if {
@@ -26,4 +26,11 @@ test_an_owner_lets_it_pass if {
 test_nobody_to_ask_is_a_warning if {
 	some finding in tampered.deny with input as guard([], [], true)
 	finding.severity == "warning"
+}
+
+test_unknown_members_leave_it_undecided if {
+	known := guard(["@o/t"], [], true).facts.guards[0]
+	some finding in tampered.deny with input as {"facts": {"guards": [object.union(known, {"undecided": true})]}}
+	finding.undecided
+	contains(finding.message, "is unknown")
 }

@@ -3,7 +3,8 @@
 # description: >-
 #   The rendered output of a protected environment changes, or a file changes, and its owners have not approved exactly
 #   this head commit. The author's own approval does not count. One owner of each CODEOWNERS line is enough; an environment
-#   needs as many as its `approvals` says.
+#   needs as many as its `approvals` says. Where the review facts do not tell who is in a team, and somebody of whom it is not known
+#   has approved, the gate cannot decide.
 # custom:
 #   severity: {default: error}
 #   needs: [owners, review]
@@ -23,14 +24,16 @@ deny contains finding if {
 	count(owned.approvedBy) < needed
 	finding := {
 		"at": input.change.at,
-		"message": sprintf("%s changes and needs approval of this head by %d of its owners; it has %d", [
+		"undecided": owned.undecided,
+		"message": sprintf("%s changes and needs approval of this head by %d of its owners; it has %s", [
 			input.environment.name,
 			needed,
-			count(owned.approvedBy),
+			counted(owned),
 		]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
 		"related": [{"at": owned.at, "message": sprintf("owners: %s", [concat(", ", owned.owners)])}],
 		"notes": notes(owned),
+		"help": help(owned),
 	}
 }
 
@@ -57,22 +60,40 @@ deny contains finding if {
 	count(owned.approvedBy) < owned.needed
 	finding := {
 		"at": owned.changedAt,
+		"undecided": owned.undecided,
 		"message": lacking(owned),
 		"label": "changed here",
 		"related": [{"at": owned.at, "message": sprintf("owners: %s", [concat(", ", owned.owners)])}],
 		"notes": notes(owned),
+		"help": help(owned),
 	}
 }
 
-lacking(owned) := sprintf("no owner of %s has approved this head", [described(owned.paths)]) if count(owned.approvedBy) == 0
+lacking(owned) := sprintf("no owner of %s has approved this head", [described(owned.paths)]) if {
+	count(owned.approvedBy) == 0
+	not owned.undecided
+}
 
-lacking(owned) := sprintf("%s needs approval of this head by %d of its owners; it has %d", [
+lacking(owned) := sprintf("whether an owner of %s has approved this head is unknown", [described(owned.paths)]) if {
+	count(owned.approvedBy) == 0
+	owned.undecided
+}
+
+lacking(owned) := sprintf("%s needs approval of this head by %d of its owners; it has %s", [
 	described(owned.paths),
 	owned.needed,
-	count(owned.approvedBy),
+	counted(owned),
 ]) if {
 	count(owned.approvedBy) > 0
 }
+
+counted(owned) := sprintf("%d", [count(owned.approvedBy)]) if not owned.undecided
+
+counted(owned) := sprintf("%d, and perhaps more", [count(owned.approvedBy)]) if owned.undecided
+
+help(owned) := "ask the owners to review this head" if not owned.undecided
+
+help(owned) := "say who is in the team under `teams` of the review file; `tollgate review` needs a token that may read the members" if owned.undecided
 
 described(paths) := sprintf("`%s`", [paths[0]]) if count(paths) == 1
 
@@ -82,6 +103,7 @@ described(paths) := sprintf("`%s` and %d more files", [paths[0], count(paths) - 
 
 notes(owned) := [note |
 	some group in [
+		[sprintf("this is about pull request %d of the merge group", [owned.pullRequest]) | owned.pullRequest != null],
 		[sprintf("approved by %s", [concat(", ", owned.approvedBy)]) | count(owned.approvedBy) > 0],
 		[sprintf("%s approved an older commit", [concat(", ", owned.outdated)]) | count(owned.outdated) > 0],
 		[sprintf("%s wrote part of this change, so that this approval does not count", [concat(", ", owned.contributing)]) | count(owned.contributing) > 0],

@@ -3,7 +3,7 @@ package tollgate.owners.unapproved_test
 import data.tollgate.owners.unapproved
 import rego.v1
 
-owned(approved) := {"at": 6, "owners": ["@o/t"], "needed": 1, "approvedBy": approved, "outdated": ["cem"], "contributing": ["eve"], "unknownTeams": ["@o/u"]}
+owned(approved) := {"at": 6, "owners": ["@o/t"], "needed": 1, "approvedBy": approved, "outdated": ["cem"], "contributing": ["eve"], "unknownTeams": ["@o/u"], "undecided": false, "pullRequest": null}
 
 overlay_document(approved, affected) := {
 	"overlay": {"app": "api", "affected": affected},
@@ -57,4 +57,17 @@ test_a_section_may_ask_for_more if {
 	found := unapproved.deny with input as {"overlay": null, "facts": {"owners": {"overlay": null, "files": [two]}}}
 	some finding in found
 	contains(finding.message, "`a` needs approval of this head by 2 of its owners; it has 1")
+}
+
+test_unknown_members_leave_it_undecided if {
+	unknown := {"undecided": true, "pullRequest": 7}
+	none := object.union(owned([]), object.union(unknown, {"paths": ["a"], "changedAt": 4}))
+	some finding in unapproved.deny with input as {"overlay": null, "facts": {"owners": {"overlay": null, "files": [none]}}}
+	finding.undecided
+	contains(finding.message, "is unknown")
+	"this is about pull request 7 of the merge group" in finding.notes
+	contains(finding.help, "under `teams`")
+	document := object.union(overlay_document(["ben"], true), {"facts": {"owners": {"overlay": unknown}}})
+	some other in unapproved.deny with input as document
+	contains(other.message, "it has 1, and perhaps more")
 }

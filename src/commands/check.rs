@@ -5,9 +5,11 @@ use super::{Exit, Invocation};
 use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
-use crate::report::check::{Report, github, human, json};
+use crate::report::check::{Report, Verdict, github, human, json};
 use crate::report::story::Style;
 use crate::sources::{read_argument_file, write_argument_file};
+
+const UNDECIDED: &str = "could not decide: the gate stays closed (exit code 2)";
 
 pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let files = arguments.judge.sources.files();
@@ -24,7 +26,14 @@ pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -
             return Ok(Exit::Undecided);
         }
     }
-    Ok(if report.passes() { Exit::Allowed } else { Exit::Refused })
+    Ok(match report.verdict() {
+        Verdict::Pass => Exit::Allowed,
+        Verdict::Fail => Exit::Refused,
+        Verdict::Undecided => {
+            writeln!(invocation.err, "{UNDECIDED}")?;
+            Exit::Undecided
+        }
+    })
 }
 
 fn write(report: &Report, format: Format, files: &ParsedFiles, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -103,6 +112,6 @@ pub(super) fn undecided(
     invocation: &mut Invocation<'_>,
 ) -> io::Result<Exit> {
     explain_error(error, files, invocation)?;
-    writeln!(invocation.err, "could not decide: the gate stays closed (exit code 2)")?;
+    writeln!(invocation.err, "{UNDECIDED}")?;
     Ok(Exit::Undecided)
 }

@@ -5,7 +5,7 @@ use super::{Exit, Invocation};
 use crate::cli::{PromoteArguments, PromoteFormat};
 use crate::gate::{self, GateError, PromotionRequest};
 use crate::kustomize::ParsedFiles;
-use crate::report::check::{Report, human};
+use crate::report::check::{Report, Verdict, human};
 use crate::report::escape::printable;
 use crate::report::promotion::{self, Promotion};
 use crate::sources::{RepoPath, Repository, Tree, write_below};
@@ -13,7 +13,7 @@ use crate::sources::{RepoPath, Repository, Tree, write_below};
 pub(super) fn run(arguments: &PromoteArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let files = arguments.sources.files();
     match promote(arguments, &files, invocation) {
-        Ok(Some((promotion, report))) if report.passes() => {
+        Ok(Some((promotion, report))) if report.verdict() == Verdict::Pass => {
             match arguments.format {
                 PromoteFormat::Human => {
                     publish(&files, invocation.out, |out| promotion::human(&promotion, &report, out))?;
@@ -63,7 +63,7 @@ fn promote(
     };
     let planned = gate::promote(&repository, &tip, &request, files)?;
     if let Some((promotion, report)) = &planned
-        && report.passes()
+        && report.verdict() == Verdict::Pass
     {
         write(promotion, &repository, &repository.tree(&tip))?;
     }

@@ -1,5 +1,6 @@
 //! What a change touches, and who made it.
 
+use super::review::{Account, ReviewFile};
 use crate::config::glob_matches;
 use crate::kustomize::ParsedFiles;
 use crate::sources::{Commit, RepoPath, Repository, RepositoryError, Tree, TreeError};
@@ -17,7 +18,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// Puts together what the commits say. `accounts` are names and mail addresses of further bots, as globs.
+    /// Puts together what the commits and the forge say. `accounts` are names and mail addresses of further bots, as globs.
     ///
     /// # Errors
     /// When a commit cannot be read.
@@ -26,16 +27,21 @@ impl Change {
         added: &[Commit],
         repository: &Repository,
         accounts: &[String],
+        review: Option<&ReviewFile>,
     ) -> Result<Self, RepositoryError> {
         let mut change = Self { files, ..Self::default() };
         for commit in added {
+            let known = review.map(|review| review.people_of(&commit.id.to_string())).unwrap_or_default();
             let author = (commit.author_name.clone(), commit.author_email.clone());
-            let people: Vec<&(String, String)> = std::iter::once(&author).chain(&commit.others).collect();
-            let bots: Vec<&String> = people
+            let names = known.iter().flat_map(|account| account.names());
+            let people: Vec<(String, String)> =
+                std::iter::once(author).chain(commit.others.iter().cloned()).chain(names).collect();
+            let mut bots: Vec<&String> = people
                 .iter()
                 .filter(|(name, email)| is_bot(name, email) || is_account(accounts, name, email))
                 .map(|(name, _)| name)
                 .collect();
+            bots.extend(known.iter().filter(|account| account.is_bot()).map(|account| &account.login));
             let touched = match added {
                 // Its files are those of the change.
                 [_] if commit.parents < 2 => None,
@@ -45,17 +51,17 @@ impl Change {
             if touched.as_ref().is_some_and(Vec::is_empty) {
                 continue;
             }
-            change.contributors.extend(people.iter().map(|person| (*person).clone()));
             for bot in bots {
                 change.bots.push((bot.clone(), touched.clone()));
             }
+            change.contributors.extend(people);
         }
         Ok(change)
     }
 
-    /// Adds a bot that the forge names as the author of all of it.
-    pub fn add_bot(&mut self, name: &str) {
-        self.bots.push((name.to_owned(), None));
+    /// Adds a bot that the forge names as the author of a pull request, of which `touched` is told as in [`Change::bots`].
+    pub fn add_bot(&mut self, author: &Account, touched: Option<Vec<RepoPath>>) {
+        self.bots.push((author.login.clone(), touched));
     }
 
     /// The bots that touched something that `reaches` accepts.

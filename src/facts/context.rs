@@ -11,7 +11,8 @@ use super::controllers::Controllers;
 use super::elsewhere::ProvidedBy;
 use super::neighbours::Neighbour;
 use super::reports::{Applied, Deployed, deployed};
-use super::{Change, FactsError, LookBack, Review, first_changed_line};
+use super::review::Review;
+use super::{Change, FactsError, LandingTimes, LookBack, first_changed_line};
 use crate::config::Config;
 use crate::kustomize::{ParsedFiles, RenderError, Renderer};
 use crate::model::{Case, Overlays, Unjudged};
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub unjudged: &'a Unjudged,
     /// Who has approved; `None` where nobody has said.
     pub review: Option<&'a Review>,
+    /// When commits landed, as far as the forge has told.
+    pub landings: &'a LandingTimes,
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
     /// The time of the judgement.
@@ -81,6 +84,7 @@ impl<'a> Context<'a> {
             self.overlays.base.rendering(self.config),
             self.config,
             &self.comparison.base,
+            self.landings,
             self.clock.seconds(),
         )?;
         Ok(Arc::clone(history.insert(Arc::new(read))))
@@ -107,7 +111,7 @@ impl<'a> Context<'a> {
         }
         let Neighbour { repository, tip, config, overlays, .. } = neighbour;
         let options = overlays.rendering(config);
-        let read = LookBack::new(repository, self.files, options, config, tip, self.clock.seconds())?;
+        let read = LookBack::new(repository, self.files, options, config, tip, self.landings, self.clock.seconds())?;
         Ok(Arc::clone(known.entry(environment).or_insert(Arc::new(read))))
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::handle::{Handle, Handles};
-use super::owners::OwnerApprovals;
+use super::owners::{OwnerApprovals, reaches};
 use super::promotions::Entering;
 use super::{Context, FactsError};
 use crate::config::Freeze;
@@ -64,7 +64,7 @@ impl OverrideInput {
                 reason: one.reason.clone(),
                 by: one.by.clone(),
                 until: words::moment_in(one.until.timestamp(), freeze.zone),
-                approvals: OwnerApprovals::of(context, &one.by),
+                approvals: OwnerApprovals::of(context, &one.by, 1, |files| reaches(case, files)),
             });
         }
         found

@@ -50,7 +50,7 @@ impl Guard {
                 path: path.to_string(),
                 owned_at: own_line.filter(|_| !owners.is_empty()),
                 reviewed: context.review.is_some(),
-                approvals: OwnerApprovals::of(context, &owners),
+                approvals: OwnerApprovals::of(context, &owners, 1, |files| files.contains(path)),
                 owners,
             });
         }

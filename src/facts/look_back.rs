@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::review::Landing;
 use crate::config::Config;
 use crate::kustomize::{Options, ParsedFiles, RenderError, Renderer, Scanner};
 use crate::model::{Image, Overlay, State, discover, recognise};
@@ -144,20 +145,59 @@ struct Segment {
     snapshot: Snapshot,
 }
 
+/// When commits of the base branch landed, by the forge's clock, in seconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub struct LandingTimes(HashMap<String, i64>);
+
+impl LandingTimes {
+    /// Takes what a review file tells.
+    #[must_use]
+    pub fn of(landings: &[Landing]) -> Self {
+        Self(landings.iter().map(|landing| (landing.commit.clone(), landing.merged_at.timestamp())).collect())
+    }
+}
+
+/// A commit's date.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CommitDate {
+    time: i64,
+    /// Whether the forge tells it, and not whoever made the commit.
+    is_known: bool,
+}
+
+impl CommitDate {
+    pub(super) fn of(commit: &Commit, known: &LandingTimes) -> Self {
+        // Only the few that the forge was asked about are looked up by name.
+        let known = if known.0.is_empty() { None } else { known.0.get(&commit.id.to_string()) };
+        Self { time: known.copied().unwrap_or(commit.time), is_known: known.is_some() }
+    }
+}
+
 /// When commits landed, newest first as their dates. Whoever pushes chooses the date: one before that of a commit which
-/// landed earlier, or after now, is not believed, and the commit counts from the next newer one that is, else from now.
-pub(super) fn landed(dates: &[i64], now: i64) -> Vec<i64> {
+/// landed earlier, or after now, is not believed, and the commit counts from the next newer one that is, else from now. What the
+/// forge tells is believed in any case, and nothing below landed after it.
+pub(super) fn landed(dates: &[CommitDate], now: i64) -> Vec<i64> {
+    let mut ceiling = now;
+    let ceilings: Vec<i64> = dates
+        .iter()
+        .map(|date| {
+            if date.is_known {
+                ceiling = ceiling.min(date.time);
+            }
+            ceiling
+        })
+        .collect();
     let mut latest = i64::MIN;
     let mut trusted = vec![false; dates.len()];
     for (at, date) in dates.iter().enumerate().rev() {
-        if (latest..=now).contains(date) {
-            (latest, trusted[at]) = (*date, true);
+        if (latest..=ceilings[at]).contains(&date.time) {
+            (latest, trusted[at]) = (date.time, true);
         }
     }
     let mut next = now;
-    let settle = |(date, trusted): (&i64, bool)| {
+    let settle = |(date, trusted): (&CommitDate, bool)| {
         if trusted {
-            next = *date;
+            next = date.time;
         }
         next
     };
@@ -166,10 +206,10 @@ pub(super) fn landed(dates: &[i64], now: i64) -> Vec<i64> {
 
 /// When commits were there at the latest, newest first: not after any newer one, or else a date in the future of what
 /// follows would let what the commit ended look longer than it was. Dates before the parent landed do not count.
-fn left(dates: &[i64], landed: &[i64], now: i64) -> Vec<i64> {
+fn left(dates: &[CommitDate], landed: &[i64], now: i64) -> Vec<i64> {
     let mut newer = BTreeSet::new();
-    let settle = |(at, date): (usize, &i64)| {
-        newer.insert(*date);
+    let settle = |(at, date): (usize, &CommitDate)| {
+        newer.insert(date.time);
         let floor = landed.get(at + 1).copied().unwrap_or(i64::MIN);
         newer.range(floor..).next().map_or(now, |earliest| *earliest.min(&now))
     };
@@ -187,11 +227,12 @@ impl<'a> LookBack<'a> {
         options: Options,
         config: &'a Config,
         tip: &Commit,
+        known: &LandingTimes,
         now: i64,
     ) -> Result<Self, RepositoryError> {
         let (mut line, is_complete) = repository.first_parent_line(tip)?;
         config.landings.keep(&mut line);
-        let dates: Vec<i64> = line.iter().map(|commit| commit.time).collect();
+        let dates: Vec<CommitDate> = line.iter().map(|commit| CommitDate::of(commit, known)).collect();
         let landed = landed(&dates, now);
         let left = left(&dates, &landed, now);
         Ok(Self { repository, parsed, options, config, line, landed, left, is_complete, overlays: Mutex::default() })
@@ -435,17 +476,25 @@ fn unreadable(error: RenderError) -> HistoryError {
 mod tests {
     use super::*;
 
+    fn dates(dates: &[i64]) -> Vec<CommitDate> {
+        dates.iter().map(|time| CommitDate { time: *time, is_known: false }).collect()
+    }
+
     #[test]
     fn dates_that_cannot_be_are_not_believed() {
         // Newest first, as all of these.
-        assert_eq!(landed(&[30, 20, 10], 40), [30, 20, 10]);
+        assert_eq!(landed(&dates(&[30, 20, 10]), 40), [30, 20, 10]);
         // A commit dated before its predecessor counts from the next one that can be believed, the newest from now.
-        assert_eq!(landed(&[30, 5, 10], 40), [30, 30, 10]);
-        assert_eq!(landed(&[5, 20, 10], 40), [40, 20, 10]);
+        assert_eq!(landed(&dates(&[30, 5, 10]), 40), [30, 30, 10]);
+        assert_eq!(landed(&dates(&[5, 20, 10]), 40), [40, 20, 10]);
         // One from the future does not make those behind it look old or new.
-        assert_eq!(landed(&[30, 99, 10], 40), [30, 30, 10]);
+        assert_eq!(landed(&dates(&[30, 99, 10]), 40), [30, 30, 10]);
+        // The forge's word counts, and bounds that of what is below.
+        let mut known = dates(&[50, 20, 99, 10]);
+        known[1].is_known = true;
+        assert_eq!(landed(&known, 100), [50, 20, 20, 10]);
         // What a commit ended is not believed to have lasted longer than newer commits say.
-        let left = |dates: &[i64], now| left(dates, &landed(dates, now), now);
+        let left = |of: &[i64], now| left(&dates(of), &landed(&dates(of), now), now);
         assert_eq!(left(&[30, 20, 10], 40), [30, 20, 10]);
         assert_eq!(left(&[32, 20, 3, 31, 1], 33), [32, 32, 32, 3, 1]);
         // One that is older than what it stands on says nothing of it.

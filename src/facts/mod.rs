@@ -8,14 +8,13 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-pub use approvals::{Review, ReviewError, Reviewer};
 pub use change::{Change, first_changed_line, is_one_of};
 pub use codeowners::{CODEOWNERS_PLACES, Codeowners, OwnerRule, is_owners_file};
 pub use context::{Clock, Context, ReadOnDemand};
 pub use error::FactsError;
 pub use handle::{Handle, Handles, Target};
 pub use live::{Gap, HistorySource, ImageStay, Live, LiveHistory};
-pub use look_back::{Depth, HistoryError, LookBack, Stay};
+pub use look_back::{Depth, HistoryError, LandingTimes, LookBack, Stay};
 pub use promotions::environments_below;
 pub use reports::{Applied, Deployed, ReportError, deployed, read_applied};
 pub use state::StateInput;
@@ -35,7 +34,6 @@ use unknown_apps::UnknownApp;
 use unmatched::Unmatched;
 use versions::VersionsFacts;
 
-mod approvals;
 mod change;
 mod codeowners;
 pub mod combinations;
@@ -55,6 +53,7 @@ pub mod planted;
 pub mod promotions;
 pub mod prow;
 mod reports;
+pub mod review;
 pub mod state;
 pub mod unjudged;
 pub mod unknown_apps;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::codeowners::OwnerRule;
 use super::handle::{Handle, Handles};
+use super::review::ReviewedRequest;
 use super::{Context, FactsError};
 use crate::kustomize::FILE_NAMES;
 use crate::model::Case;
@@ -96,18 +97,45 @@ pub struct OwnerApprovals {
     pub contributing: Vec<String>,
     /// Teams whose members are unknown.
     pub unknown_teams: Vec<String>,
+    /// Whether members of these teams may be among those who approved, and would be enough.
+    pub undecided: bool,
+    /// In a merge group, the pull request of which this is said: the one that lacks most.
+    pub pull_request: Option<u64>,
 }
 
 impl OwnerApprovals {
-    pub(super) fn of(context: &Context<'_>, owners: &[String]) -> Self {
+    /// Who of `owners` has approved the pull requests that touch something that `touches` accepts; of several, what is said of
+    /// the one with the fewest approvals.
+    pub(super) fn of(
+        context: &Context<'_>,
+        owners: &[String],
+        needed: usize,
+        touches: impl Fn(&[RepoPath]) -> bool,
+    ) -> Self {
         let Some(review) = context.review else { return Self::default() };
-        Self {
-            approved_by: review.members(owners, &review.approved),
-            outdated: review.members(owners, &review.outdated),
-            contributing: review.members(owners, &review.contributing),
-            unknown_teams: review.unknown_teams(owners),
-        }
+        let unknown_teams = review.unknown_teams(owners);
+        let of_one = |request: &ReviewedRequest| {
+            let approved_by = review.members(owners, &request.approved);
+            let others = request.approved.len() - approved_by.len();
+            Self {
+                undecided: !unknown_teams.is_empty()
+                    && (approved_by.len() < needed && needed <= approved_by.len() + others),
+                approved_by,
+                outdated: review.members(owners, &request.outdated),
+                contributing: review.members(owners, &request.contributing),
+                unknown_teams: unknown_teams.clone(),
+                pull_request: request.number.filter(|_| review.requests().len() > 1),
+            }
+        };
+        let said = review.requests_that(touches).into_iter().map(of_one);
+        said.min_by_key(|said| (said.approved_by.len(), said.undecided)).unwrap_or_default()
     }
+}
+
+/// Whether some files reach an overlay.
+#[must_use]
+pub fn reaches(case: &Case<'_>, files: &[RepoPath]) -> bool {
+    case.scans.iter().any(|scan| scan.closure.touches(files))
 }
 
 impl OverlayOwners {
@@ -116,12 +144,14 @@ impl OverlayOwners {
     pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Self {
         let rule = owner_rule(context, case);
         let owners = rule.map(|rule| rule.owners.clone()).unwrap_or_default();
+        let needed = rule.map_or(0, |rule| rule.needed);
+        let must_approve = needed.max(context.config.environments[case.overlay.environment].approvals);
         Self {
             file: context.owners.file.map(|span| handles.place(span)),
             at: rule.map(|rule| handles.place(rule.span)),
             catch_all: rule.is_some_and(OwnerRule::is_catch_all),
-            needed: rule.map_or(0, |rule| rule.needed),
-            approvals: OwnerApprovals::of(context, &owners),
+            needed,
+            approvals: OwnerApprovals::of(context, &owners, must_approve, |files| reaches(case, files)),
             owners,
         }
     }
@@ -173,8 +203,10 @@ impl FileOwners {
                 changed_at: handles.place(changed.unwrap_or(line)),
                 owners: rule.owners.clone(),
                 needed: rule.needed,
+                approvals: OwnerApprovals::of(context, &rule.owners, rule.needed, |files| {
+                    files.iter().any(|file| paths.contains(&file))
+                }),
                 paths: paths.iter().map(ToString::to_string).collect(),
-                approvals: OwnerApprovals::of(context, &rule.owners),
             });
         }
         Ok(files)

@@ -6,7 +6,7 @@ use chrono::{DateTime, Duration, Utc};
 
 use super::{GateError, NamedText, Request, judge, overlays};
 use crate::config::{Bots, Config, FILE_NAME};
-use crate::facts::{Depth, HistoryError, LookBack, Stay};
+use crate::facts::{Depth, HistoryError, LandingTimes, LookBack, Stay};
 use crate::finding::Finding;
 use crate::kustomize::{FILE_NAMES, ParsedFiles, Renderer, Scanner};
 use crate::model::{Edit, Image, Overlay, Overlays, State, at_origin, edited};
@@ -247,6 +247,7 @@ impl Drill<'_> {
             self.overlays.rendering(self.config),
             self.config,
             self.tip,
+            &LandingTimes::default(),
             now,
         )
         .map_err(HistoryError::from)?;

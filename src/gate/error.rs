@@ -1,5 +1,6 @@
 use crate::config::{self, ConfigError};
-use crate::facts::{FactsError, HistoryError, ReportError, ReviewError};
+use crate::facts::review::ReviewError;
+use crate::facts::{FactsError, HistoryError, ReportError};
 use crate::kustomize::RenderError;
 use crate::policy::PolicyError;
 use crate::sources::{RepositoryError, TreeError};

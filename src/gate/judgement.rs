@@ -181,5 +181,6 @@ fn finding(
         path: target.path.clone(),
         subject: found.subject,
         existing: false,
+        undecided: found.undecided,
     })
 }

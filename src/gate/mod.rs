@@ -116,6 +116,7 @@ fn context<'a>(
         overlays: reached.overlays.as_ref(),
         unjudged: &reached.unjudged,
         review: trusted.review.as_ref(),
+        landings: &trusted.landings,
         reports: request.reports,
         clock: Clock::new(request.now),
         renderers: request.comparison.trees().map(renderer),

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 
 use super::{GateError, Request, environment, judge, read_config};
 use crate::config::Config;
-use crate::facts::{Applied, Depth, LookBack, WrittenVersion, WrittenVersions, environments_below, versions};
+use crate::facts::{
+    Applied, Depth, LandingTimes, LookBack, WrittenVersion, WrittenVersions, environments_below, versions,
+};
 use crate::kustomize::{FILE_NAMES, ParsedFiles, Renderer, Scanner, split_image};
 use crate::model::{Edit, Image, Overlay, Overlays, State, UsedImage, at_origin, discover, edited, in_images};
 use crate::report::check::Report;
@@ -151,8 +153,15 @@ pub fn promote(
         return Ok(None);
     }
     plan.write_versions(&targets, &mut files)?;
-    let history =
-        LookBack::new(repository, parsed, plan.overlays.rendering(&config), &config, tip, request.now.timestamp())?;
+    let history = LookBack::new(
+        repository,
+        parsed,
+        plan.overlays.rendering(&config),
+        &config,
+        tip,
+        &LandingTimes::default(),
+        request.now.timestamp(),
+    )?;
     let mut replacements = Vec::new();
     for change in replaced {
         let from = change.from.map(|from| origin(&history, &plan, (&targets, from), &change.after));

@@ -3,7 +3,8 @@
 use super::{GateError, Request, Trust};
 use crate::config::{self, Config, OwnersDialect};
 use crate::facts::neighbours::environment_here;
-use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, Need, Review, is_owners_file};
+use crate::facts::review::{Review, ReviewFile};
+use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, LandingTimes, Need, is_owners_file};
 use crate::kustomize::ParsedFiles;
 use crate::policy::{self, PolicyError, Rule, Settings};
 use crate::sources::{self, Content, Entry, RepoPath, Tree};
@@ -20,6 +21,7 @@ pub(super) struct Trusted {
     pub(super) next_owners: Codeowners,
     pub(super) review: Option<Review>,
     pub(super) change: Change,
+    pub(super) landings: LandingTimes,
 }
 
 impl Trusted {
@@ -59,15 +61,17 @@ impl Trusted {
         } else {
             owners.clone()
         };
-        let mut change = Change::new(changed, &comparison.added, request.repository, &accounts)?;
-        let review = request.review.map(|file| {
+        let said = request.review.map(|file| ReviewFile::read(file.name, file.text)).transpose()?;
+        let landings = said.as_ref().map(|said| LandingTimes::of(&said.landings)).unwrap_or_default();
+        let mut change = Change::new(changed, &comparison.added, request.repository, &accounts, said.as_ref())?;
+        let review = request.review.zip(said).map(|(file, said)| {
             let head = comparison.head.as_ref().map(|head| head.id.to_string());
             // A merge queue makes a commit of its own from what was approved.
             let is_same = |other: &str| {
                 let merges = |head| request.repository.merges_to(&comparison.base, other, head);
                 comparison.head.as_ref().is_some_and(|head| merges(head).unwrap_or(false))
             };
-            Review::read(file.name, file.text, head.as_deref(), &change.contributors, is_same)
+            Review::new(file.name, said, head.as_deref(), &change.contributors, is_same)
         });
         let review = review.transpose()?;
         let decides = |path: &&RepoPath| {
@@ -76,11 +80,11 @@ impl Trusted {
         for path in change.files.iter().filter(decides) {
             trees.head.read(path)?;
         }
-        if let Some(author) = review.as_ref().map(|review| &review.author).filter(|author| author.is_bot()) {
-            change.add_bot(&author.login);
+        for one in review.iter().flat_map(Review::requests).filter(|one| one.author.is_bot()) {
+            change.add_bot(&one.author, one.files.clone());
         }
         let next = change.files.iter().any(|path| path.as_str() == config::FILE_NAME).then_some(next);
-        Ok(Self { config, next, rules, settings, owners, next_owners, review, change })
+        Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings })
     }
 
     /// Whether a rule's facts were given.

@@ -24,6 +24,9 @@ pub struct RuleFinding {
     /// How much it weighs, where that is less than the rule does.
     #[serde(default)]
     pub severity: Option<Severity>,
+    /// Whether the rule could not find out what it asks.
+    #[serde(default)]
+    pub undecided: bool,
     /// What to do, where the rule's own help is not enough.
     #[serde(default)]
     pub help: Option<String>,

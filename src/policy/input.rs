@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::config::{Bots, Environment};
-use crate::facts::{Context, Facts, Handle, StateInput};
+use crate::facts::{Context, Facts, Handle, StateInput, owners};
 use crate::model::Case;
 use crate::sided::Sided;
 use crate::sources::RepoPath;
@@ -131,7 +131,7 @@ impl RuleInput {
             affected: places.is_affected,
             at: places.own,
         };
-        let reaches = |touched: &[RepoPath]| case.scans.iter().any(|scan| scan.closure.touches(touched));
+        let reaches = |touched: &[RepoPath]| owners::reaches(case, touched);
         let mut about = Self::about(context, parameters, Some(places.changed), states, facts);
         about.change.bots = context.change.bots_that(reaches);
         Self { overlay: Some(input), environment: Some(EnvironmentInput::of(environment)), ..about }

@@ -175,7 +175,7 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
         let followed = Followed { case: &case, helped, sections: &sections, repository: &repository };
         followed.check(main_files, main, rule, &place.to_string());
     }
-    format!("exit code {}\n\n{findings}", i32::from(!report.passes()))
+    format!("exit code {}\n\n{findings}", report.verdict() as i32)
 }
 
 /// A case whose help is followed.

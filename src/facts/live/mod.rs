@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::look_back::HistoryError;
+use super::look_back::{CommitDate, HistoryError, LandingTimes, landed};
 use crate::config::{Config, Mirrors};
 use crate::kustomize::ParsedFiles;
 use crate::model::{Image, OverlayFilter, Overlays};
@@ -92,8 +92,9 @@ impl HistorySource<'_> {
     fn line(&self) -> Result<FirstParents, HistoryError> {
         let (mut commits, is_complete) = self.repository.first_parent_line(self.tip)?;
         self.config.landings.keep(&mut commits);
-        let dates: Vec<i64> = commits.iter().map(|commit| commit.time).collect();
-        let landed = super::look_back::landed(&dates, self.now);
+        let dates: Vec<CommitDate> =
+            commits.iter().map(|commit| CommitDate::of(commit, &LandingTimes::default())).collect();
+        let landed = landed(&dates, self.now);
         Ok(FirstParents { commits, landed, is_complete })
     }
 }

@@ -32,7 +32,7 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
             writeln!(out, "::{level} title=tollgate::{rest}; the job's log has them all")?;
         }
     }
-    let verdict = if report.passes() { "allowed" } else { "refused" };
+    let verdict = report.verdict().words();
     let closing = report.findings.iter().filter(|finding| finding.closes()).count();
     writeln!(
         out,

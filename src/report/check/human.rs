@@ -50,7 +50,7 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let existing =
         report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
     let warnings = report.findings.len() - errors - existing;
-    let verdict = if report.passes() { "allowed" } else { "refused" };
+    let verdict = report.verdict().words();
     let mut text = format!("{verdict}: {}, {}", count(errors, "error"), count(warnings, "warning"));
     if existing > 0 {
         text.push_str(&format!(", {existing} already in the base"));

@@ -131,7 +131,7 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
     let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
     let document = ReportJson {
         schema: "tollgate.report/1",
-        verdict: if report.passes() { "pass" } else { "fail" },
+        verdict: report.verdict().name(),
         base: &report.base,
         head: report.head.as_deref(),
         now: time(report.now),

@@ -37,11 +37,49 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-impl Report {
-    /// Whether the gate stays open.
+/// What the gate says in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The change may land.
+    Pass,
+    /// It may not.
+    Fail,
+    /// The gate cannot tell, so that it stays closed.
+    Undecided,
+}
+
+impl Verdict {
+    /// The word that documents use.
     #[must_use]
-    pub fn passes(&self) -> bool {
-        !self.findings.iter().any(Finding::closes)
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Undecided => "undecided",
+        }
+    }
+
+    /// The words for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Pass => "allowed",
+            Self::Fail => "refused",
+            Self::Undecided => "could not decide",
+        }
+    }
+}
+
+impl Report {
+    /// What the gate says in the end.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let closing = || self.findings.iter().filter(|finding| finding.closes());
+        match closing().next() {
+            None => Verdict::Pass,
+            Some(_) if closing().any(|finding| finding.undecided) => Verdict::Undecided,
+            Some(_) => Verdict::Fail,
+        }
     }
 }
 
