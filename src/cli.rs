@@ -42,6 +42,8 @@ pub enum Command {
     Owners(OwnersArguments),
     /// Show which environments are frozen, until when, and the freezes of the next twelve months
     Freeze(FreezeArguments),
+    /// Ask the forge who has approved a change, and when what landed; the only command that uses the network
+    Review(ReviewArguments),
     /// List the rules
     Rules,
     /// Explain a rule: what it requires, why, and its parameters
@@ -333,6 +335,40 @@ pub struct FreezeArguments {
     /// Output format
     #[arg(long, value_enum, value_name = "NAME", default_value = "human")]
     pub format: FreezeFormat,
+}
+
+/// `tollgate review`.
+#[derive(Debug, Args)]
+pub struct ReviewArguments {
+    /// Which forge.
+    #[command(subcommand)]
+    pub forge: Forge,
+}
+
+/// The forges that can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Forge {
+    /// GitHub, or GitHub Enterprise Server (`GITHUB_API_URL`); the token is `GITHUB_TOKEN` or `GH_TOKEN`
+    Github(AskedArguments),
+    /// GitLab (`CI_API_V4_URL`); the token is `GITLAB_TOKEN`
+    Gitlab(AskedArguments),
+}
+
+/// What a forge is asked about.
+#[derive(Debug, Args)]
+pub struct AskedArguments {
+    /// The repository: `OWNER/NAME` on GitHub, `GROUP/NAME` or a number on GitLab [default: that of the CI job]
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// The number of the pull request or merge request [default: that of the CI job, or those of its merge group]
+    #[arg(long, value_name = "N")]
+    pub number: Option<u64>,
+    /// A folder in the repository, whose CODEOWNERS and freezes say which teams are asked for
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Where to write what `--review` of `tollgate check` reads [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Output formats of freezes.

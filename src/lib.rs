@@ -60,7 +60,8 @@
 //! # What is absent on purpose
 //!
 //! - **The network, other programs, a cluster.** The same commit gives the same verdict everywhere, and a change is never
-//!   executed. What needs them is a file that the caller brings (`--review`, `--argocd`, `--flux`).
+//!   executed. What needs them is a file that the caller brings (`--review`, `--argocd`, `--flux`). One command asks the forge and
+//!   writes such a file, `tollgate review`; all that it needs is in [`forge`].
 //! - **A cache on disk.** It would be one more thing that a change could write to. Git's objects are the store.
 //! - **Async.** Work is bound by the processor; `rayon` spreads it.
 //! - **A kustomize crate.** Origins must go through every step, and the output must be kustomize's to the byte.
@@ -80,6 +81,7 @@ pub mod commands;
 pub mod config;
 pub mod facts;
 pub mod finding;
+pub mod forge;
 pub mod gate;
 pub mod kustomize;
 pub mod model;

@@ -18,6 +18,7 @@ mod history;
 mod owners;
 mod promote;
 mod render;
+mod review;
 mod rules;
 mod shared;
 mod status;
@@ -63,6 +64,7 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Facts(arguments) => facts::run(arguments, invocation),
         Command::Owners(arguments) => owners::run(arguments, invocation),
         Command::Freeze(arguments) => freeze::run(arguments, invocation),
+        Command::Review(arguments) => review::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),
         Command::Demo(arguments) => demo::run(arguments, invocation),

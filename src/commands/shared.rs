@@ -10,6 +10,7 @@ use crate::cli::{ChangeArguments, ReportArguments};
 use crate::config::{Controller, OwnersDialect};
 use crate::facts::{Applied, read_applied};
 use crate::finding::Label;
+use crate::forge::ForgeError;
 use crate::gate::GateError;
 use crate::kustomize::{ParsedFiles, RenderError};
 use crate::report::escape::{self, printable};
@@ -56,6 +57,10 @@ pub(super) enum CommandError {
         "check that branch out first (`git switch -c promote origin/main`), so that its tip is what changes"
     ))]
     DiffersHere(RepoPath),
+    /// The forge.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Forge(#[from] ForgeError),
     /// A promotion that was written in part.
     #[error("cannot write `{path}`: {error}")]
     #[diagnostic(help("{}", undo(.written)))]

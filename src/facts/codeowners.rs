@@ -122,6 +122,11 @@ impl Codeowners {
         Self { dialect, rules: Vec::new(), invalid: Vec::new(), file: None }
     }
 
+    /// All owners that any line names.
+    pub fn everybody(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().flat_map(|rule| &rule.owners).map(String::as_str)
+    }
+
     /// Reads the file of a tree.
     ///
     /// # Errors

@@ -16,7 +16,9 @@ pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use moving::{LeafKind, MovedPath, MovingTree};
 pub use path::RepoPath;
-pub use repository::{CiVariables, Commit, CommitId, Comparison, LineOfChange, Repository, RepositoryError, Scope};
+pub use repository::{
+    CiVariables, Commit, CommitId, Comparison, LineOfChange, Repository, RepositoryError, Scope, co_authors,
+};
 pub use worktree::WorkingTree;
 
 mod attributes;

@@ -239,8 +239,9 @@ struct Push {
     default: Option<String>,
 }
 
-/// Whoever a message names by `Co-authored-by: NAME <MAIL>`.
-fn co_authors(message: &str) -> Vec<(String, String)> {
+/// Whoever a commit's message names by `Co-authored-by: NAME <MAIL>`: names and mail addresses.
+#[must_use]
+pub fn co_authors(message: &str) -> Vec<(String, String)> {
     let trailer = |line: &str| {
         let (key, rest) = line.split_once(':')?;
         let (name, email) = rest.split_once('<').filter(|_| key.trim().eq_ignore_ascii_case("co-authored-by"))?;

@@ -60,6 +60,7 @@ fn engines_stay_behind_their_adapters() {
             ("gix::", "sources/"),
             ("granit_parser::", "yaml/parse.rs"),
             ("cron::", "config/freeze.rs"),
+            ("ureq::", "forge/client.rs"),
         ] {
             assert!(
                 !text.contains(engine) || path.as_str().starts_with(home),

@@ -6,6 +6,7 @@
 mod attacks;
 mod cases;
 mod command_line;
+mod forge;
 mod history;
 mod house;
 mod mutations;

@@ -139,8 +139,11 @@ pub(crate) struct Ran {
 pub(crate) fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
     command.current_dir(folder).args(arguments);
-    for name in ["GITHUB_ACTIONS", "GITHUB_EVENT_PATH", "GITLAB_CI"] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars() {
+        let is_ci = ["GITHUB_", "GH_", "GITLAB_", "CI_"].iter().any(|prefix| name.starts_with(prefix));
+        if is_ci || name.to_lowercase().ends_with("_proxy") || name == "SSL_CERT_FILE" {
+            command.env_remove(name);
+        }
     }
     let output = command.envs(variables.iter().copied()).output().unwrap();
     Ran {

@@ -27,7 +27,7 @@ pub struct ReviewFile {
     /// The pull requests of a merge group, the one that lands first coming first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pull_requests: Vec<GroupedRequest>,
-    /// Logins by team (`org/team`), GitLab's group or role (`@maintainers`), or mail address.
+    /// Logins by team (`org/team`), GitLab's group or role (`@@maintainers`), or mail address.
     pub teams: BTreeMap<String, Vec<String>>,
     /// When commits of the base branch landed.
     pub landings: Vec<Landing>,

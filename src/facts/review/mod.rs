@@ -165,9 +165,12 @@ impl Review {
 
     /// The members of a team, a group or a role.
     fn team(&self, owner: &str) -> Option<&Vec<String>> {
-        let name = owner.trim_start_matches('@');
-        let found = self.teams.iter().find(|(known, _)| known.trim_start_matches('@').eq_ignore_ascii_case(name));
-        found.map(|(_, members)| members)
+        let is_meant = |known: &str| {
+            // A group may be called as a role is.
+            let short = if owner.starts_with("@@") { owner } else { owner.trim_start_matches('@') };
+            known.eq_ignore_ascii_case(owner) || known.eq_ignore_ascii_case(short)
+        };
+        self.teams.iter().find(|(known, _)| is_meant(known)).map(|(_, members)| members)
     }
 }
 
