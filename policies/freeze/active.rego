@@ -2,8 +2,9 @@
 # title: Environment is frozen
 # description: >-
 #   A change alters the rendered output of an environment during one of its freeze windows. A freeze with `allow: [rollback]` lets
-#   an environment go back to images that it ran before, if nothing else changes; that is told as a warning. `overrides` name people who
-#   can let a change through by approving its head, for a reason and until a time; so is a use of that.
+#   an environment go back to images that it ran before, if nothing else changes, and one with `allow: [revert]` back to all of what
+#   it was at an earlier commit; that is told as a warning. Sync windows of Argo CD's projects in the repository are freezes, too.
+#   `overrides` name people who can let a change through by approving its head, for a reason and until a time; so is a use of that.
 # custom:
 #   severity: {default: error}
 #   help: merge it after the freeze
@@ -14,28 +15,28 @@ import rego.v1
 deny contains finding if {
 	input.overlay.affected
 	some freeze in input.facts.freezes
-	not freeze.isRollback
+	not goes_back(freeze)
 	not is_overridden(freeze)
 	finding := {
 		"at": input.change.at,
 		"undecided": is_unknown(freeze),
 		"message": sprintf("%s is frozen until %s (%s)", [input.environment.name, freeze.until, freeze.name]),
 		"label": sprintf("this changes %s in %s", [input.overlay.app, input.environment.name]),
-		"related": array.concat([{"at": freeze.at, "message": sprintf("the freeze `%s`", [freeze.name])}], ways_through(freeze)),
-		"help": sprintf("merge it after %s; until then only changes that do not affect %s%s", [freeze.until, input.environment.name, or_rollbacks(freeze)]),
+		"related": array.concat([{"at": freeze.at, "message": sprintf("this freezes %s", [input.environment.name])}], ways_through(freeze)),
+		"help": sprintf("merge it after %s; until then only changes that do not affect %s%s", [freeze.until, input.environment.name, or_back(freeze)]),
 	}
 }
 
 deny contains finding if {
 	input.overlay.affected
 	some freeze in input.facts.freezes
-	freeze.isRollback
+	goes_back(freeze)
 	finding := {
 		"at": input.change.at,
 		"severity": "warning",
 		"message": sprintf("%s is frozen until %s (%s), but this goes back to what it ran before, which the freeze allows", [input.environment.name, freeze.until, freeze.name]),
 		"label": sprintf("a rollback of %s in %s", [input.overlay.app, input.environment.name]),
-		"related": [{"at": freeze.at, "message": sprintf("the freeze `%s`", [freeze.name])}],
+		"related": [{"at": freeze.at, "message": sprintf("this freezes %s", [input.environment.name])}],
 		"help": "nothing is to be done; whoever reviews it should know of the freeze",
 	}
 }
@@ -43,7 +44,7 @@ deny contains finding if {
 deny contains finding if {
 	input.overlay.affected
 	some freeze in input.facts.freezes
-	not freeze.isRollback
+	not goes_back(freeze)
 	some override in freeze.overrides
 	count(override.approvedBy) > 0
 	finding := {
@@ -73,6 +74,14 @@ ways_through(freeze) := [{"at": override.at, "message": sprintf("%s can let it t
 	some override in freeze.overrides
 ]
 
-or_rollbacks(freeze) := ", and rollbacks that change nothing but images" if freeze.allowsRollback
+goes_back(freeze) if freeze.isRollback
 
-or_rollbacks(freeze) := "" if not freeze.allowsRollback
+goes_back(freeze) if freeze.isRevert
+
+or_back(freeze) := concat("", [text |
+	some [allowed, text] in [
+		[freeze.allowsRollback, ", and rollbacks that change nothing but images"],
+		[freeze.allowsRevert, ", and reverts to an earlier state"],
+	]
+	allowed
+])

@@ -10,7 +10,7 @@ document(freezes, affected) := {
 	"facts": {"freezes": freezes},
 }
 
-window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC", "allowsRollback": false, "isRollback": false, "overrides": []}
+window := {"at": 8, "name": "year end", "until": "2027-01-04 08:00 UTC", "allowsRollback": false, "isRollback": false, "allowsRevert": false, "isRevert": false, "overrides": []}
 
 test_a_frozen_environment_is_found if {
 	found := active.deny with input as document([window], true)
@@ -60,4 +60,14 @@ test_unknown_members_leave_an_override_undecided if {
 	one := {"at": 9, "reason": "INC-1", "by": ["@o/t"], "until": "later", "approvedBy": [], "undecided": true}
 	some finding in active.deny with input as document([object.union(window, {"overrides": [one]})], true)
 	finding.undecided
+}
+
+test_an_allowed_revert_is_told_and_passes if {
+	revert := object.union(window, {"allowsRevert": true, "isRevert": true})
+	found := active.deny with input as document([revert], true)
+	count(found) == 1
+	some finding in found
+	finding.severity == "warning"
+	some other in active.deny with input as document([object.union(revert, {"isRevert": false})], true)
+	contains(other.help, "and reverts")
 }

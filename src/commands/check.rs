@@ -7,7 +7,7 @@ use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::{Report, Verdict, github, human, json};
 use crate::report::story::Style;
-use crate::sources::{read_argument_file, write_argument_file};
+use crate::sources::{CiVariables, read_argument_file, write_argument_file};
 
 const UNDECIDED: &str = "could not decide: the gate stays closed (exit code 2)";
 
@@ -68,6 +68,7 @@ pub(super) fn with_request<T>(
         clones.push((name.clone(), repository_in(folder)?));
     }
     let branch = branch(&arguments.change, invocation.variables);
+    let variables = CiVariables::new(invocation.variables);
     let request = Request {
         repository: &repository,
         comparison: &comparison,
@@ -85,6 +86,7 @@ pub(super) fn with_request<T>(
         review: review.as_ref().map(|(name, text)| NamedText { name, text }),
         owners_dialect: ci_dialect(invocation.variables),
         reports: reports.as_deref(),
+        is_deploy_freeze: variables.get("GITLAB_CI").map(|_| variables.get("CI_DEPLOY_FREEZE").is_some()),
     };
     work(&request).map_err(CommandError::Gate)
 }

@@ -20,8 +20,10 @@ pub struct Freeze {
     pub times: Times,
     /// The zone in which it is written.
     pub zone: Tz,
-    /// Whether an environment may go back to what it ran before.
+    /// Whether an environment may go back to images that it ran before.
     pub allows_rollback: bool,
+    /// Whether an environment may go back to all of what it was before.
+    pub allows_revert: bool,
     /// Who may let a change through nevertheless.
     pub overrides: Vec<Override>,
     /// Where it is written.
@@ -50,6 +52,8 @@ pub enum Times {
     Once(Window),
     /// Again and again.
     Recurring(Recurring),
+    /// While GitLab says so to its jobs (`CI_DEPLOY_FREEZE`).
+    DeployFreeze,
 }
 
 /// A stretch of time, its end excluded.
@@ -64,11 +68,25 @@ pub struct Window {
 /// A schedule in a time zone, and how long each window lasts.
 #[derive(Clone, Debug)]
 pub struct Recurring {
-    /// Any of these fires.
-    schedules: Vec<cron::Schedule>,
-    duration: Duration,
+    starts: Schedule,
+    length: Length,
     zone: Tz,
 }
+
+/// When a window of a schedule ends.
+#[derive(Clone, Debug)]
+enum Length {
+    /// After so much time has passed, also when the clocks change.
+    Elapsed(Duration),
+    /// When the local clock shows so much more, as Argo CD has it: its windows are cut or stretched when the clocks change.
+    OnTheClock(Duration),
+    /// When another schedule fires next, as GitLab's deploy freezes end.
+    Until(Schedule),
+}
+
+/// Five fields. Any of these fires.
+#[derive(Clone, Debug)]
+struct Schedule(Vec<cron::Schedule>);
 
 /// How many windows of a freeze are listed.
 const MOST_WINDOWS: usize = 10_000;
@@ -86,6 +104,7 @@ impl Freeze {
         match &self.times {
             Times::Once(window) => (window.from <= now && now < window.until).then_some(*window),
             Times::Recurring(recurring) => recurring.active(now),
+            Times::DeployFreeze => None,
         }
     }
 
@@ -95,6 +114,7 @@ impl Freeze {
         match &self.times {
             Times::Once(window) => Some(*window).filter(|it| it.from < until && from < it.until).into_iter().collect(),
             Times::Recurring(recurring) => recurring.windows(from, until),
+            Times::DeployFreeze => Vec::new(),
         }
     }
 
@@ -102,13 +122,14 @@ impl Freeze {
     #[must_use]
     pub fn doubts(&self, now: DateTime<Utc>) -> Vec<String> {
         let Times::Recurring(recurring) = &self.times else { return Vec::new() };
-        let starts: Vec<DateTime<Utc>> = recurring.starts(now).take(50).collect();
+        let Length::Elapsed(duration) = recurring.length else { return Vec::new() };
+        let starts: Vec<DateTime<Utc>> = recurring.spans(now).map(|window| window.from).take(50).collect();
         let between = starts.iter().zip(starts.iter().skip(1)).map(|(one, next)| *next - *one).min();
         let mut doubts = Vec::new();
         if self.active(now).is_some_and(|window| window.until - now >= LONGEST) {
             doubts.push("it never ends: every window begins before the last one has ended".to_owned());
-        } else if let Some(between) = between.filter(|between| *between < recurring.duration) {
-            let [apart, lasts] = [between, recurring.duration].map(|it| words::duration(it.num_seconds()));
+        } else if let Some(between) = between.filter(|between| *between < duration) {
+            let [apart, lasts] = [between, duration].map(|it| words::duration(it.num_seconds()));
             doubts.push(format!(
                 "its windows of {lasts} begin {apart} after each other; one at 17:00 is `0 17`, and `* 17` begins one every minute"
             ));
@@ -121,23 +142,139 @@ impl Freeze {
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         match &self.times {
             Times::Once(window) => Some(window.from).filter(|from| *from > now),
-            Times::Recurring(recurring) => recurring.starts(now).find(|start| *start > now),
+            Times::Recurring(recurring) => recurring.next(now),
+            Times::DeployFreeze => None,
         }
     }
 }
 
 impl Recurring {
-    /// Reads a five-field schedule; says what is wrong with it.
+    /// Reads a five-field schedule of windows that last for some time; says what is wrong with it.
     ///
     /// # Errors
     /// When a field is malformed, or the schedule never fires.
-    pub fn new(schedule: &str, seconds: i64, zone: Tz) -> Result<Self, String> {
+    pub fn new(schedule: &str, seconds: i64, zone: Tz) -> Result<Self, ScheduleError> {
+        let starts = Schedule::read(schedule)?;
+        Ok(Self { starts, length: Length::Elapsed(lasting(seconds)?), zone })
+    }
+
+    /// The same as Argo CD reads it: by the local clock, and the seventh day of the week is none.
+    ///
+    /// # Errors
+    /// As [`Recurring::new`].
+    pub fn of_argo(schedule: &str, seconds: i64, zone: Tz) -> Result<Self, ScheduleError> {
+        let weekday = schedule.split_whitespace().nth(4).unwrap_or_default();
+        let days = weekday.split(',').filter_map(|item| item.split('/').next());
+        if days.flat_map(|range| range.split('-')).any(|day| day == "7") {
+            return Err("a day of the week is 0 (Sunday) to 6, or SUN to SAT".to_owned().into());
+        }
+        let starts = Schedule::read(schedule)?;
+        Ok(Self { starts, length: Length::OnTheClock(lasting(seconds)?), zone })
+    }
+
+    /// Windows that begin by one schedule and end by another, as GitLab's deploy freezes.
+    ///
+    /// # Errors
+    /// As [`Recurring::new`].
+    pub fn between(start: &str, end: &str, zone: Tz) -> Result<Self, ScheduleError> {
+        let [starts, ends] = [Schedule::read(start)?, Schedule::read(end)?];
+        Ok(Self { starts, length: Length::Until(ends), zone })
+    }
+
+    /// All windows from the one before `now` on, in order; they may overlap. Schedules are evaluated in local time; a start in the
+    /// gap of a clock change falls behind the gap, one that happens twice counts once.
+    fn spans(&self, now: DateTime<Utc>) -> impl Iterator<Item = Window> + '_ {
+        let local = |time: DateTime<Utc>| time.with_timezone(&self.zone).naive_local();
+        let begin = match &self.length {
+            Length::Elapsed(duration) | Length::OnTheClock(duration) => local(now - *duration - Duration::days(1)),
+            Length::Until(_) => {
+                // Windows of earlier starts end with that of this one, or before it.
+                let last = self.starts.before(local(now) - Duration::hours(3));
+                last.map_or_else(|| local(now), |last| last - Duration::seconds(1))
+            }
+        };
+        self.starts.after(begin).take(MOST_STARTS).filter_map(|start| {
+            let from = instant(start, self.zone);
+            let until = match &self.length {
+                Length::Elapsed(duration) => from + *duration,
+                Length::OnTheClock(duration) => shown(start + *duration, self.zone),
+                Length::Until(ends) => instant(ends.after(start).next()?, self.zone),
+            };
+            let from = if matches!(self.length, Length::OnTheClock(_)) { shown(start, self.zone) } else { from };
+            Some(Window { from, until })
+        })
+    }
+
+    fn windows(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Window> {
+        let mut windows: Vec<Window> = Vec::new();
+        for window in self.spans(from).take_while(|window| window.from < until) {
+            let count = windows.len();
+            match windows.last_mut() {
+                _ if window.until <= from => {}
+                Some(last) if window.from <= last.until => last.until = last.until.max(window.until),
+                _ if count == MOST_WINDOWS => break,
+                _ => windows.push(window),
+            }
+        }
+        windows
+    }
+
+    /// The window that is active at `now`, with the end of an unbroken series of windows.
+    #[must_use]
+    pub fn active(&self, now: DateTime<Utc>) -> Option<Window> {
+        let mut active: Option<Window> = None;
+        for window in self.spans(now) {
+            match &mut active {
+                None if window.from > now => return None,
+                None if window.until > now => active = Some(window),
+                None => {}
+                Some(active) if window.from <= active.until => active.until = active.until.max(window.until),
+                Some(_) => break,
+            }
+            // A series without a gap has no end worth waiting for.
+            if active.is_some_and(|window| window.until - now > Duration::days(366)) {
+                break;
+            }
+        }
+        active
+    }
+
+    /// When the next window begins after `now`.
+    #[must_use]
+    pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.spans(now).map(|window| window.from).find(|from| *from > now)
+    }
+}
+
+/// How long a window lasts.
+fn lasting(seconds: i64) -> Result<Duration, String> {
+    let duration = Duration::try_seconds(seconds).filter(|duration| *duration <= LONGEST);
+    duration.ok_or_else(|| "a window lasts at most a year".to_owned())
+}
+
+/// What is wrong with a schedule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// It cannot be read.
+    #[error("{0}")]
+    Malformed(String),
+    /// It fires on no day of any year.
+    #[error("`{0}` never fires")]
+    NeverFires(String),
+}
+
+impl From<String> for ScheduleError {
+    fn from(why: String) -> Self {
+        Self::Malformed(why)
+    }
+}
+
+impl Schedule {
+    fn read(schedule: &str) -> Result<Self, ScheduleError> {
         let fields: Vec<&str> = schedule.split_whitespace().collect();
         let [minute, hour, day, month, weekday] = fields[..] else {
-            return Err(format!(
-                "a schedule has five fields (minute hour day month weekday), this has {}",
-                fields.len()
-            ));
+            let why = format!("a schedule has five fields (minute hour day month weekday), this has {}", fields.len());
+            return Err(why.into());
         };
         for (name, field, range) in [
             ("minute", minute, "0-59"),
@@ -152,7 +289,7 @@ impl Recurring {
                 _ => format!("0 0 0 {field} * *"),
             };
             if cron::Schedule::from_str(&alone).is_err() {
-                return Err(format!("`{field}` is not a valid {name} ({range}) in the schedule `{schedule}`"));
+                return Err(format!("`{field}` is not a valid {name} ({range}) in the schedule `{schedule}`").into());
             }
         }
         // robfig/cron: a star, alone or in a list, leaves the field open; a star with a step does not.
@@ -168,63 +305,28 @@ impl Recurring {
             if either_day { vec![parse(day, "*")?, parse("*", &weekday)?] } else { vec![parse(day, &weekday)?] };
         let start = NaiveDate::from_ymd_opt(2024, 1, 1).and_then(|date| date.and_hms_opt(0, 0, 0)).unwrap_or_default();
         if schedules.iter().all(|schedule| schedule.after(&start.and_utc()).next().is_none()) {
-            return Err(format!("`{schedule}` never fires"));
+            return Err(ScheduleError::NeverFires(schedule.to_owned()));
         }
-        let duration = Duration::try_seconds(seconds).filter(|duration| *duration <= LONGEST);
-        let duration = duration.ok_or_else(|| "a window lasts at most a year".to_owned())?;
-        Ok(Self { schedules, duration, zone })
+        Ok(Self(schedules))
     }
 
-    /// Starts from `duration` before `now` on, in order. Schedules are evaluated in local time; a start in the gap of a
-    /// clock change falls behind the gap, one that happens twice counts once.
-    fn starts(&self, now: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> + '_ {
-        let day = Duration::days(1);
-        let begin = (now - self.duration - day).with_timezone(&self.zone).naive_local();
+    /// Local times after another one at which it fires, in order.
+    fn after(&self, begin: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> + '_ {
         let mut series: Vec<_> =
-            self.schedules.iter().map(|schedule| schedule.after_owned(begin.and_utc()).peekable()).collect();
-        let zone = self.zone;
-        let starts = std::iter::from_fn(move || {
+            self.0.iter().map(|schedule| schedule.after_owned(begin.and_utc()).peekable()).collect();
+        std::iter::from_fn(move || {
             let first = series.iter_mut().filter_map(|starts| starts.peek().copied()).min()?;
             for starts in &mut series {
                 starts.next_if_eq(&first);
             }
-            Some(instant(first.naive_utc(), zone))
-        });
-        starts.take(MOST_STARTS)
+            Some(first.naive_utc())
+        })
     }
 
-    fn windows(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<Window> {
-        let mut windows: Vec<Window> = Vec::new();
-        for start in self.starts(from).take_while(|start| *start < until) {
-            let end = start + self.duration;
-            let count = windows.len();
-            match windows.last_mut() {
-                _ if end <= from => {}
-                Some(last) if start <= last.until => last.until = last.until.max(end),
-                _ if count == MOST_WINDOWS => break,
-                _ => windows.push(Window { from: start, until: end }),
-            }
-        }
-        windows
-    }
-
-    fn active(&self, now: DateTime<Utc>) -> Option<Window> {
-        let mut active: Option<Window> = None;
-        for from in self.starts(now) {
-            let until = from + self.duration;
-            match &mut active {
-                None if from > now => return None,
-                None if until > now => active = Some(Window { from, until }),
-                None => {}
-                Some(window) if from <= window.until => window.until = window.until.max(until),
-                Some(_) => break,
-            }
-            // A series without a gap has no end worth waiting for.
-            if active.is_some_and(|window| window.until - now > Duration::days(366)) {
-                break;
-            }
-        }
-        active
+    /// The last local time before another one at which it fires.
+    fn before(&self, end: NaiveDateTime) -> Option<NaiveDateTime> {
+        let last = self.0.iter().filter_map(|schedule| schedule.after_owned(end.and_utc()).next_back());
+        last.max().map(|time| time.naive_utc())
     }
 }
 
@@ -235,6 +337,25 @@ fn instant(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
         LocalResult::None => {
             let before = zone.from_local_datetime(&(local - Duration::hours(3))).earliest();
             before.map_or_else(|| local.and_utc(), |before| before.with_timezone(&Utc) + Duration::hours(3))
+        }
+    }
+}
+
+/// The first moment at which the local clock shows a time or a later one.
+fn shown(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+    match zone.from_local_datetime(&local) {
+        LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => time.with_timezone(&Utc),
+        LocalResult::None => {
+            // A gap is at most some hours wide: the moment of the change is looked for between both sides of it.
+            let around = |hours| zone.from_local_datetime(&(local + Duration::hours(hours))).earliest();
+            let (Some(before), Some(after)) = (around(-3), around(3)) else { return local.and_utc() };
+            let (mut before, mut after) = (before.timestamp(), after.timestamp());
+            while after - before > 1 {
+                let middle = before.midpoint(after);
+                let shows = DateTime::from_timestamp(middle, 0).map(|time| time.with_timezone(&zone).naive_local());
+                if shows.is_some_and(|shows| shows < local) { before = middle } else { after = middle }
+            }
+            DateTime::from_timestamp(after, 0).unwrap_or_default()
         }
     }
 }
@@ -335,6 +456,42 @@ mod tests {
     }
 
     #[test]
+    fn windows_of_argo_follow_the_clock_on_the_wall() {
+        // London loses the hour from 01:00 on 2026-03-29 and repeats it on 2026-10-25.
+        let night = |schedule| Recurring::of_argo(schedule, 4 * 3600, chrono_tz::Europe::London).unwrap();
+        let hours = |now| {
+            let window = night("0 0 * * *").active(at(now)).unwrap();
+            (window.until - window.from).num_hours()
+        };
+        assert_eq!(
+            [hours("2026-03-29T02:00:00Z"), hours("2026-10-25T02:00:00Z"), hours("2026-06-01T01:00:00Z")],
+            [3, 5, 4]
+        );
+        let in_gap = night("30 1 * * *").active(at("2026-03-29T02:00:00Z")).unwrap();
+        assert_eq!((in_gap.from, in_gap.until), (at("2026-03-29T01:00:00Z"), at("2026-03-29T04:30:00Z")));
+        // A slip that is easily made: every hour of a day, with windows of a day.
+        let day =
+            Recurring::of_argo("0 * 15 JAN *", 86_400, Tz::UTC).unwrap().active(at("2026-01-15T12:00:00Z")).unwrap();
+        assert_eq!((day.until - day.from).num_hours(), 47);
+        assert!(
+            Recurring::of_argo("0 0 30 2 *", 60, Tz::UTC).is_err_and(|why| matches!(why, ScheduleError::NeverFires(_)))
+        );
+    }
+
+    #[test]
+    fn deploy_freezes_of_gitlab_end_by_a_schedule_of_their_own() {
+        let weekend = Recurring::between("0 23 * * 5", "0 7 * * 1", Tz::UTC).unwrap();
+        assert!(weekend.active(at("2020-04-10T22:59:59Z")).is_none());
+        let window = weekend.active(at("2020-04-11T12:00:00Z")).unwrap();
+        assert_eq!((window.from, window.until), (at("2020-04-10T23:00:00Z"), at("2020-04-13T07:00:00Z")));
+        assert!(weekend.active(at("2020-04-14T08:00:00Z")).is_none());
+        assert_eq!(weekend.next(at("2020-04-14T08:00:00Z")), Some(at("2020-04-17T23:00:00Z")));
+        // One that begins every night goes on until the week begins.
+        let nights = Recurring::between("0 23 * * *", "0 7 * * 1", Tz::UTC).unwrap();
+        assert_eq!(nights.active(at("2020-04-15T12:00:00Z")).unwrap().until, at("2020-04-20T07:00:00Z"));
+    }
+
+    #[test]
     fn windows_that_touch_are_one() {
         let always = recurring("0 0 * * *", 24, Tz::UTC);
         let now = at("2026-11-23T05:00:00Z");
@@ -351,6 +508,7 @@ mod tests {
             times: Times::Recurring(times),
             zone: Tz::UTC,
             allows_rollback: false,
+            allows_revert: false,
             overrides: Vec::new(),
             span: Span::start_of(file),
         };

@@ -3,7 +3,7 @@
 
 pub use duration::parse_duration;
 pub use folders::Folders;
-pub use freeze::{Freeze, Window};
+pub use freeze::{Freeze, Recurring, ScheduleError, Times, Window};
 pub use layout::Layout;
 pub use mirrors::Mirrors;
 pub use read::{ConfigError, read};

@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub landings: &'a LandingTimes,
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
+    /// Whether GitLab says that this job runs in a deploy freeze; `None` outside of GitLab's jobs.
+    pub is_deploy_freeze: Option<bool>,
     /// The time of the judgement.
     pub clock: Clock,
     /// Renders each side.

@@ -130,7 +130,10 @@ mod tests {
     fn read(files: &[(&str, &str)]) -> Vec<Deployer> {
         let tree = MemoryTree::new(files.iter().copied());
         let parsed = ParsedFiles::default();
-        Scanner::new(&parsed, &tree).deployers(&list(&tree).unwrap(), &[RepoPath::new("clusters").unwrap()]).unwrap()
+        Scanner::new(&parsed, &tree)
+            .controlled(&list(&tree).unwrap(), &[RepoPath::new("clusters").unwrap()])
+            .unwrap()
+            .deployers
     }
 
     #[test]

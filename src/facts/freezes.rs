@@ -5,10 +5,12 @@ use serde::Serialize;
 use super::handle::{Handle, Handles};
 use super::owners::{OwnerApprovals, reaches};
 use super::promotions::Entering;
-use super::{Context, FactsError};
-use crate::config::Freeze;
-use crate::model::{Case, UsedImage};
+use super::{Context, FactsError, sync_windows};
+use crate::config::{Freeze, Times};
+use crate::kustomize::Renderer;
+use crate::model::{Case, RenderedOverlay, UsedImage};
 use crate::sided::Sided;
+use crate::sources::{RepoPath, Tree, TreeError};
 use crate::words;
 use crate::yaml::{Node, same, to_json};
 
@@ -16,6 +18,7 @@ use crate::yaml::{Node, same, to_json};
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ActiveFreeze {
     /// Where it is configured.
     pub at: Handle,
@@ -23,11 +26,16 @@ pub struct ActiveFreeze {
     pub name: String,
     /// When it ends, for people.
     pub until: String,
-    /// Whether an environment may go back to what it ran before.
+    /// Whether an environment may go back to images that it ran before.
     pub allows_rollback: bool,
     /// Whether this is such a rollback: nothing changes but images, each to one that this environment ran before. Only
     /// found out where it is allowed.
     pub is_rollback: bool,
+    /// Whether an environment may go back to all of what it was before.
+    pub allows_revert: bool,
+    /// Whether this is such a revert: what is rendered now is what was rendered at an earlier commit of the base branch. Only found
+    /// out where it is allowed.
+    pub is_revert: bool,
     /// Who may let it through nevertheless.
     pub overrides: Vec<OverrideInput>,
 }
@@ -72,6 +80,20 @@ impl OverrideInput {
 }
 
 impl ActiveFreeze {
+    /// One that allows nothing.
+    pub(super) fn plain(at: Handle, name: String, until: String) -> Self {
+        Self {
+            at,
+            name,
+            until,
+            allows_rollback: false,
+            is_rollback: false,
+            allows_revert: false,
+            is_revert: false,
+            overrides: Vec::new(),
+        }
+    }
+
     /// The freezes of a case's environment that are active now; the clock notes when that changes.
     ///
     /// # Errors
@@ -79,29 +101,68 @@ impl ActiveFreeze {
     pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
         let clock = &context.clock;
         let name = &context.config.environments[case.overlay.environment].name;
-        let mut active = Vec::new();
-        let mut rollback = None;
+        let mut active = sync_windows::blocking(context, case, handles)?;
+        let (mut rollback, mut revert) = (None, None);
         for freeze in context.config.freezes.iter().filter(|freeze| freeze.environments.contains(name)) {
-            if let Some(window) = freeze.active(clock.now) {
-                clock.changes_at(window.until);
-                if freeze.allows_rollback && rollback.is_none() {
-                    rollback = Some(is_rollback(context, case)?);
+            let until = match (&freeze.times, freeze.active(clock.now)) {
+                (Times::DeployFreeze, _) if context.is_deploy_freeze == Some(true) => {
+                    "GitLab's deploy freeze has ended".to_owned()
                 }
-                let overrides = OverrideInput::of(context, case, freeze, handles);
-                active.push(Self {
-                    overrides,
-                    allows_rollback: freeze.allows_rollback,
-                    is_rollback: freeze.allows_rollback && rollback == Some(true),
-                    at: handles.place(freeze.span),
-                    name: freeze.name.clone(),
-                    until: words::moment_in(window.until.timestamp(), freeze.zone),
-                });
-            } else if let Some(next) = freeze.next(clock.now) {
-                clock.changes_at(next);
+                (_, Some(window)) => {
+                    clock.changes_at(window.until);
+                    words::moment_in(window.until.timestamp(), freeze.zone)
+                }
+                (_, None) => {
+                    if let Some(next) = freeze.next(clock.now) {
+                        clock.changes_at(next);
+                    }
+                    continue;
+                }
+            };
+            if freeze.allows_rollback && rollback.is_none() {
+                rollback = Some(is_rollback(context, case)?);
             }
+            if freeze.allows_revert && revert.is_none() {
+                revert = Some(is_revert(context, case)?);
+            }
+            active.push(Self {
+                overrides: OverrideInput::of(context, case, freeze, handles),
+                allows_rollback: freeze.allows_rollback,
+                is_rollback: freeze.allows_rollback && rollback == Some(true),
+                allows_revert: freeze.allows_revert,
+                is_revert: freeze.allows_revert && revert == Some(true),
+                ..Self::plain(handles.place(freeze.span), freeze.name.clone(), until)
+            });
         }
         Ok(active)
     }
+}
+
+/// How many commits are looked at for the state that a change goes back to.
+const MOST_COMMITS: usize = 500;
+
+/// Whether the files of the change that reach an overlay are what they were at an earlier commit of the base branch, and the overlay
+/// renders to what it rendered to then.
+fn is_revert(context: &Context<'_>, case: &Case<'_>) -> Result<bool, FactsError> {
+    let reaching: Vec<&RepoPath> =
+        context.change.files.iter().filter(|path| reaches(case, std::slice::from_ref(*path))).collect();
+    let state = |tree: &dyn Tree| -> Result<Vec<_>, TreeError> {
+        reaching.iter().map(|path| Ok(tree.read(path)?.map(|(id, _)| id))).collect()
+    };
+    let head = state(context.comparison.trees().head)?;
+    let history = context.history()?;
+    for commit in history.commits().iter().skip(1).take(MOST_COMMITS) {
+        let tree = context.repository.tree(commit);
+        if reaching.is_empty() || state(&tree)? != head {
+            continue;
+        }
+        let renderer = Renderer::new(context.files, &tree, context.overlays.base.rendering(context.config));
+        let before = RenderedOverlay::render(&case.overlay.path, &renderer, context.config)?;
+        if before.renders() && before.deploys_same_as(&case.rendered.head) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether nothing changes but images, each to one that this environment ran before.

@@ -238,6 +238,12 @@ impl<'a> LookBack<'a> {
         Ok(Self { repository, parsed, options, config, line, landed, left, is_complete, overlays: Mutex::default() })
     }
 
+    /// The landings, newest first.
+    #[must_use]
+    pub fn commits(&self) -> &[Commit] {
+        &self.line
+    }
+
     /// What an overlay runs at the base's tip.
     ///
     /// # Errors

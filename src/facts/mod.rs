@@ -55,6 +55,7 @@ pub mod prow;
 mod reports;
 pub mod review;
 pub mod state;
+pub mod sync_windows;
 pub mod unjudged;
 pub mod unknown_apps;
 pub mod unmatched;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rayon::prelude::*;
 
-use crate::config::{Config, OwnersDialect};
+use crate::config::{Config, OwnersDialect, Times};
 use crate::facts::neighbours::{Neighbour, environment_here};
 use crate::facts::{Clock, Codeowners, Context, Need, ReadOnDemand, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
@@ -118,6 +118,7 @@ fn context<'a>(
         review: trusted.review.as_ref(),
         landings: &trusted.landings,
         reports: request.reports,
+        is_deploy_freeze: request.is_deploy_freeze,
         clock: Clock::new(request.now),
         renderers: request.comparison.trees().map(renderer),
         neighbours,
@@ -215,6 +216,10 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
     let asks_owners = trusted.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Owners));
     if asks_owners && trusted.owners.file.is_none() {
         left_out.push("owners (this repository has no CODEOWNERS)".to_owned());
+    }
+    let has_deploy_freeze = trusted.config.freezes.iter().any(|freeze| matches!(freeze.times, Times::DeployFreeze));
+    if has_deploy_freeze && request.is_deploy_freeze.is_none() {
+        left_out.push("deploy freezes of GitLab (only its jobs are told of them)".to_owned());
     }
     for (option, noun, wanted) in
         [("--env", "environment", request.environment), ("--app", "app", request.app), ("--rule", "rule", request.rule)]

@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub owners_dialect: Option<OwnersDialect>,
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
+    /// Whether GitLab says that this job runs in a deploy freeze; `None` outside of GitLab's jobs.
+    pub is_deploy_freeze: Option<bool>,
 }
 
 /// Sides of a change.
@@ -81,6 +83,7 @@ impl<'a> Request<'a> {
             review: None,
             owners_dialect: None,
             reports: None,
+            is_deploy_freeze: None,
         }
     }
 

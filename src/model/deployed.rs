@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::overlay::{Overlay, named_segment, recognise};
 use crate::config::{Config, ONE_ENVIRONMENT};
-use crate::kustomize::{Deployer, FILE_NAMES};
+use crate::kustomize::{Controlled, Deployer, FILE_NAMES, Project};
 use crate::sources::{Listing, RepoPath};
 
 /// What controllers deploy.
@@ -12,6 +12,8 @@ use crate::sources::{Listing, RepoPath};
 pub(super) struct Deployed {
     /// Their objects.
     pub(super) deployers: Vec<Deployer>,
+    /// Argo CD's projects with sync windows.
+    pub(super) projects: Vec<Project>,
     /// The overlays that these make, besides those that folders are by their own path.
     pub(super) overlays: Vec<Overlay>,
     /// Folders that are only deployed with changes.
@@ -20,8 +22,9 @@ pub(super) struct Deployed {
 
 impl Deployed {
     /// What some objects deploy in a tree of these files. A folder that is not there is in another repository.
-    pub(super) fn of(config: &Config, mut deployers: Vec<Deployer>, listing: &Listing) -> Self {
-        let mut deployed = Self::default();
+    pub(super) fn of(config: &Config, controlled: Controlled, listing: &Listing) -> Self {
+        let Controlled { mut deployers, projects } = controlled;
+        let mut deployed = Self { projects, ..Self::default() };
         deployers.retain(|deployer| listing.has_below(&deployer.folder));
         let is_plain = |deployer: &Deployer| {
             deployer.changes.is_empty() && FILE_NAMES.iter().any(|name| listing.has(&deployer.folder.child(name)))

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::deployed::Deployed;
 use crate::config::{Config, Controller, ONE_ENVIRONMENT};
-use crate::kustomize::{Deployer, Elsewhere, FILE_NAMES, LoadRestrictor, Options, RenderError, Scanner};
+use crate::kustomize::{Deployer, Elsewhere, FILE_NAMES, LoadRestrictor, Options, Project, RenderError, Scanner};
 use crate::sources::{LeafKind, Listing, MovedPath, RepoPath};
 
 /// One app in one environment.
@@ -52,6 +52,8 @@ pub struct Overlays {
     pub folders: BTreeSet<RepoPath>,
     /// The objects of controllers that deploy folders, with an overlay or without.
     pub deployers: Vec<Deployer>,
+    /// Argo CD's projects with sync windows.
+    pub projects: Vec<Project>,
     /// Folders that are overlays by their path, but that controllers deploy only with changes: those are the overlays.
     replaced: BTreeSet<RepoPath>,
     /// Whether the repository names no environment, so that all of it is one.
@@ -129,9 +131,9 @@ pub fn discover(
     scanner: &Scanner<'_>,
     known: Option<&Overlays>,
 ) -> Result<Overlays, RenderError> {
-    let deployers = scanner.deployers(listing, &config.controllers)?;
+    let controlled = scanner.controlled(listing, &config.controllers)?;
     let candidates = Candidates::of(config, listing);
-    let mut overlays = found_among(config, &candidates, scanner, known, Deployed::of(config, deployers, listing))?;
+    let mut overlays = found_among(config, &candidates, scanner, known, Deployed::of(config, controlled, listing))?;
     let is_first = known.is_none_or(|known| known.all.is_empty());
     let may_be_one = config.layouts.is_empty() && (config.has_usual_environments || config.environment.is_some());
     if may_be_one && overlays.all.is_empty() && is_first || known.is_some_and(|known| known.is_one_environment) {
@@ -190,7 +192,7 @@ fn found_among(
         let base = known.filter(|known| !known.all.is_empty());
         common = base.map_or_else(|| common_folders(&found), |known| known.common.clone());
     }
-    let Deployed { deployers, overlays: by_controllers, mut replaced } = deployed;
+    let Deployed { deployers, projects, overlays: by_controllers, mut replaced } = deployed;
     let paths: HashSet<&RepoPath> = by_controllers.iter().map(|overlay| &overlay.path).collect();
     replaced.retain(|path| known.is_none_or(|known| known.replaced.contains(path)) && !paths.contains(path));
     replaced.extend(known.into_iter().flat_map(|known| known.replaced.iter().cloned()));
@@ -213,7 +215,7 @@ fn found_among(
     }
     found.sort();
     folders.extend(found.iter().map(|overlay| overlay.path.clone()));
-    Ok(Overlays { all: found, folders, deployers, replaced, is_one_environment: false, common })
+    Ok(Overlays { all: found, folders, deployers, projects, replaced, is_one_environment: false, common })
 }
 
 /// What looks as if somebody should judge it, but is no overlay.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::escape::printable;
-use crate::config::{Config, Freeze, Window};
+use crate::config::{Config, Freeze, Times, Window};
+use crate::facts::sync_windows::WindowNow;
 use crate::words;
 
 /// How many months are shown.
@@ -19,15 +20,49 @@ pub struct Freezes<'a> {
     pub config: &'a Config,
     /// Only this environment.
     pub environment: Option<&'a str>,
+    /// The windows of Argo CD's projects in the repository.
+    pub sync_windows: Vec<WindowNow<'a>>,
     /// The time.
     pub now: DateTime<Utc>,
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct FreezesJson<'a> {
     schema: &'static str,
     now: String,
     environments: Vec<EnvironmentJson<'a>>,
+    sync_windows: Vec<SyncWindowJson<'a>>,
+}
+
+/// A window of a project of Argo CD.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SyncWindowJson<'a> {
+    project: &'a str,
+    kind: &'a str,
+    schedule: &'a str,
+    duration: &'a str,
+    time_zone: &'static str,
+    /// Whether it is open; `null` where Argo CD cannot read it.
+    active: Option<bool>,
+    changes_at: Option<String>,
+    doubts: &'a [String],
+}
+
+impl<'a> SyncWindowJson<'a> {
+    fn of(now: &'a WindowNow<'_>) -> Self {
+        Self {
+            project: now.project,
+            kind: &now.window.kind,
+            schedule: &now.window.schedule,
+            duration: &now.window.duration,
+            time_zone: now.zone.name(),
+            active: now.is_active,
+            changes_at: now.changes_at.map(|time| words::rfc3339(time.timestamp())),
+            doubts: &now.doubts,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -123,12 +158,60 @@ impl<'a> Freezes<'a> {
         for (environment, windows) in calendars {
             self.calendar(environment, &windows, out)?;
         }
+        self.write_sync_windows(out)?;
         for freeze in &self.config.freezes {
+            if matches!(freeze.times, Times::DeployFreeze) {
+                let name = printable(&freeze.name);
+                writeln!(out, "\nthe freeze `{name}` is open while GitLab sets CI_DEPLOY_FREEZE for its jobs")?;
+            }
             for doubt in freeze.doubts(self.now) {
                 writeln!(out, "\nwarning: the freeze `{}`: {}", printable(&freeze.name), printable(&doubt))?;
             }
         }
+        for environment in self.environments() {
+            self.write_overlap(environment, out)?;
+        }
         Ok(())
+    }
+
+    fn write_sync_windows(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (at, now) in self.sync_windows.iter().enumerate() {
+            let WindowNow { project, window, .. } = now;
+            if at == 0 {
+                writeln!(out, "\nsync windows of Argo CD's projects")?;
+            }
+            let [project, kind, schedule, duration] =
+                [project, &*window.kind, &*window.schedule, &*window.duration].map(printable);
+            let change = now.changes_at.map(|time| words::moment_in(time.timestamp(), now.zone));
+            let state = match (now.is_active, change) {
+                (Some(true), Some(until)) => format!("open until {until}"),
+                (Some(true), None) => "open".to_owned(),
+                (Some(false), Some(next)) => format!("opens {next}"),
+                (Some(false), None) => "closed".to_owned(),
+                (None, _) => "unreadable".to_owned(),
+            };
+            writeln!(out, "{project}: {kind} `{schedule}` for {duration}: {state}")?;
+            for doubt in &now.doubts {
+                writeln!(out, "  warning: {}", printable(doubt))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first overlap of two freezes: one of them may be meant to be another.
+    fn write_overlap(&self, environment: &str, out: &mut dyn Write) -> io::Result<()> {
+        let windows = self.windows(environment);
+        let overlap = windows.iter().zip(windows.iter().skip(1)).find(|(one, other)| other.1.from < one.1.until);
+        let Some(((one, first), (other, second))) = overlap else { return Ok(()) };
+        let until = first.until.min(second.until);
+        let [from, until] = [second.from, until].map(|time| words::moment_in(time.timestamp(), other.zone));
+        writeln!(
+            out,
+            "\nnote: in {} the freezes `{}` and `{}` overlap, first from {from} to {until}; both count",
+            printable(environment),
+            printable(&one.name),
+            printable(&other.name)
+        )
     }
 
     /// A row of days for each month.
@@ -193,6 +276,7 @@ impl<'a> Freezes<'a> {
             schema: "tollgate.freezes/1",
             now: words::rfc3339(self.now.timestamp()),
             environments: environments.collect(),
+            sync_windows: self.sync_windows.iter().map(SyncWindowJson::of).collect(),
         };
         serde_json::to_writer_pretty(&mut *out, &document)?;
         writeln!(out)

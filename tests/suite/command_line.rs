@@ -685,6 +685,67 @@ fn the_deciding_line_of_codeowners_is_shown() {
 }
 
 #[test]
+fn jobs_of_gitlab_are_told_of_deploy_freezes() {
+    let config = "version: 1\nfreezes:\n- {name: gitlab, environments: [production], during: CI_DEPLOY_FREEZE}\n- {name: pair, \
+                  environments: [production], start: 0 23 * * 5, end: 0 7 * * 1}\n";
+    let base = with(&repository(), &[("tollgate.yaml", config)]);
+    let touched = with(
+        &base,
+        &[("apps/api/overlays/production/kustomization.yaml", "resources: [../../base]\nnamePrefix: a-\n")],
+    );
+    let made = two_commits(&base, &touched);
+    let check = |now: &str, variables: &[(&str, &str)]| {
+        let arguments = ["check", "--base", "main", "--head", "change", "--rule", "freeze/active", "--now", now];
+        run_in(made.path(), &arguments, variables)
+    };
+    let (tuesday, sunday) = ("2026-11-24T12:00:00Z", "2026-11-29T12:00:00Z");
+    let here = check(tuesday, &[]);
+    assert!(here.code == 0 && here.out.contains("not judged: deploy freezes of GitLab"), "{}{}", here.out, here.err);
+    let open = check(tuesday, &[("GITLAB_CI", "true")]);
+    assert!(open.code == 0 && !open.out.contains("not judged: deploy freezes"), "{}{}", open.out, open.err);
+    let frozen = check(tuesday, &[("GITLAB_CI", "true"), ("CI_DEPLOY_FREEZE", "true")]);
+    assert!(
+        frozen.code == 1 && frozen.out.contains("until GitLab's deploy freeze has ended"),
+        "{}{}",
+        frozen.out,
+        frozen.err
+    );
+    let paired = check(sunday, &[]);
+    assert!(
+        paired.code == 1 && paired.out.contains("until 2026-11-30 07:00 UTC (pair)"),
+        "{}{}",
+        paired.out,
+        paired.err
+    );
+}
+
+#[test]
+fn sync_windows_are_shown_with_what_was_probably_not_meant() {
+    let project = "apiVersion: argoproj.io/v1alpha1\nkind: AppProject\nmetadata: {name: shop}\nspec:\n  syncWindows:\n  - {kind: deny, \
+                   schedule: 0 22 * * 5, duration: 60h, timeZone: Europe/Berlin, applications: ['*']}\n  - {kind: deny, schedule: 0 0 30 2 \
+                   *, duration: 1h, timeZone: Mars/Town}\n  - {kind: allow, schedule: x, duration: 1h, applications: ['*']}\n";
+    let config = "version: 1\nfreezes:\n- {name: one, environments: [production], from: 2026-12-01, until: 2026-12-05}\n- {name: other, \
+                  environments: [production], from: 2026-12-03, until: 2026-12-08}\n";
+    let base = with(&repository(), &[("argocd/project.yaml", project), ("tollgate.yaml", config)]);
+    let made = two_commits(&base, &base);
+    let told = run(made.path(), &["freeze", "--now", "2026-11-28T00:00:00Z"]);
+    for text in [
+        "shop: deny `0 22 * * 5` for 60h: open until 2026-11-30 09:00 UTC, 10:00 Europe/Berlin",
+        "the time zone `Mars/Town` is unknown, so that Argo CD takes UTC",
+        "it names no application, namespace or cluster, so that it is for none",
+        "its schedule never fires, which Argo CD takes for a window that is always open",
+        "shop: allow `x` for 1h: unreadable",
+        "the freezes `one` and `other` overlap, first from 2026-12-03 00:00 UTC to 2026-12-05 00:00 UTC",
+    ] {
+        assert!(told.out.contains(text), "{text}: {}{}", told.out, told.err);
+    }
+    let json = run(made.path(), &["freeze", "--format", "json", "--now", "2026-11-28T00:00:00Z"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["syncWindows"][0]["changesAt"], "2026-11-30T09:00:00Z");
+    assert_eq!(json["syncWindows"][2]["active"], serde_json::Value::Null);
+}
+
+#[test]
 fn freezes_are_shown_as_a_calendar() {
     let config = "version: 1\nenvironments: [{name: staging}, {name: production}]\nfreezes:\n- {name: weekend, environments: [production], \
                   schedule: \"0 17 * * FRI\", duration: 63h, timeZone: America/New_York}\n- {name: 'year, end', environments: [production], \

@@ -6,20 +6,32 @@ use chrono_tz::Tz;
 
 use super::Reader;
 use crate::config::Config;
-use crate::config::freeze::{Freeze, Override, Recurring, Times, Window, parse_time};
+use crate::config::freeze::{Freeze, Override, Recurring, ScheduleError, Times, Window, parse_time};
 use crate::yaml::Node;
 
 impl Reader {
-    fn allows_rollback(&mut self, node: &Node) -> bool {
+    /// Whether rollbacks and reverts are allowed.
+    fn allowed(&mut self, node: &Node) -> [bool; 2] {
         let allowed = self.texts(node, "what is allowed");
-        for (name, span) in allowed.iter().filter(|(name, _)| name != "rollback") {
+        for (name, span) in allowed.iter().filter(|(name, _)| !matches!(name.as_str(), "rollback" | "revert")) {
             self.problem(
                 *span,
                 format!("`{name}` is not something that a freeze can allow"),
-                "write `allow: [rollback]`",
+                "write `allow: [rollback]` (back to earlier images) or `allow: [revert]` (back to an earlier state)",
             );
         }
-        !allowed.is_empty()
+        ["rollback", "revert"].map(|wanted| allowed.iter().any(|(name, _)| name == wanted))
+    }
+
+    /// A schedule of windows, as `read` makes it.
+    fn recurring(&mut self, at: &Node, read: Result<Recurring, ScheduleError>, help: &str) -> Option<Times> {
+        match read {
+            Ok(recurring) => Some(Times::Recurring(recurring)),
+            Err(why) => {
+                self.problem(at.origin.span, why.to_string(), help);
+                None
+            }
+        }
     }
 
     fn overrides(&mut self, node: &Node, zone: Tz) -> Vec<Override> {
@@ -61,9 +73,72 @@ impl Reader {
         overrides
     }
 
+    /// When a freeze is active, by the fields of its mapping.
+    fn times<'a>(&mut self, node: &Node, get: impl Fn(&str) -> Option<&'a Node>, zone: Tz) -> Option<Times> {
+        Some(match ["from", "until", "schedule", "duration", "start", "end", "during"].map(get) {
+            [Some(from), Some(until), None, None, None, None, None] => {
+                let mut time = |value: &Node| {
+                    let time = value.as_text().and_then(|text| parse_time(text, zone));
+                    if time.is_none() {
+                        self.problem(
+                            value.origin.span,
+                            "this is not a valid time",
+                            "write for example `2026-12-18T17:00`; it is local to `timeZone`",
+                        );
+                    }
+                    time
+                };
+                let window = Window { from: time(from)?, until: time(until)? };
+                if window.until <= window.from {
+                    self.problem(
+                        until.origin.span,
+                        "this freeze ends before it begins",
+                        "`until` must come after `from`",
+                    );
+                }
+                Times::Once(window)
+            }
+            [None, None, Some(schedule), Some(duration), None, None, None] => {
+                let seconds = self.duration(duration, "`duration`")?;
+                let text = self.text(schedule, "a schedule")?;
+                let help = "write for example `0 17 * * FRI`, with `duration: 63h`";
+                self.recurring(schedule, Recurring::new(&text, seconds, zone), help)?
+            }
+            [None, None, None, None, Some(start), Some(end), None] => {
+                let [starts, ends] = [self.text(start, "a schedule")?, self.text(end, "a schedule")?];
+                let help =
+                    "write for example `start: 0 23 * * 5` and `end: 0 7 * * 1`, as in a deploy freeze of GitLab";
+                self.recurring(start, Recurring::between(&starts, &ends, zone), help)?
+            }
+            [None, None, None, None, None, None, Some(during)] => {
+                self.one_of(during, "`during`", &[("CI_DEPLOY_FREEZE", ())])?;
+                Times::DeployFreeze
+            }
+            _ => {
+                let help = "give `from` and `until` for a single window, `schedule` and `duration` or `start` and `end` for a \
+                            recurring one, or `during: CI_DEPLOY_FREEZE` for the deploy freezes of GitLab";
+                self.problem(node.origin.span, "this freeze does not say when", help);
+                return None;
+            }
+        })
+    }
+
     pub(super) fn freeze(&mut self, node: &Node, config: &Config) -> Option<Freeze> {
         let before = self.problems.len();
-        let known = ["name", "environments", "from", "until", "schedule", "duration", "timeZone", "allow", "overrides"];
+        let known = [
+            "name",
+            "environments",
+            "from",
+            "until",
+            "schedule",
+            "duration",
+            "start",
+            "end",
+            "during",
+            "timeZone",
+            "allow",
+            "overrides",
+        ];
         let fields = self.fields(node, &known, "a freeze");
         let get = |wanted: &str| fields.iter().find(|field| field.name == wanted).map(|field| field.value);
         let name = get("name").and_then(|value| self.text(value, "a name"));
@@ -95,54 +170,10 @@ impl Reader {
                 }
             }
         }
-        let allows_rollback = get("allow").is_some_and(|value| self.allows_rollback(value));
+        let [allows_rollback, allows_revert] = get("allow").map(|value| self.allowed(value)).unwrap_or_default();
         let zone = zone?;
         let overrides = get("overrides").map(|value| self.overrides(value, zone)).unwrap_or_default();
-        let times = match (get("from"), get("until"), get("schedule"), get("duration")) {
-            (Some(from), Some(until), None, None) => {
-                let mut time = |value: &Node| {
-                    let time = value.as_text().and_then(|text| parse_time(text, zone));
-                    if time.is_none() {
-                        self.problem(
-                            value.origin.span,
-                            "this is not a valid time",
-                            "write for example `2026-12-18T17:00`; it is local to `timeZone`",
-                        );
-                    }
-                    time
-                };
-                let window = Window { from: time(from)?, until: time(until)? };
-                if window.until <= window.from {
-                    self.problem(
-                        until.origin.span,
-                        "this freeze ends before it begins",
-                        "`until` must come after `from`",
-                    );
-                }
-                Times::Once(window)
-            }
-            (None, None, Some(schedule), Some(duration)) => {
-                let seconds = self.duration(duration, "`duration`")?;
-                let text = self.text(schedule, "a schedule")?;
-                match Recurring::new(&text, seconds, zone) {
-                    Ok(recurring) => Times::Recurring(recurring),
-                    Err(message) => {
-                        self.problem(
-                            schedule.origin.span,
-                            message,
-                            "write for example `0 17 * * FRI`, with `duration: 63h`",
-                        );
-                        return None;
-                    }
-                }
-            }
-            _ => {
-                let help =
-                    "give `from` and `until` for a single window, or `schedule` and `duration` for a recurring one";
-                self.problem(node.origin.span, "this freeze does not say when", help);
-                return None;
-            }
-        };
+        let times = self.times(node, get, zone)?;
         let name = name.unwrap_or_else(|| "freeze".to_owned());
         (self.problems.len() == before).then_some(Freeze {
             name,
@@ -150,6 +181,7 @@ impl Reader {
             times,
             zone,
             allows_rollback,
+            allows_revert,
             overrides,
             span: node.origin.span,
         })

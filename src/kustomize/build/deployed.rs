@@ -12,7 +12,7 @@ use crate::config::Controller;
 use crate::kustomize::build::loader::LoadRestrictor;
 use crate::kustomize::deployed::generators::{Directories, Generators};
 use crate::kustomize::deployed::substitute::Variables;
-use crate::kustomize::deployed::{self, Deployer};
+use crate::kustomize::deployed::{self, Controlled, Deployer};
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::{FILE_NAMES, Kustomization};
 use crate::kustomize::known::schema::Schemas;
@@ -30,10 +30,10 @@ pub(super) struct Deployed {
     config_maps: Mutex<HashMap<(RepoPath, String), Vec<Node>>>,
 }
 
-/// The deployers of one holder, and what was looked for to find them.
+/// The objects of controllers in one holder, and what was looked for to find them.
 #[derive(Clone)]
 pub(crate) struct Holder {
-    pub(crate) deployers: Arc<Vec<Deployer>>,
+    pub(crate) objects: Arc<Controlled>,
     pub(crate) closure: Arc<Closure>,
     /// Which folders there are, as far as generators asked.
     directories: Arc<Vec<Directories>>,
@@ -41,8 +41,8 @@ pub(crate) struct Holder {
 
 impl Holder {
     /// One that does not render.
-    pub(crate) fn without_deployers(closure: Closure) -> Self {
-        Self { deployers: Arc::default(), closure: Arc::new(closure), directories: Arc::default() }
+    pub(crate) fn without_objects(closure: Closure) -> Self {
+        Self { objects: Arc::default(), closure: Arc::new(closure), directories: Arc::default() }
     }
 
     /// Whether changed files may have changed what it deploys.
@@ -87,13 +87,13 @@ impl Renderer<'_> {
         let mut generators = Generators::new(self.tree, self.parsed, &mut closure);
         let read = found.and_then(|objects| deployed::read(&objects, holder, &mut generators));
         let directories = generators.directories;
-        let found = read.and_then(|deployers| {
-            let found = deployers.into_iter().map(|deployer| self.in_its_source(deployer, &mut closure));
-            found.collect::<Result<Vec<_>, RenderError>>()
+        let found = read.and_then(|Controlled { deployers, projects }| {
+            let deployers = deployers.into_iter().map(|deployer| self.in_its_source(deployer, &mut closure));
+            Ok(Controlled { deployers: deployers.collect::<Result<_, RenderError>>()?, projects })
         });
-        let deployers = found.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        let objects = found.map_err(|error| Unrendered::new(error, closure.clone()))?;
         let (closure, directories) = (Arc::new(closure), Arc::new(directories));
-        let found = Holder { deployers: Arc::new(deployers), closure, directories };
+        let found = Holder { objects: Arc::new(objects), closure, directories };
         self.deployed.holders.lock().insert(holder.clone(), found.clone());
         Ok(found)
     }
@@ -145,8 +145,8 @@ impl Renderer<'_> {
             let message = format!("more than {DEEPEST_DEPLOYMENT} objects deploy each other");
             return Err(Unrendered::new(RenderError::nowhere(message), Closure::default()));
         }
-        let Holder { deployers, closure, .. } = self.holder(&holder)?;
-        Ok((deployers.iter().find(|deployer| deployer.path == *path).cloned(), closure))
+        let Holder { objects, closure, .. } = self.holder(&holder)?;
+        Ok((objects.deployers.iter().find(|deployer| deployer.path == *path).cloned(), closure))
     }
 
     pub(super) fn render_deployed(&self, path: &RepoPath) -> Result<Rendering, Box<Unrendered>> {

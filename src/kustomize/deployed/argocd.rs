@@ -1,5 +1,6 @@
 //! Argo CD's `Application`: what its sources deploy, and what they change (`reposerver/repository`, `util/kustomize`).
 
+use super::projects::Application;
 use super::{Deployer, Identity, folder, kind_of, text};
 use crate::config::Controller;
 use crate::kustomize::file::fields::Text;
@@ -38,6 +39,7 @@ pub(super) fn of_application(node: &Node) -> Option<Vec<Deployer>> {
     let deployers = sources.filter(|source| is_of_the_branch(source)).filter_map(|source| {
         let mut deployer = identity.deployer(Controller::ArgoCd, folder(source.get("path")?)?);
         deployer.destination.extend(destination.iter().cloned());
+        deployer.application = Some(Application::of(spec));
         if let Some(kustomize) = source.get("kustomize") {
             deployer.changes.take(kustomize, &CHANGES);
             deployer.changes.fields.extend(labels(kustomize).map(|node| ("labels", node)));

@@ -2,10 +2,11 @@
 //! lists, and in what such objects deploy themselves.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::Deployer;
+use super::Controlled;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::FILE_NAMES;
 use crate::kustomize::limits::DEEPEST_DEPLOYMENT;
@@ -15,15 +16,16 @@ use crate::sources::{Listing, RepoPath};
 /// Whether a file may hold an object that deploys.
 fn may_deploy(content: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(content) else { return false };
-    text.contains("kustomize.toolkit.fluxcd.io/") || text.contains("argoproj.io/") && text.contains("Application")
+    let is_of_argo = || text.contains("Application") || text.contains("AppProject") && text.contains("syncWindows");
+    text.contains("kustomize.toolkit.fluxcd.io/") || text.contains("argoproj.io/") && is_of_argo()
 }
 
 impl Scanner<'_> {
-    /// Every object that deploys a folder, whose files are in some folders; in all of them where none is named.
+    /// Every object of controllers whose files are in some folders; in all of them where none is named.
     ///
     /// # Errors
     /// When the tree cannot be read.
-    pub fn deployers(&self, listing: &Listing, within: &[RepoPath]) -> Result<Vec<Deployer>, RenderError> {
+    pub fn controlled(&self, listing: &Listing, within: &[RepoPath]) -> Result<Controlled, RenderError> {
         let is_yaml = |path: &RepoPath| matches!(path.ending(), "yaml" | "yml");
         let is_asked = |path: &RepoPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
         let read = |path: &RepoPath| match self.tree.read(path) {
@@ -46,7 +48,7 @@ impl Scanner<'_> {
         let mut files: BTreeSet<&RepoPath> = marked.iter().filter(|path| is_asked(path)).collect();
         *self.marked.write() = Some(Marked { files: marked.clone(), unread: Vec::new() });
         if files.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Controlled::default());
         }
         let mut holders = self.kustomizations_over(listing, &files, &is_asked)?;
         for holder in &holders {
@@ -83,17 +85,17 @@ impl Scanner<'_> {
     }
 
     /// What is deployed by the objects of some holders, and by what these deploy.
-    fn deployed_by(&self, holders: BTreeSet<RepoPath>) -> Result<Vec<Deployer>, RenderError> {
-        let mut by_holder: BTreeMap<RepoPath, Vec<Deployer>> = BTreeMap::new();
+    fn deployed_by(&self, holders: BTreeSet<RepoPath>) -> Result<Controlled, RenderError> {
+        let mut by_holder: BTreeMap<RepoPath, Arc<Controlled>> = BTreeMap::new();
         let mut pending: Vec<RepoPath> = holders.into_iter().collect();
         for _ in 0..DEEPEST_DEPLOYMENT {
             // What a holder that does not render deploys is not known. Whatever reaches an environment by its path is judged as such.
             let read = pending.par_iter().map(|holder| self.holder(holder)).collect::<Vec<_>>();
             let mut found = Vec::new();
             for (holder, read) in pending.drain(..).zip(read) {
-                let deployers = read?.deployers;
-                found.extend(deployers.iter().cloned());
-                by_holder.insert(holder, deployers.to_vec());
+                let objects = read?.objects;
+                found.extend(objects.deployers.iter().cloned());
+                by_holder.insert(holder, objects);
             }
             // What deploys a holder in another form than it has says what its objects are.
             for deployer in found.iter().filter(|deployer| !deployer.changes.is_empty()) {
@@ -115,6 +117,11 @@ impl Scanner<'_> {
                 break;
             }
         }
-        Ok(by_holder.into_values().flatten().collect())
+        let mut all = Controlled::default();
+        for objects in by_holder.values() {
+            all.deployers.extend(objects.deployers.iter().cloned());
+            all.projects.extend(objects.projects.iter().cloned());
+        }
+        Ok(all)
     }
 }

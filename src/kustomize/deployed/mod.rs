@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use self::generators::Generators;
+use self::projects::{Application, Project};
 use crate::config::Controller;
 use crate::kustomize::error::RenderError;
 use crate::kustomize::file::kustomization::{Image, Kustomization};
@@ -15,6 +16,7 @@ pub(crate) mod argocd;
 pub(crate) mod find;
 pub(crate) mod flux;
 pub(crate) mod generators;
+pub(crate) mod projects;
 pub(crate) mod substitute;
 
 /// The annotation by which Argo CD orders what it applies; lower waves come first, 0 where there is none.
@@ -43,6 +45,8 @@ pub struct Deployer {
     pub(crate) source: String,
     /// What it says of where it deploys to: names of clusters and namespaces.
     pub destination: Vec<String>,
+    /// What an Argo CD `Application` says of itself.
+    pub application: Option<Application>,
     /// What must be ready before it: Flux's `dependsOn`.
     pub needs: Vec<Need>,
     /// Argo CD's sync wave, and where it is written.
@@ -209,6 +213,7 @@ impl Identity {
             folder_span: folder.1,
             source: String::new(),
             destination: Vec::new(),
+            application: None,
             needs: Vec::new(),
             wave: self.wave,
             changes: Changes::default(),
@@ -234,7 +239,16 @@ fn kind_of(node: &Node) -> (String, String) {
     (text(node, &["kind"]), version.split('/').next().unwrap_or_default().to_owned())
 }
 
-/// What some objects of a holder deploy.
+/// The objects of controllers.
+#[derive(Clone, Debug, Default)]
+pub struct Controlled {
+    /// Those that deploy folders.
+    pub deployers: Vec<Deployer>,
+    /// Argo CD's projects with sync windows.
+    pub projects: Vec<Project>,
+}
+
+/// What some objects of a holder deploy, and by which projects.
 ///
 /// # Errors
 /// When what generators look at cannot be read.
@@ -242,14 +256,16 @@ pub(crate) fn read(
     objects: &[Node],
     holder: &RepoPath,
     generators: &mut Generators<'_>,
-) -> Result<Vec<Deployer>, RenderError> {
-    let mut found = Vec::new();
+) -> Result<Controlled, RenderError> {
+    let mut found = Controlled::default();
     for object in objects {
-        found.extend(flux::deployer(object));
-        found.extend(argocd::deployers(object));
-        found.extend(generators.deployers(object)?);
+        found.deployers.extend(flux::deployer(object));
+        found.deployers.extend(argocd::deployers(object));
+        found.deployers.extend(generators.deployers(object)?);
+        found.projects.extend(projects::project(object, holder));
     }
-    Ok(placed(found, holder))
+    found.deployers = placed(found.deployers, holder);
+    Ok(found)
 }
 
 /// Gives the deployers of one holder their places. Of several with one name, the later ones are told by their number.

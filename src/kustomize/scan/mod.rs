@@ -416,7 +416,7 @@ impl<'a> Scanner<'a> {
     /// The object that deploys what has its place at a path.
     fn deployer(&self, path: &RepoPath) -> Result<Option<Deployer>, RenderError> {
         let Some((holder, _)) = path.as_deployed() else { return Ok(None) };
-        Ok(self.holder(&holder)?.deployers.iter().find(|deployer| deployer.path == *path).cloned())
+        Ok(self.holder(&holder)?.objects.deployers.iter().find(|deployer| deployer.path == *path).cloned())
     }
 
     /// What the objects of a holder deploy; nothing where it does not render.
@@ -427,7 +427,7 @@ impl<'a> Scanner<'a> {
         let found = match Renderer::for_scan(self.parsed, self.tree).holder(holder) {
             Ok(found) => found,
             Err(failed) if failed.error.is_unreadable => return Err(failed.error),
-            Err(failed) => Holder::without_deployers(failed.closure),
+            Err(failed) => Holder::without_objects(failed.closure),
         };
         self.holders.write().insert(holder.clone(), found.clone());
         Ok(found)
