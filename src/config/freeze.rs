@@ -478,6 +478,63 @@ mod tests {
         );
     }
 
+    /// The rows of robfig/cron's own tests (`TestActivation`, `TestNext`, `TestErrors`), as facts.
+    #[test]
+    fn schedules_fire_when_those_of_robfig_do() {
+        let time = |text: &str| NaiveDateTime::parse_from_str(&format!("2012-{text}"), "%Y-%m-%d %H:%M").unwrap();
+        let fires = |schedule: &str, text: &str| {
+            let minute = Duration::minutes(1);
+            Schedule::read(schedule).unwrap().after(time(text) - minute).next() == Some(time(text))
+        };
+        for (text, schedule, is_fired) in [
+            ("07-09 15:00", "0/15 * * * *", true),
+            ("07-09 15:45", "0/15 * * * *", true),
+            ("07-09 15:40", "0/15 * * * *", false),
+            ("07-09 15:05", "5/15 * * * *", true),
+            ("07-09 15:20", "5/15 * * * *", true),
+            ("07-09 15:50", "5/15 * * * *", true),
+            ("07-15 15:00", "0/15 * * Jul *", true),
+            ("07-15 15:00", "0/15 * * Jun *", false),
+            ("07-15 08:30", "30 08 ? Jul Sun", true),
+            ("07-15 08:30", "30 08 15 Jul ?", true),
+            ("07-16 08:30", "30 08 ? Jul Sun", false),
+            ("07-16 08:30", "30 08 15 Jul ?", false),
+            // Where both days are restricted, either may match.
+            ("07-15 00:00", "* * 1,15 * Sun", true),
+            ("06-15 00:00", "* * 1,15 * Sun", true),
+            ("08-01 00:00", "* * 1,15 * Sun", true),
+            ("07-15 00:00", "* * */10 * Sun", true),
+            // Where one is a star, the other must.
+            ("07-15 00:00", "* * * * Mon", false),
+            ("07-09 00:00", "* * 1,15 * *", false),
+            ("07-15 00:00", "* * 1,15 * *", true),
+            ("07-15 00:00", "* * */2 * Sun", true),
+        ] {
+            assert_eq!(fires(schedule, text), is_fired, "`{schedule}` at {text}");
+        }
+        for (text, schedule, next) in [
+            ("07-09 14:45", "0/15 * * * *", "2012-07-09 15:00"),
+            ("07-09 15:45", "20-35/15 * * * *", "2012-07-09 16:20"),
+            ("07-09 23:46", "*/15 * * * *", "2012-07-10 00:00"),
+            ("07-09 23:45", "20-35/15 * * * *", "2012-07-10 00:20"),
+            ("07-09 23:35", "0 0 9 Apr-Oct ?", "2012-08-09 00:00"),
+            ("07-09 23:35", "0 0 */5 Apr,Aug,Oct Mon", "2012-08-01 00:00"),
+            ("07-09 23:35", "0 0 */5 Oct Mon", "2012-10-01 00:00"),
+            ("07-09 23:35", "0 0 * Feb Mon", "2013-02-04 00:00"),
+            ("07-09 23:35", "0 0 * Feb Mon/2", "2013-02-01 00:00"),
+            ("07-09 23:35", "0 0 29 Feb ?", "2016-02-29 00:00"),
+        ] {
+            let found = Schedule::read(schedule).unwrap().after(time(text)).next().unwrap();
+            assert_eq!(found.format("%Y-%m-%d %H:%M").to_string(), next, "`{schedule}` after {text}");
+        }
+        for never in ["0 0 30 Feb ?", "0 0 31 Apr ?"] {
+            assert_eq!(Schedule::read(never).unwrap_err(), ScheduleError::NeverFires(never.to_owned()));
+        }
+        for wrong in ["* * * *", "60 0 * * *", "0 60 * * *", "0 0 * * XYZ", "5 j * * *", "", "xyz"] {
+            assert!(Schedule::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
     #[test]
     fn deploy_freezes_of_gitlab_end_by_a_schedule_of_their_own() {
         let weekend = Recurring::between("0 23 * * 5", "0 7 * * 1", Tz::UTC).unwrap();

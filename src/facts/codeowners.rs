@@ -507,6 +507,53 @@ mod tests {
         assert_eq!(owners.of(&RepoPath::new("docs/a").unwrap()).unwrap().owners, ["@docs"]);
     }
 
+    /// The examples of GitLab's documentation (`doc/user/project/codeowners`), as facts.
+    #[test]
+    fn documented_examples_of_gitlab_agree() {
+        let text = "* @everybody\n*.rb @ruby\n\\#pound.rb @pound\nCODEOWNERS @multiple @code\t@tabbed\nLICENSE @legal what_is_this \
+                    jane@example.com\nREADME @group @group/with-nested/subgroup\n/docs/ @all-docs\n/docs/* \
+                    @root-docs\n/docs/**/*.md @markdown\nlib/ @lib\n/config/ @config\npath\\ with\\ spaces/ @space\n\
+                    [Documentation]\nee/docs @docs\ndocs @docs\nREADME.md @docs\n[Database]\nREADME.md @database\nmodel/db \
+                    @database\n[DOCUMENTATION]\nREADME.md @combined\n^[Optional] @optional\n*.go\n[Two][2] @two\n*.go\n*.tf @three\n\
+                    [Excluding] @own\n*.js\n!/config/**/*.js\n/config/routes.js @again\n[Roles]\n/roles/ @@maintainers\n";
+        let tree = MemoryTree::new([("CODEOWNERS", text)]);
+        let owners = Codeowners::read(&tree, &ParsedFiles::default(), OwnersDialect::GitLab).unwrap();
+        for (path, expected) in [
+            ("any", "@everybody"),
+            ("a/b.rb", "@ruby"),
+            ("#pound.rb", "@pound"),
+            ("x/CODEOWNERS", "@multiple @code @tabbed"),
+            ("LICENSE", "@legal jane@example.com"),
+            ("README", "@group @group/with-nested/subgroup"),
+            ("docs/index.txt", "@root-docs"),
+            ("docs/projects/index.txt", "@all-docs"),
+            ("docs/projects/index.md", "@markdown"),
+            ("x/lib/y/z", "@lib"),
+            ("config/x", "@config"),
+            ("x/config/y", "@everybody"),
+            ("path with spaces/x", "@space"),
+            // A path without a slash at its end is not what is below it; sections of one name are one, whatever their case.
+            ("docs", "@everybody|@docs"),
+            ("ee/docs", "@everybody|@docs"),
+            ("README.md", "@everybody|@combined|@database"),
+            ("model/db", "@everybody|@database"),
+            ("a.go", "@everybody|@optional:0|@two:2"),
+            ("a.tf", "@everybody|@three:2"),
+            ("a.js", "@everybody|@own"),
+            ("config/a/b.js", "@config"),
+            // What is excluded stays so in its section.
+            ("config/routes.js", "@config"),
+            ("roles/x", "@everybody|@@maintainers"),
+        ] {
+            let rules = owners.all_of(&RepoPath::new(path).unwrap());
+            let row = |rule: &&OwnerRule| {
+                let needed = if rule.needed == 1 { String::new() } else { format!(":{}", rule.needed) };
+                rule.owners.join(" ") + &needed
+            };
+            assert_eq!(rules.iter().rev().map(row).collect::<Vec<_>>().join("|"), expected, "{path}");
+        }
+    }
+
     #[test]
     fn expressions_count_as_on_gitea() {
         let text = ".*\\.md @docs\n!apps/.* @rest\napps/api/.* @api @example/team\n( @x\napps/.*\n";
