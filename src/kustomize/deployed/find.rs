@@ -16,8 +16,15 @@ use crate::sources::{Listing, RepoPath};
 /// Whether a file may hold an object that deploys.
 fn may_deploy(content: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(content) else { return false };
-    let is_of_argo = || text.contains("Application") || text.contains("AppProject") && text.contains("syncWindows");
+    let is_of_argo = || text.contains("Application") || text.contains("syncWindows") && has_project(text);
     text.contains("kustomize.toolkit.fluxcd.io/") || text.contains("argoproj.io/") && is_of_argo()
+}
+
+/// Whether a text has an `AppProject`, and not only the definition of what that is.
+fn has_project(text: &str) -> bool {
+    let is_head = |line: &str| line.starts_with("kind:") || line.starts_with('{');
+    let names_it = |line: &str| is_head(line) && line.contains("AppProject");
+    text.contains("AppProject") && (text.contains("kind: List") || text.lines().any(names_it))
 }
 
 impl Scanner<'_> {
