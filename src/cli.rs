@@ -399,6 +399,26 @@ pub enum Format {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// `JUnit` XML, for test reports.
+    Junit,
+    /// Code Quality of GitLab.
+    Gitlab,
+    /// For a job's summary or a comment on a pull request.
+    Markdown,
+    /// One page that needs nothing else.
+    Html,
+    /// An in-toto statement with SLSA's verification summary.
+    Vsa,
+}
+
+impl Format {
+    /// Whether it tells more than findings.
+    #[must_use]
+    pub fn is_detailed(self) -> bool {
+        matches!(self, Self::Markdown | Self::Html)
+    }
 }
 
 /// Sides of a change.
@@ -425,8 +445,13 @@ fn parse_clone(text: &str) -> Result<(String, PathBuf), String> {
 
 fn parse_output(text: &str) -> Result<(Format, PathBuf), String> {
     let (name, file) = text.split_once('=').ok_or("write NAME=FILE, for example json=report.json")?;
-    let format = Format::from_str(name, false)
-        .map_err(|_| format!("unknown format `{name}`; expected human, json or github"))?;
+    let format = Format::from_str(name, false).map_err(|_| {
+        let known: Vec<String> = Format::value_variants()
+            .iter()
+            .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        format!("unknown format `{name}`; expected one of {}", known.join(", "))
+    })?;
     if file.is_empty() {
         return Err("the file name after `=` is missing".to_owned());
     }

@@ -21,7 +21,7 @@
 //!                     policy      RuleInput → rules → RuleFinding
 //!                        │
 //!                        ▼
-//!                     report      Report → human, json, github
+//!                     report      Report → human, json, sarif, html, …
 //! ```
 //!
 //! A stage uses only stages above it (`tests/suite/house.rs` checks that), so each can be read, tested and replaced alone.

@@ -57,6 +57,12 @@ pub fn duration(seconds: i64) -> String {
     text
 }
 
+/// Bytes as hexadecimal digits.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// The first seven digits of a commit's id, as people quote commits.
 #[must_use]
 pub fn short_commit(id: &str) -> String {

@@ -5,7 +5,10 @@ use super::{Exit, Invocation};
 use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
-use crate::report::check::{Report, Verdict, github, human, json};
+use crate::report::check::detail::Detail;
+use crate::report::check::{
+    ForgePages, Report, Verdict, github, gitlab, html, human, json, junit, markdown, sarif, vsa,
+};
 use crate::report::story::Style;
 use crate::sources::{CiVariables, read_argument_file, write_argument_file};
 
@@ -13,14 +16,23 @@ const UNDECIDED: &str = "could not decide: the gate stays closed (exit code 2)";
 
 pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let files = arguments.judge.sources.files();
-    let report = match with_request(&arguments.judge, invocation, |request| gate::judge(request, &files)) {
-        Ok(report) => report,
+    let mut formats = std::iter::once(arguments.format).chain(arguments.output.iter().map(|(format, _)| *format));
+    let is_detailed = formats.any(Format::is_detailed);
+    let judged = with_request(&arguments.judge, invocation, |request| {
+        let report = gate::judge(request, &files)?;
+        let detail = if is_detailed { gate::detail(request, &files, &report)? } else { Detail::default() };
+        Ok((report, detail))
+    });
+    let (mut report, detail) = match judged {
+        Ok(judged) => judged,
         Err(error) => return undecided(&error, &files, invocation),
     };
-    write(&report, arguments.format, &files, invocation.style, invocation.out)?;
+    report.forge = forge_pages(&report, &CiVariables::new(invocation.variables));
+    let told = Told { report: &report, detail: &detail, files: &files };
+    told.write(arguments.format, invocation.style, invocation.out)?;
     for (format, path) in &arguments.output {
         let mut text = Vec::new();
-        write(&report, *format, &files, Style::Plain, &mut text)?;
+        told.write(*format, Style::Plain, &mut text)?;
         if let Err(error) = write_argument_file(path, &text) {
             explain_error(&CommandError::Write { path: path.clone(), error }, &files, invocation)?;
             return Ok(Exit::Undecided);
@@ -36,12 +48,40 @@ pub(super) fn run(arguments: &CheckArguments, invocation: &mut Invocation<'_>) -
     })
 }
 
-fn write(report: &Report, format: Format, files: &ParsedFiles, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    match format {
-        Format::Human => publish(files, out, |out| human::write(report, &files.files, style, out)),
-        Format::Json => publish_json(files, out, |out| json::write(report, &files.files, out)),
-        Format::Github => publish(files, out, |out| github::write(report, &files.files, out)),
+/// What is told in one format or another.
+struct Told<'a> {
+    report: &'a Report,
+    detail: &'a Detail,
+    files: &'a ParsedFiles,
+}
+
+impl Told<'_> {
+    fn write(&self, format: Format, style: Style, out: &mut dyn Write) -> io::Result<()> {
+        let Self { report, detail, files } = self;
+        let places = &files.files;
+        match format {
+            Format::Human => publish(files, out, |out| human::write(report, places, style, out)),
+            Format::Json => publish_json(files, out, |out| json::write(report, places, out)),
+            Format::Github => publish(files, out, |out| github::write(report, places, out)),
+            Format::Sarif => publish_json(files, out, |out| sarif::write(report, places, out)),
+            Format::Junit => publish(files, out, |out| junit::write(report, places, out)),
+            Format::Gitlab => publish_json(files, out, |out| gitlab::write(report, places, out)),
+            Format::Markdown => publish(files, out, |out| markdown::write(report, detail, places, out)),
+            Format::Html => publish(files, out, |out| html::write(report, detail, places, out)),
+            Format::Vsa => publish_json(files, out, |out| vsa::write(report, out)),
+        }
     }
+}
+
+/// Where the forge of this CI shows the repository and its files.
+fn forge_pages(report: &Report, variables: &CiVariables<'_>) -> Option<ForgePages> {
+    let head = report.head.as_ref()?;
+    if let Some(repository) = variables.get("CI_PROJECT_URL") {
+        return Some(ForgePages { files: format!("{repository}/-/blob/{head}"), repository });
+    }
+    let (server, name) = (variables.get("GITHUB_SERVER_URL")?, variables.get("GITHUB_REPOSITORY")?);
+    let repository = format!("{server}/{name}");
+    Some(ForgePages { files: format!("{repository}/blob/{head}"), repository })
 }
 
 /// Does work on the change that the arguments describe.

@@ -20,6 +20,8 @@ use crate::words;
 pub struct Promotion {
     /// Who wrote it.
     pub at: Handle,
+    /// The reference.
+    pub reference: String,
     /// The reference with a shortened digest.
     pub short: String,
     /// `image`, `chart`, `source`, `operator` or `plugin`.
@@ -188,6 +190,7 @@ impl Entering<'_, '_> {
         let enough = soak.unwrap_or(0);
         let mut promotion = Promotion {
             at,
+            reference: self.image.reference.clone(),
             short: short_reference(self.image),
             content: "image",
             own: true,

@@ -5,13 +5,15 @@ use std::collections::{BTreeSet, HashSet};
 use super::trusted::Trusted;
 use super::{GateError, Request};
 use crate::config::Environment;
+use crate::facts::promotions::{Promotion, Tier};
 use crate::facts::{Context, Facts, Handles, Need, StateInput, Target, elsewhere};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::model::Case;
 use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
+use crate::report::check::{Entering, Proof};
 use crate::sided::Sided;
 use crate::span::Span;
-use crate::words::count;
+use crate::words::{self, count};
 
 /// How many findings of one rule about one overlay are told. Nobody reads more, and what makes them may be hostile.
 const MOST_FINDINGS: usize = 200;
@@ -31,23 +33,54 @@ pub(super) struct Document {
 }
 
 impl<'a> Judge<'a> {
-    /// What the rules find in a case. What the base has already is marked.
-    pub(super) fn judge(&self, case: &Case<'_>) -> Result<Vec<Finding>, GateError> {
+    /// What the rules find in a case, and what enters its environment. What the base has already is marked.
+    pub(super) fn judge(&self, case: &Case<'_>) -> Result<(Vec<Finding>, Vec<Entering>), GateError> {
         let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
-        let mut findings = self.ask(&rules, &self.document(case)?, Some(case))?;
+        let document = self.document(case)?;
+        let mut findings = self.ask(&rules, &document, Some(case))?;
+        let entering = self.entering(case, &document.input);
         if findings.is_empty() || !case.rendered.base.exists {
-            return Ok(findings);
+            return Ok((findings, entering));
         }
         // What does not render hides what it would run: a change to it is never what the base has already.
         if case.rendered.head.error.is_some() && case.is_affected {
-            return Ok(findings);
+            return Ok((findings, entering));
         }
         let in_base = self.ask(&rules, &self.document_of_base(case)?, Some(case))?;
         let known: HashSet<_> = in_base.iter().map(Finding::identity).collect();
         for finding in &mut findings {
             finding.existing = known.contains(&finding.identity());
         }
-        Ok(findings)
+        Ok((findings, entering))
+    }
+
+    /// What enters an environment, and what speaks for it, as the rules have seen it.
+    fn entering(&self, case: &Case<'_>, input: &RuleInput) -> Vec<Entering> {
+        let environment = self.environment(case);
+        let owners = input.facts.owners.overlay.as_ref().filter(|_| self.trusted.review.is_some());
+        let approvals =
+            owners.map(|owners| (environment.approvals.max(owners.needed), owners.approvals.approved_by.clone()));
+        let proofs = |promotion: &Promotion| {
+            let longest = |tier: &Tier| {
+                let stay = tier.stays.iter().max_by_key(|stay| stay.seconds)?;
+                let (since, lasted, commit) = (stay.from.clone(), stay.lasted.clone(), stay.commit.clone());
+                Some(Proof { environment: tier.environment.clone(), since, lasted, commit })
+            };
+            promotion.below.iter().filter_map(longest).collect()
+        };
+        let promotions = input.facts.promotions.iter().map(|promotion| Entering {
+            app: case.overlay.app.clone(),
+            environment: environment.name.clone(),
+            overlay: case.overlay.path.to_string(),
+            kind: promotion.content,
+            reference: promotion.reference.clone(),
+            proofs: proofs(promotion),
+            is_back: !promotion.here.is_empty(),
+            soak: environment.soak.map(words::duration),
+            approvals: approvals.clone().filter(|(needed, _)| *needed > 0),
+            freezes: input.facts.freezes.iter().map(|freeze| freeze.name.clone()).collect(),
+        });
+        promotions.collect()
     }
 
     /// What the rules find in the change as a whole. The owners of the lines in `asked` must approve for an environment

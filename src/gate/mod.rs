@@ -15,7 +15,7 @@ use crate::finding::{Finding, Severity};
 use crate::kustomize::{ParsedFiles, Renderer, Scanner};
 use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, discover};
 use crate::policy::{Engine, Rule, RuleInput};
-use crate::report::check::{AffectedOverlay, Report};
+use crate::report::check::{AffectedOverlay, Entering, Report};
 use crate::report::images::Census;
 use crate::sources::{self, Commit, Repository, Tree};
 use crate::span::Span;
@@ -25,6 +25,7 @@ use judgement::Judge;
 use reached::{Candidate, Reached, nothing_found};
 use trusted::{Trusted, read_config};
 
+pub use detail::detail;
 pub use difference::{of_change, of_environments};
 pub use drill::drill;
 pub use error::GateError;
@@ -32,6 +33,7 @@ pub use promote::{PromoteError, PromotionRequest, promote};
 pub use request::{NamedText, Request, Selection, Trust};
 pub use trusted::environment;
 
+mod detail;
 mod difference;
 mod drill;
 mod error;
@@ -135,6 +137,7 @@ struct Outcome<'a> {
     /// The CODEOWNERS line whose owners must approve for its environment.
     asked_line: Option<Span>,
     findings: Vec<Finding>,
+    entering: Vec<Entering>,
 }
 
 fn outcome<'a>(
@@ -144,12 +147,14 @@ fn outcome<'a>(
 ) -> Result<Option<Outcome<'a>>, GateError> {
     let Some(case) = reached.case(candidate, judge.context, judge.request.selection)? else { return Ok(None) };
     let images = case.rendered.head.state.images.iter().map(|used| used.image.reference.clone());
+    let (findings, entering) = judge.judge(&case)?;
     Ok(Some(Outcome {
         overlay: case.overlay,
         is_affected: case.is_affected,
         images: images.collect(),
         asked_line: crate::facts::owners::line_of_environment(judge.context, &case),
-        findings: judge.judge(&case)?,
+        findings,
+        entering,
     }))
 }
 
@@ -171,6 +176,11 @@ fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], find
     let mut affected: Vec<&Overlay> =
         judged.iter().filter(|outcome| outcome.is_affected).map(|outcome| outcome.overlay).collect();
     affected.sort_by_key(|overlay| (&overlay.app, std::cmp::Reverse(overlay.environment), &overlay.path));
+    let entering_at = |overlay: &&Overlay| {
+        let outcome = judged.iter().find(|outcome| outcome.overlay.path == overlay.path);
+        outcome.map(|outcome| outcome.entering.clone()).unwrap_or_default()
+    };
+    let entering = affected.iter().flat_map(entering_at).collect();
     let affected = affected.into_iter().map(|overlay| AffectedOverlay {
         app: overlay.app.clone(),
         environment: trusted.config.environments[overlay.environment].name.clone(),
@@ -191,6 +201,9 @@ fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], find
         images: images.len(),
         rules: rules_asked(judge, &environments),
         not_judged: not_judged(&reached.unjudged, request, trusted),
+        entering,
+        forge: None,
+        policy_digest: trusted.digest.clone(),
         findings,
     }
 }

@@ -1,5 +1,7 @@
 //! What judges a change, read from the trusted side: configuration, rules, CODEOWNERS; and the facts from outside.
 
+use sha2::{Digest as _, Sha256};
+
 use super::{GateError, Request, Trust};
 use crate::config::{self, Config, OwnersDialect};
 use crate::facts::neighbours::environment_here;
@@ -8,6 +10,7 @@ use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, LandingTimes, Need, is
 use crate::kustomize::ParsedFiles;
 use crate::policy::{self, PolicyError, Rule, Settings};
 use crate::sources::{self, Content, Entry, RepoPath, Tree};
+use crate::words;
 
 /// What judges a change.
 pub(super) struct Trusted {
@@ -22,6 +25,8 @@ pub(super) struct Trusted {
     pub(super) review: Option<Review>,
     pub(super) change: Change,
     pub(super) landings: LandingTimes,
+    /// The SHA-256 of what judges, hexadecimal.
+    pub(super) digest: String,
 }
 
 impl Trusted {
@@ -84,13 +89,34 @@ impl Trusted {
             change.add_bot(&one.author, one.files.clone());
         }
         let next = change.files.iter().any(|path| path.as_str() == config::FILE_NAME).then_some(next);
-        Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings })
+        let digest = digest(trusted, rules)?;
+        Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings, digest })
     }
 
     /// Whether a rule's facts were given.
     pub(super) fn has_facts_for(&self, rule: &Rule) -> bool {
         self.review.is_some() || !rule.metadata.custom.needs.contains(&Need::Review)
     }
+}
+
+/// The SHA-256 of what judges: the program's version, the rules, the configuration and CODEOWNERS.
+fn digest(trusted: &dyn Tree, rules: &[Rule]) -> Result<String, GateError> {
+    let mut hash = Sha256::new();
+    let mut part = |name: &str, content: &[u8]| {
+        hash.update(name.as_bytes());
+        hash.update((content.len() as u64).to_be_bytes());
+        hash.update(content);
+    };
+    part("version", env!("CARGO_PKG_VERSION").as_bytes());
+    for rule in rules {
+        part(rule.id, rule.policy.as_bytes());
+    }
+    for name in std::iter::once(config::FILE_NAME).chain(CODEOWNERS_PLACES) {
+        if let Some((_, (_, content))) = read_regular(trusted, name)? {
+            part(name, &content);
+        }
+    }
+    Ok(words::hexadecimal(&hash.finalize()))
 }
 
 /// Reads the configuration of a snapshot.

@@ -74,6 +74,12 @@ impl Severities {
         special.unwrap_or(self.default)
     }
 
+    /// The highest of them.
+    #[must_use]
+    pub fn gravest(&self) -> Severity {
+        [Some(self.default), self.protected, self.lowest].into_iter().flatten().max().unwrap_or(self.default)
+    }
+
     /// Tells the severities in words.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -20,6 +20,51 @@ pub struct Difference {
     pub sides: [Result<Vec<Node>, RenderError>; 2],
 }
 
+/// How one object differs.
+pub struct ObjectDifference {
+    /// The app.
+    pub app: String,
+    /// Kind, namespace and name.
+    pub object: String,
+    /// What the two sides are called.
+    pub names: [String; 2],
+    /// The object on each side; empty where it is not there.
+    pub texts: [String; 2],
+}
+
+impl ObjectDifference {
+    /// The unified diff, with both names. Only line breaks of the text itself survive: a terminal obeys nothing of it.
+    #[must_use]
+    pub fn unified(&self) -> String {
+        let [old, new] = &self.texts;
+        let diff = TextDiff::from_lines(old.as_str(), new.as_str());
+        let text = diff.unified_diff().header(&self.names[0], &self.names[1]).to_string();
+        text.lines().map(|line| printable(line) + "\n").collect()
+    }
+}
+
+/// Every object that differs between two sides that render.
+#[must_use]
+pub fn objects(differences: &[Difference]) -> Vec<ObjectDifference> {
+    let mut found = Vec::new();
+    for difference in differences {
+        let [Ok(old), Ok(new)] = &difference.sides else { continue };
+        let is_same = |pair: &Pair<'_>| matches!(pair, (Some(old), Some(new)) if same(old, new));
+        for (old, new) in pairs(old, new).into_iter().filter(|pair| !is_same(pair)) {
+            let name = new.or(old).map(Identity::of).unwrap_or_default();
+            let place = if name.namespace.is_empty() { name.name } else { format!("{}/{}", name.namespace, name.name) };
+            let (old, new) = shown(old, new);
+            found.push(ObjectDifference {
+                app: printable(&difference.app),
+                object: format!("{} {}", printable(&name.kind), printable(&place)),
+                names: difference.names.each_ref().map(|name| printable(name)),
+                texts: [old, new],
+            });
+        }
+    }
+    found
+}
+
 /// Writes every difference between two sides that render; says how many overlays have any.
 ///
 /// # Errors
@@ -27,23 +72,10 @@ pub struct Difference {
 pub fn write(differences: &[Difference], out: &mut dyn Write) -> io::Result<usize> {
     let mut count = 0;
     for difference in differences {
-        let [old_name, new_name] = difference.names.each_ref().map(|name| printable(name));
-        let [Ok(old), Ok(new)] = &difference.sides else { continue };
-        let is_same = |pair: &Pair<'_>| matches!(pair, (Some(old), Some(new)) if same(old, new));
-        let differing: Vec<Pair<'_>> = pairs(old, new).into_iter().filter(|pair| !is_same(pair)).collect();
-        count += usize::from(!differing.is_empty());
-        for (old, new) in differing {
-            let name = new.or(old).map(Identity::of).unwrap_or_default();
-            let place = if name.namespace.is_empty() { name.name } else { format!("{}/{}", name.namespace, name.name) };
-            writeln!(out, "{} {} {}", printable(&difference.app), printable(&name.kind), printable(&place))?;
-            let (old, new) = shown(old, new);
-            let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-            let text = diff.unified_diff().header(&old_name, &new_name).to_string();
-            // Only line breaks of the text itself survive: a terminal obeys nothing of it.
-            for line in text.lines() {
-                writeln!(out, "{}", printable(line))?;
-            }
-            writeln!(out)?;
+        let objects = objects(std::slice::from_ref(difference));
+        count += usize::from(!objects.is_empty());
+        for object in objects {
+            writeln!(out, "{} {}\n{}", object.app, object.object, object.unified())?;
         }
     }
     Ok(count)

@@ -1,5 +1,7 @@
 //! Text from the repository, escaped for where it is printed: nothing of it is obeyed.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::words::is_hidden;
 
 /// A text on one line that a terminal, a log or a forge's runner shows and does not obey: no control or format characters,
@@ -28,17 +30,67 @@ pub(crate) fn json(text: &str) -> String {
     out
 }
 
-/// A text in a Markdown table: nothing of it is markup.
+/// A text in Markdown, also in a table: nothing of it is markup, and nobody is notified. A forge notifies whoever is named by `@name` in
+/// one piece of text; a comment in between makes two of it.
 #[must_use]
 pub(crate) fn markdown(text: &str) -> String {
     printable(text).chars().fold(String::new(), |mut out, character| {
-        if "\\`*_{}[]()<>#+!|~&".contains(character) {
+        if character == '@' {
+            out.push_str("@<!-- -->");
+        } else if "\\`*_{}[]()<>#+!|~&".contains(character) {
             out.push_str(&format!("&#{};", u32::from(character)));
         } else {
             out.push(character);
         }
         out
     })
+}
+
+/// The same for a sentence, in which what stands between backticks is code.
+#[must_use]
+pub(crate) fn markdown_prose(text: &str) -> String {
+    with_code(text, markdown)
+}
+
+/// The same in HTML.
+#[must_use]
+pub(crate) fn html_prose(text: &str) -> String {
+    with_code(text, html)
+}
+
+fn with_code(text: &str, escaped: fn(&str) -> String) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped(text);
+    }
+    let part = |(at, part): (usize, &&str)| match at % 2 {
+        1 => format!("<code>{}</code>", escaped(part)),
+        _ => escaped(part),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
+/// A text in HTML, also between quotes: nothing of it is markup.
+#[must_use]
+pub(crate) fn html(text: &str) -> String {
+    printable(text).chars().fold(String::new(), |mut out, character| {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+        out
+    })
+}
+
+/// A text as one segment of the path of an address.
+#[must_use]
+pub(crate) fn url_segment(text: &str) -> String {
+    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 /// A message of a workflow command of GitHub Actions: a percent sign would garble the command, and a line break, which is not printable, end it.
@@ -63,6 +115,10 @@ mod tests {
         assert_eq!(workflow_property("a:b,c"), "a%3Ab%2Cc");
         assert_eq!(printable("  ::error::a ##[add-mask]b ##vso[x]"), "  : :error::a ## [add-mask]b ##vso [x]");
         assert_eq!(printable("a\u{9b}b\u{61c}c\u{2028}d"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(html("<a href='x'>\"&"), "&lt;a href=&#39;x&#39;&gt;&quot;&amp;");
+        assert_eq!(markdown_prose("a `b*` @c"), "a <code>b&#42;</code> @<!-- -->c");
+        assert_eq!(html_prose("a `<b>"), "a `&lt;b&gt;");
+        assert_eq!(url_segment("a b/ä"), "a%20b%2F%C3%A4");
         assert_eq!(json("\"\u{202e}\u{e0041}é\""), "\"\\u202e\\udb40\\udc41é\"");
     }
 }

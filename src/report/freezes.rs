@@ -296,8 +296,7 @@ impl<'a> Freezes<'a> {
             for (freeze, window) in self.windows(environment) {
                 let identity = format!("{environment}\n{}\n{}", freeze.name, window.from.timestamp());
                 let digest = Sha256::digest(identity.as_bytes());
-                let identity: String =
-                    digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+                let identity = words::hexadecimal(&digest[..12]);
                 let summary = in_calendar(&format!("{environment} is frozen ({})", freeze.name));
                 line("BEGIN:VEVENT")?;
                 line(&format!("UID:{identity}@tollgate"))?;

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::Report;
 use crate::finding::{Finding, Identity, Place, Severity};
 use crate::span::{Files, Span};
+use crate::words;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -94,7 +95,7 @@ pub fn fingerprint(finding: &Finding) -> String {
     let object =
         object.map(|object| format!("{}/{}/{}/{}", object.api_version, object.kind, object.namespace, object.name));
     let text = [rule, overlay.unwrap_or_default(), object.unwrap_or_default(), about].join("\0");
-    Sha256::digest(text.as_bytes()).iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    words::hexadecimal(&Sha256::digest(text.as_bytes())[..16])
 }
 
 /// Writes the report as `tollgate.report/1`.
