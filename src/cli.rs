@@ -119,6 +119,9 @@ pub struct JudgeArguments {
     /// Judge every overlay, not only those that the change affects
     #[arg(long)]
     pub all: bool,
+    /// In a partial clone (`git clone --filter`): let git fetch what is needed and not there
+    #[arg(long)]
+    pub fetch_missing: bool,
     /// Judge as of this time [default: now]
     #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
     pub now: Option<DateTime<Utc>>,

@@ -1,6 +1,8 @@
 use std::io::{self, Write};
 
-use super::shared::{CommandError, applied, ci_dialect, compared, explain_error, publish, publish_json, repository_in};
+use super::shared::{
+    CommandError, applied, ci_dialect, compared, explain_error, publish, publish_json, repository_in, with_missing,
+};
 use super::{Exit, Invocation};
 use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
@@ -88,7 +90,15 @@ fn forge_pages(report: &Report, variables: &CiVariables<'_>) -> Option<ForgePage
 pub(super) fn with_request<T>(
     arguments: &JudgeArguments,
     invocation: &Invocation<'_>,
-    work: impl FnOnce(&Request<'_>) -> Result<T, GateError>,
+    work: impl Fn(&Request<'_>) -> Result<T, GateError>,
+) -> Result<T, CommandError> {
+    with_missing(&arguments.change, arguments.fetch_missing, invocation, || try_request(arguments, invocation, &work))
+}
+
+fn try_request<T>(
+    arguments: &JudgeArguments,
+    invocation: &Invocation<'_>,
+    work: impl Fn(&Request<'_>) -> Result<T, GateError>,
 ) -> Result<T, CommandError> {
     let review = match &arguments.review {
         None => None,

@@ -8,15 +8,17 @@ use crate::gate;
 
 pub(super) fn run(arguments: &JudgeArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let files = arguments.sources.files();
-    let mut documents = Vec::new();
     let shown = with_request(arguments, invocation, |request| {
+        let mut documents = Vec::new();
         gate::show_facts(request, &files, &mut |input| {
             documents.push(serde_json::to_string_pretty(input).unwrap_or_default());
-        })
+        })?;
+        Ok(documents)
     });
-    if let Err(error) = shown {
-        return undecided(&error, &files, invocation);
-    }
+    let documents = match shown {
+        Ok(documents) => documents,
+        Err(error) => return undecided(&error, &files, invocation),
+    };
     publish_json(&files, invocation.out, |out| documents.iter().try_for_each(|document| writeln!(out, "{document}")))?;
     Ok(Exit::Allowed)
 }

@@ -16,7 +16,7 @@ use crate::kustomize::{ParsedFiles, RenderError};
 use crate::report::escape::{self, printable};
 use crate::report::story::{Story, Teller};
 use crate::sources::{
-    CiVariables, Commit, Comparison, RepoPath, Repository, RepositoryError, Scope, read_argument_file,
+    CiVariables, Commit, Comparison, PartialClone, RepoPath, Repository, RepositoryError, Scope, read_argument_file,
 };
 use crate::words::quoted;
 
@@ -177,13 +177,44 @@ pub(super) fn compared(
     variables: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(Repository, Comparison), RepositoryError> {
     let repository = repository_in(&change.repo)?;
-    let scope = match (change.staged, change.worktree) {
+    let comparison = repository.comparison(&scope(change), &CiVariables::new(variables))?;
+    Ok((repository, comparison))
+}
+
+fn scope(change: &ChangeArguments) -> Scope {
+    match (change.staged, change.worktree) {
         (true, _) => Scope::Staged,
         (_, true) => Scope::Worktree,
         _ => Scope::Revisions { base: change.base.clone(), head: change.head.clone() },
-    };
-    let comparison = repository.comparison(&scope, &CiVariables::new(variables))?;
-    Ok((repository, comparison))
+    }
+}
+
+/// Does work on a change. In a partial clone that may fail for what is not there: then git fetches it, if it may, and the work is done
+/// again.
+pub(super) fn with_missing<T>(
+    change: &ChangeArguments,
+    may_fetch: bool,
+    invocation: &Invocation<'_>,
+    work: impl Fn() -> Result<T, CommandError>,
+) -> Result<T, CommandError> {
+    let mut round = 0;
+    loop {
+        let error = match work() {
+            Err(CommandError::Gate(error)) if error.is_unreadable() => error,
+            done => return done,
+        };
+        let repository = repository_in(&change.repo)?;
+        let Some(remote) = repository.promisor() else { return Err(error.into()) };
+        if !may_fetch {
+            return Err(RepositoryError::Partial { remote, why: error.to_string() }.into());
+        }
+        let (base, head) = repository.sides(&scope(change), &CiVariables::new(invocation.variables))?;
+        let partial = PartialClone { root: repository.root(), remote: &remote };
+        if partial.fetch(&base, &head, round)?.is_none() {
+            return Err(error.into());
+        }
+        round += 1;
+    }
 }
 
 /// Prints what a command has to say, without what was taken out of Secrets.

@@ -116,6 +116,25 @@ pub enum GateError {
     },
 }
 
+impl GateError {
+    /// Whether something of the repository cannot be read, which in a partial clone is not there.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        let of_repository =
+            |error: &RepositoryError| matches!(error, RepositoryError::Read(_) | RepositoryError::Tree(_));
+        let of_history = |error: &HistoryError| match error {
+            HistoryError::Repository(error) => of_repository(error),
+            _ => true,
+        };
+        match self {
+            Self::Repository(error) => of_repository(error),
+            Self::Tree(_) | Self::Unreadable(_) | Self::Facts(FactsError::Tree(_) | FactsError::Unreadable(_)) => true,
+            Self::History(error) | Self::Facts(FactsError::History(error)) => of_history(error),
+            _ => false,
+        }
+    }
+}
+
 impl From<FactsError> for GateError {
     fn from(error: FactsError) -> Self {
         match error {

@@ -130,6 +130,28 @@ pub enum RepositoryError {
         "fetch all history: `fetch-depth: 0` in actions/checkout, `GIT_DEPTH: 0` in GitLab CI, `git fetch --unshallow` by hand"
     ))]
     Shallow(String),
+    /// Objects are with a remote.
+    #[error("this clone is partial: some of what is needed is only at `{remote}` ({why})")]
+    #[diagnostic(help(
+        "clone without `--filter` (`filter` in actions/checkout), or let git fetch what is needed: `--fetch-missing`"
+    ))]
+    Partial {
+        /// The remote.
+        remote: String,
+        /// What could not be read.
+        why: String,
+    },
+    /// Objects that are with a remote cannot be fetched.
+    #[error("cannot fetch what is missing from `{remote}`: {why}")]
+    #[diagnostic(help(
+        "the job must be able to fetch: leave its credentials with the clone, or clone without `--filter`"
+    ))]
+    Fetch {
+        /// The remote.
+        remote: String,
+        /// What git said.
+        why: String,
+    },
     /// Nothing says what the change is compared with.
     #[error("cannot find the base: {0}")]
     #[diagnostic(help("name it: `--base origin/main`"))]
@@ -473,6 +495,32 @@ impl Repository {
                 let head_tree = self.merged(&base, &head)?;
                 let added = self.added(&base, &head)?;
                 Ok(Comparison { base_tree: self.tree(&base), base, head: Some(head), head_tree, added })
+            }
+        }
+    }
+
+    /// The remote that has what a partial clone (`git clone --filter`) leaves out; `None` where this is none.
+    #[must_use]
+    pub fn promisor(&self) -> Option<String> {
+        self.store.with(|repository| {
+            let config = repository.config_snapshot();
+            let is_promisor = |name: &str| config.boolean(&format!("remote.{name}.promisor")) == Some(true);
+            let mut names = repository.remote_names().into_iter().map(|name| name.to_string());
+            let named = config.string("extensions.partialClone").map(|name| name.to_string());
+            names.find(|name| is_promisor(name)).or(named)
+        })
+    }
+
+    /// The two commits that a scope compares; of what is not committed yet, the one that it is built on.
+    ///
+    /// # Errors
+    /// When a revision is unknown.
+    pub fn sides(&self, scope: &Scope, variables: &CiVariables<'_>) -> Result<(Commit, Commit), RepositoryError> {
+        match scope {
+            Scope::Revisions { base, head } => self.revisions(base.as_deref(), head.as_deref(), variables),
+            Scope::Staged | Scope::Worktree => {
+                let head = self.commit("HEAD")?;
+                Ok((head.clone(), head))
             }
         }
     }

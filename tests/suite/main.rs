@@ -5,6 +5,7 @@
 
 mod attacks;
 mod cases;
+mod checkouts;
 mod command_line;
 mod forge;
 mod history;
