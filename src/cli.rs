@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::gate::Shard;
 use crate::kustomize::ParsedFiles;
 use crate::sources::Clones;
 
@@ -44,10 +45,18 @@ pub enum Command {
     Freeze(FreezeArguments),
     /// Ask the forge who has approved a change, and when what landed; the only command that uses the network
     Review(ReviewArguments),
+    /// Set the gate up: write tollgate.yaml and the CI file for this repository, and show what the gate would say today
+    Init(InitArguments),
     /// List the rules
     Rules,
     /// Explain a rule: what it requires, why, and its parameters
     Explain(ExplainArguments),
+    /// Make one verdict of the JSON reports of all shards
+    Merge(MergeArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page (roff)
+    Man,
     /// Create a small config repository with a history and a bad change, and judge the change
     Demo(DemoArguments),
 }
@@ -140,6 +149,9 @@ pub struct JudgeArguments {
     /// What controllers report as applied.
     #[command(flatten)]
     pub reports: ReportArguments,
+    /// Judge only one part of N of the apps; `tollgate merge` makes one verdict of all parts
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    pub shard: Option<Shard>,
     /// Judge only this environment
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
@@ -385,6 +397,51 @@ pub enum FreezeFormat {
     Ics,
 }
 
+/// `tollgate merge`.
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// The reports that `tollgate check --shard I/N --output json=FILE` wrote
+    #[arg(value_name = "REPORT", required = true)]
+    pub reports: Vec<PathBuf>,
+    /// Also write the merged report to FILE
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `tollgate completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// `tollgate init`.
+#[derive(Debug, Args)]
+pub struct InitArguments {
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Whose CI file to write [default: that of the forge whose files are there]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub forge: Option<CiForge>,
+    /// Where the CI job gets Tollgate from
+    #[arg(long, value_name = "OWNER/NAME", default_value = "OWNER/tollgate")]
+    pub source: String,
+    /// Print the files in the place of writing them
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The forges whose CI files are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CiForge {
+    /// GitHub Actions.
+    Github,
+    /// GitLab CI.
+    Gitlab,
+}
+
 /// `tollgate explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArguments {
@@ -437,6 +494,14 @@ fn parse_time(text: &str) -> Result<DateTime<Utc>, String> {
     let time = DateTime::parse_from_rfc3339(text);
     time.map(|time| time.with_timezone(&Utc))
         .map_err(|_| "not a valid time; write RFC 3339, for example `2026-11-23T05:00:00Z`".to_owned())
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match parts {
+        Some((index, count)) if (1..=count).contains(&index) && count <= 1_000 => Ok(Shard { index, count }),
+        _ => Err("write I/N, such as 1/4, with I from 1 to N".to_owned()),
+    }
 }
 
 fn parse_clone(text: &str) -> Result<(String, PathBuf), String> {

@@ -129,6 +129,7 @@ fn try_request<T>(
             TrustArgument::Head => Trust::Head,
         },
         selection: if arguments.all { Selection::All } else { Selection::Affected },
+        shard: arguments.shard.unwrap_or_default(),
         environment: arguments.env.as_deref(),
         app: arguments.app.as_deref(),
         rule: arguments.rule.as_deref(),

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use chrono::{DateTime, Utc};
+use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
 use crate::report::story::Style;
@@ -15,6 +16,8 @@ mod explain;
 mod facts;
 mod freeze;
 mod history;
+mod init;
+mod merge;
 mod owners;
 mod promote;
 mod render;
@@ -65,8 +68,19 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Owners(arguments) => owners::run(arguments, invocation),
         Command::Freeze(arguments) => freeze::run(arguments, invocation),
         Command::Review(arguments) => review::run(arguments, invocation),
+        Command::Init(arguments) => init::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),
+        Command::Merge(arguments) => merge::run(arguments, invocation),
+        Command::Completions(arguments) => {
+            let mut command = Cli::command();
+            clap_complete::generate(arguments.shell, &mut command, "tollgate", invocation.out);
+            Ok(Exit::Allowed)
+        }
+        Command::Man => {
+            clap_mangen::Man::new(Cli::command()).render(invocation.out)?;
+            Ok(Exit::Allowed)
+        }
         Command::Demo(arguments) => demo::run(arguments, invocation),
     }
 }

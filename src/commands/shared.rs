@@ -61,6 +61,10 @@ pub(super) enum CommandError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Forge(#[from] ForgeError),
+    /// Reports that make no verdict together.
+    #[error("these reports make no verdict: {0}")]
+    #[diagnostic(help("give the reports of all shards of one run"))]
+    Shards(String),
     /// A promotion that was written in part.
     #[error("cannot write `{path}`: {error}")]
     #[diagnostic(help("{}", undo(.written)))]

@@ -30,7 +30,8 @@ pub use difference::{of_change, of_environments};
 pub use drill::drill;
 pub use error::GateError;
 pub use promote::{PromoteError, PromotionRequest, promote};
-pub use request::{NamedText, Request, Selection, Trust};
+pub use request::{NamedText, Request, Selection, Shard, Trust};
+pub use setup::{Setup, setup};
 pub use trusted::environment;
 
 mod detail;
@@ -41,6 +42,7 @@ mod judgement;
 mod promote;
 mod reached;
 mod request;
+mod setup;
 mod trusted;
 
 /// Judges a change.
@@ -165,7 +167,7 @@ fn asked_lines(judged: &[Outcome<'_>]) -> BTreeSet<Span> {
 /// The change as a whole is judged where it is asked about as a whole.
 fn judges_change(request: &Request<'_>, trusted: &Trusted) -> bool {
     let is_change = !trusted.change.files.is_empty() || request.comparison.added.len() > 1;
-    is_change && request.app.is_none() && request.environment.is_none()
+    is_change && request.shard.is_first() && request.app.is_none() && request.environment.is_none()
 }
 
 fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], findings: Vec<Finding>) -> Report {
@@ -202,6 +204,7 @@ fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], find
         rules: rules_asked(judge, &environments),
         not_judged: not_judged(&reached.unjudged, request, trusted),
         entering,
+        shard: Some((request.shard.index, request.shard.count)).filter(|(_, count)| *count > 1),
         forge: None,
         policy_digest: trusted.digest.clone(),
         findings,
@@ -233,6 +236,10 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
     let has_deploy_freeze = trusted.config.freezes.iter().any(|freeze| matches!(freeze.times, Times::DeployFreeze));
     if has_deploy_freeze && request.is_deploy_freeze.is_none() {
         left_out.push("deploy freezes of GitLab (only its jobs are told of them)".to_owned());
+    }
+    if request.shard.count > 1 {
+        let Shard { index, count } = request.shard;
+        left_out.push(format!("the apps of other shards (--shard {index}/{count})"));
     }
     for (option, noun, wanted) in
         [("--env", "environment", request.environment), ("--app", "app", request.app), ("--rule", "rule", request.rule)]

@@ -92,6 +92,7 @@ impl<'a> Reached<'a> {
             let wanted: Vec<String> = app.into_iter().chain(environment).collect();
             return Err(GateError::NoMatch(wanted.join(" in ")));
         }
+        candidates.retain(|candidate| request.shard.holds(&candidate.overlay.app));
         Ok(candidates)
     }
 

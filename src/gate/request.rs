@@ -20,6 +20,8 @@ pub struct Request<'a> {
     pub trust: Trust,
     /// Which overlays are judged.
     pub selection: Selection,
+    /// Only a part of the overlays.
+    pub shard: Shard,
     /// Only this environment.
     pub environment: Option<&'a str>,
     /// Only this app.
@@ -56,6 +58,37 @@ pub enum Selection {
     All,
 }
 
+/// One of several parts of the overlays, which together are all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which part, from 1.
+    pub index: u32,
+    /// How many parts there are.
+    pub count: u32,
+}
+
+impl Default for Shard {
+    /// All of them.
+    fn default() -> Self {
+        Self { index: 1, count: 1 }
+    }
+}
+
+impl Shard {
+    /// Whether an overlay is in this part. All overlays of an app are in one: what they share is rendered once.
+    #[must_use]
+    pub fn holds(&self, app: &str) -> bool {
+        let sum = app.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte)));
+        sum % self.count == self.index - 1
+    }
+
+    /// Whether this is the part in which the change as a whole is judged.
+    #[must_use]
+    pub fn is_first(&self) -> bool {
+        self.index == 1
+    }
+}
+
 /// A file that was named on the command line.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedText<'a> {
@@ -76,6 +109,7 @@ impl<'a> Request<'a> {
             clones: &[],
             trust: Trust::Base,
             selection: Selection::Affected,
+            shard: Shard::default(),
             environment: None,
             app: None,
             rule: None,

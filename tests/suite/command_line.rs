@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use tollgate::sources::RepoPath;
+
 use crate::support::{Files, Ran, Repository, files, run, run_in, two_commits};
 
 const KUSTOMIZATION: &str = "resources: [app.yaml]\n";
@@ -743,6 +745,95 @@ fn sync_windows_are_shown_with_what_was_probably_not_meant() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["syncWindows"][0]["changesAt"], "2026-11-30T09:00:00Z");
     assert_eq!(json["syncWindows"][2]["active"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_repository_is_set_up_with_what_is_found_in_it() {
+    let base = with(&repository(), &[(".github/CODEOWNERS", "/apps/ @org/team\n")]);
+    let made = two_commits(&base, &base);
+    let told = run(made.path(), &["init", "--source", "org/tollgate"]);
+    assert_eq!(told.code, 0, "{}", told.err);
+    for text in ["production", "written: tollgate.yaml", "written: .github/workflows/tollgate.yml", "`tollgate drill`"]
+    {
+        assert!(told.out.contains(text), "{text}: {}", told.out);
+    }
+    assert!(!told.out.contains("add a CODEOWNERS"), "{}", told.out);
+    let before = run(made.path(), &["status"]).out;
+    let config = fs::read_to_string(made.path().join("tollgate.yaml")).unwrap();
+    assert!(config.contains("  - name: production\n    protected: true"), "{config}");
+    let workflow = fs::read_to_string(made.path().join(".github/workflows/tollgate.yml")).unwrap();
+    assert!(workflow.contains("uses: org/tollgate@main") && workflow.contains("merge_group"), "{workflow}");
+    // What was written is a change like any other, and finds the same.
+    let judged = run(made.path(), &["check", "--worktree", "--rule", "config/unknown_app"]);
+    assert_eq!(judged.code, 0, "{}{}", judged.out, judged.err);
+    assert_eq!(run(made.path(), &["status"]).out, before);
+    let again = run(made.path(), &["init", "--forge", "gitlab", "--dry-run"]);
+    assert!(
+        again.out.contains("kept: tollgate.yaml") && again.out.contains("would write .gitlab/ci/tollgate.yml"),
+        "{}",
+        again.out
+    );
+    assert!(!made.path().join(".gitlab").exists());
+}
+
+#[test]
+fn shells_and_man_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let told = run(folder.path(), &["completions", shell]);
+        assert!(told.code == 0 && told.out.contains("fetch-missing"), "{shell}");
+    }
+    assert!(run(folder.path(), &["man"]).out.contains("tollgate"));
+}
+
+#[test]
+fn shards_make_one_verdict_together() {
+    let mut base = repository();
+    for app in ["web", "db", "queue"] {
+        let other = |(path, text): (&RepoPath, &String)| {
+            (
+                RepoPath::new(&path.as_str().replace("apps/api", &format!("apps/{app}"))).unwrap(),
+                text.replace("example/api", app),
+            )
+        };
+        base.extend(repository().iter().map(other).collect::<Files>());
+    }
+    let touched: Files = base
+        .iter()
+        .map(|(path, text)| {
+            let is_one = path.as_str().ends_with("overlays/production/kustomization.yaml");
+            (path.clone(), if is_one { format!("{text}namePrefix: a-\n") } else { text.clone() })
+        })
+        .collect();
+    let made = two_commits(&base, &touched);
+    let file = |name: &str| made.path().join(".git").join(name).to_str().unwrap().to_owned();
+    let check =
+        |more: &[&str]| run(made.path(), &[&["check", "--base", "main", "--head", "change", "--all"], more].concat());
+    let read = |path: &str| serde_json::from_str::<serde_json::Value>(&fs::read_to_string(path).unwrap()).unwrap();
+    let whole = file("whole.json");
+    let told = check(&["--output", &format!("json={whole}")]);
+    let parts: Vec<String> = (1..=3).map(|part| file(&format!("{part}.json"))).collect();
+    for (at, part) in parts.iter().enumerate() {
+        let ran = check(&["--shard", &format!("{}/3", at + 1), "--output", &format!("json={part}")]);
+        assert!(ran.code <= 1 && ran.out.contains("not judged: the apps of other shards"), "{}{}", ran.out, ran.err);
+    }
+    let [one, two, three] = [&*parts[0], &*parts[1], &*parts[2]];
+    let merged = file("merged.json");
+    let ran = run(made.path(), &["merge", three, one, two, "--output", &merged]);
+    assert_eq!(ran.code, told.code, "{}{}", ran.out, ran.err);
+    for field in ["verdict", "overlays", "findings", "notJudged"] {
+        assert_eq!(read(&merged)[field], read(&whole)[field], "{field}");
+    }
+    for (arguments, why) in [
+        (vec!["merge", one, three], "no report of shard `2/3` is there"),
+        (vec!["merge", one, one, three], "shard 1/3 is there twice"),
+        (vec!["merge", one, &whole], "are not of the same change"),
+        (vec!["merge", "tollgate.yaml"], "tollgate.yaml"),
+    ] {
+        let ran = run(made.path(), &arguments);
+        assert!(ran.code == 2 && ran.err.contains(why), "{why}: {}{}", ran.out, ran.err);
+    }
+    assert_eq!(check(&["--shard", "4/3"]).code, 2);
 }
 
 #[test]

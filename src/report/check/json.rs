@@ -21,8 +21,16 @@ struct ReportJson<'a> {
     now: String,
     valid_until: Option<String>,
     overlays: Overlays,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard>,
     not_judged: &'a [String],
     findings: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Shard {
+    index: u32,
+    count: u32,
 }
 
 #[derive(Serialize)]
@@ -138,6 +146,7 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
         now: time(report.now),
         valid_until: report.valid_until.map(time),
         overlays: Overlays { total: report.overlays, affected: report.affected.len(), judged: report.judged },
+        shard: report.shard.map(|(index, count)| Shard { index, count }),
         not_judged: &report.not_judged,
         findings: findings.collect(),
     };

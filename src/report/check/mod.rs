@@ -43,6 +43,8 @@ pub struct Report {
     pub not_judged: Vec<String>,
     /// What enters environments, in the order of the affected overlays.
     pub entering: Vec<Entering>,
+    /// Which part of the overlays was judged, of how many; `None` where all were.
+    pub shard: Option<(u32, u32)>,
     /// Where the forge shows the repository; `None` where that is not known.
     pub forge: Option<ForgePages>,
     /// The SHA-256 of what judged: rules, configuration, CODEOWNERS; hexadecimal.
@@ -258,6 +260,7 @@ mod tests {
                 approvals: Some((2, vec!["ben".to_owned()])),
                 freezes: Vec::new(),
             }],
+            shard: None,
             forge: Some(ForgePages {
                 repository: "https://forge.example/o/r".to_owned(),
                 files: "https://forge.example/o/r/blob/c".to_owned(),
