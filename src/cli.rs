@@ -425,8 +425,8 @@ pub struct InitArguments {
     /// Whose CI file to write [default: that of the forge whose files are there]
     #[arg(long, value_enum, value_name = "NAME")]
     pub forge: Option<CiForge>,
-    /// Where the CI job gets Tollgate from
-    #[arg(long, value_name = "OWNER/NAME", default_value = "OWNER/tollgate")]
+    /// Where the CI job gets Tollgate from; a commit in the place of REV pins it
+    #[arg(long, value_name = "OWNER/NAME[@REV]", default_value = "OWNER/tollgate")]
     pub source: String,
     /// Print the files in the place of writing them
     #[arg(long)]

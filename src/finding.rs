@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::span::Span;
+use crate::words;
 
 /// How much a finding weighs.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,10 +104,36 @@ pub struct Finding {
     pub path: Option<String>,
     /// What exactly it is about, where object and path alone would not tell two faults apart.
     pub subject: Option<String>,
-    /// Whether the base has the same finding, so that it does not close the gate.
+    /// Whether the base has the same finding, so that it does not close the gate unless `is_strict`.
     pub existing: bool,
+    /// Whether it closes the gate although the base has it.
+    pub is_strict: bool,
+    /// Who has allowed it for a while, so that it does not close the gate.
+    pub waived: Option<Waived>,
     /// Whether the rule could not find out what it asks, so that the gate cannot decide.
     pub undecided: bool,
+}
+
+/// What a waiver says of a finding.
+#[derive(Clone, Debug)]
+pub struct Waived {
+    /// Why.
+    pub reason: String,
+    /// Who has allowed it.
+    pub approved_by: String,
+    /// When the waiver has expired.
+    pub expires: DateTime<Utc>,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl Waived {
+    /// What there is to say of it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let until = words::moment(self.expires.timestamp());
+        format!("waived until {until} by {}: {}", self.approved_by, self.reason)
+    }
 }
 
 /// What identifies a finding from run to run.
@@ -138,6 +166,6 @@ impl Finding {
     /// Whether it closes the gate.
     #[must_use]
     pub fn closes(&self) -> bool {
-        self.severity == Severity::Error && !self.existing
+        self.severity == Severity::Error && (self.is_strict || !self.existing) && self.waived.is_none()
     }
 }

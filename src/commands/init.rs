@@ -155,17 +155,26 @@ impl Prepared {
 }
 
 fn workflow(source: &str) -> String {
+    let source = at(source);
     format!(
         "# Judges every pull request. Make its job `tollgate` a required check; without a `paths` filter, which would block others.\n\
          name: tollgate\non: {{ pull_request: {{}}, merge_group: {{}} }}\npermissions: {{ contents: read, pull-requests: read }}\njobs:\n  \
-         tollgate:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n        with: {{ fetch-depth: 0, \
-         persist-credentials: false }}\n      - uses: {source}@main\n"
+         tollgate:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: \
+         actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2\n        with: {{ fetch-depth: 0, persist-credentials: \
+         false }}\n      - uses: {source}\n"
     )
 }
 
 fn component(source: &str) -> String {
+    let whole = at(source);
+    let (name, revision) = whole.split_once('@').unwrap_or((&whole, "main"));
     format!(
-        "# Judges every merge request.\ninclude:\n  - component: $CI_SERVER_FQDN/{source}/tollgate@main\n    inputs: {{ source: \
-         \"$CI_SERVER_URL/{source}\" }}\n"
+        "# Judges every merge request.\ninclude:\n  - component: $CI_SERVER_FQDN/{name}/tollgate@{revision}\n    inputs: {{ source: \
+         \"$CI_SERVER_URL/{name}\" }}\n"
     )
+}
+
+/// A source with its revision: `main` where none is given.
+fn at(source: &str) -> String {
+    if source.contains('@') { source.to_owned() } else { format!("{source}@main") }
 }

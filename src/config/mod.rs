@@ -7,6 +7,7 @@ pub use freeze::{Freeze, Recurring, ScheduleError, Times, Window};
 pub use layout::Layout;
 pub use mirrors::Mirrors;
 pub use read::{ConfigError, read};
+pub use waiver::Waiver;
 
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ mod freeze;
 mod layout;
 mod mirrors;
 mod read;
+mod waiver;
 
 /// The environment of a repository that names none.
 pub const ONE_ENVIRONMENT: &str = "default";
@@ -189,6 +191,8 @@ pub struct RuleSetting {
     pub span: Span,
     /// Severities by environment; `None` stands for all others.
     pub severities: Vec<(Option<String>, Severity)>,
+    /// What a finding weighs that the base has already.
+    pub existing: Option<Severity>,
     /// Parameters of the rule, by name.
     pub parameters: Vec<(String, Node)>,
 }
@@ -260,6 +264,8 @@ pub struct Config {
     pub freezes: Vec<Freeze>,
     /// Settings of rules.
     pub rules: Vec<RuleSetting>,
+    /// Findings that somebody has allowed for a while.
+    pub waivers: Vec<Waiver>,
     /// Kinds that make Secrets and `ConfigMaps`, besides those that are known.
     pub providers: Vec<Provider>,
 }
@@ -311,6 +317,7 @@ impl Default for Config {
             versions: None,
             freezes: Vec::new(),
             rules: Vec::new(),
+            waivers: Vec::new(),
             providers: Vec::new(),
         }
     }

@@ -33,6 +33,7 @@ use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
 use unmatched::Unmatched;
 use versions::VersionsFacts;
+use waivers::WaiverFacts;
 
 mod change;
 mod codeowners;
@@ -60,6 +61,7 @@ pub mod unjudged;
 pub mod unknown_apps;
 pub mod unmatched;
 pub mod versions;
+pub mod waivers;
 
 /// A fact that a rule cannot do without.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +114,19 @@ pub struct Facts {
     pub owners: OwnersFacts,
     /// Freezes of the environment that are active.
     pub freezes: Vec<ActiveFreeze>,
+    /// Waivers that have expired, or that nothing needs; only for the change as a whole.
+    pub waivers: Vec<WaiverFacts>,
+}
+
+/// What the overlays have told, before the change as a whole is judged.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// CODEOWNERS lines whose owners must approve for an environment.
+    pub asked_lines: BTreeSet<Span>,
+    /// Waivers that covered a finding, by position.
+    pub used_waivers: BTreeSet<usize>,
+    /// Waivers of which all overlays that they may be about were judged, by position.
+    pub judged_waivers: BTreeSet<usize>,
 }
 
 impl Facts {
@@ -158,17 +173,17 @@ impl Facts {
         Ok(Self { versions, owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() })
     }
 
-    /// The facts about the change as a whole. The owners of the lines in `asked` must approve for an environment already.
+    /// The facts about the change as a whole; `seen` is what its overlays have told.
     ///
     /// # Errors
     /// When a fact that is needed cannot be found out.
     pub fn of_change(
         context: &Context<'_>,
-        asked: &BTreeSet<Span>,
+        seen: &Seen,
         needs: &BTreeSet<Need>,
         handles: &mut Handles,
     ) -> Result<Self, FactsError> {
-        let files = FileOwners::of_change(context, asked, handles)?;
+        let files = FileOwners::of_change(context, &seen.asked_lines, handles)?;
         let order = OrderFault::of_change(context, handles)?;
         let guards = Guard::of_change(context, handles)?;
         let unjudged = UnjudgedFolder::of_change(context, handles)?;
@@ -181,6 +196,7 @@ impl Facts {
             unknown_apps,
             guards,
             unjudged,
+            waivers: WaiverFacts::of_change(context, seen, handles),
             ..Self::default()
         })
     }

@@ -6,13 +6,12 @@ use super::trusted::Trusted;
 use super::{GateError, Request};
 use crate::config::Environment;
 use crate::facts::promotions::{Promotion, Tier};
-use crate::facts::{Context, Facts, Handles, Need, StateInput, Target, elsewhere};
+use crate::facts::{Context, Facts, Handles, Need, Seen, StateInput, Target, elsewhere};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::model::Case;
 use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
 use crate::report::check::{Entering, Proof};
 use crate::sided::Sided;
-use crate::span::Span;
 use crate::words::{self, count};
 
 /// How many findings of one rule about one overlay are told. Nobody reads more, and what makes them may be hostile.
@@ -50,6 +49,7 @@ impl<'a> Judge<'a> {
         let known: HashSet<_> = in_base.iter().map(Finding::identity).collect();
         for finding in &mut findings {
             finding.existing = known.contains(&finding.identity());
+            finding.is_strict = self.trusted.settings.is_strict(&finding.rule);
         }
         Ok((findings, entering))
     }
@@ -83,10 +83,9 @@ impl<'a> Judge<'a> {
         promotions.collect()
     }
 
-    /// What the rules find in the change as a whole. The owners of the lines in `asked` must approve for an environment
-    /// already.
-    pub(super) fn judge_change(&self, asked: &BTreeSet<Span>) -> Result<Vec<Finding>, GateError> {
-        self.ask(&self.rules_for(Scope::Change, None), &self.document_of_change(asked)?, None)
+    /// What the rules find in the change as a whole. `seen` is what the overlays have told.
+    pub(super) fn judge_change(&self, seen: &Seen) -> Result<Vec<Finding>, GateError> {
+        self.ask(&self.rules_for(Scope::Change, None), &self.document_of_change(seen)?, None)
     }
 
     /// The rules that have a say about an environment, or about the change as a whole.
@@ -140,11 +139,11 @@ impl<'a> Judge<'a> {
     }
 
     /// The document of the change as a whole.
-    pub(super) fn document_of_change(&self, asked: &BTreeSet<Span>) -> Result<Document, GateError> {
+    pub(super) fn document_of_change(&self, seen: &Seen) -> Result<Document, GateError> {
         let mut handles = Handles::default();
         let rules = self.rules_for(Scope::Change, None);
         let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
-        let facts = Facts::of_change(self.context, asked, &needs, &mut handles)?;
+        let facts = Facts::of_change(self.context, seen, &needs, &mut handles)?;
         let changed = match self.context.change.files.first() {
             Some(path) => self.context.changed_line(path)?,
             None => None,
@@ -214,6 +213,8 @@ fn finding(
         path: target.path.clone(),
         subject: found.subject,
         existing: false,
+        is_strict: false,
+        waived: None,
         undecided: found.undecided,
     })
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::config::{Config, OwnersDialect, Times};
 use crate::facts::neighbours::{Neighbour, environment_here};
-use crate::facts::{Clock, Codeowners, Context, Need, ReadOnDemand, VersionsFile, versions};
+use crate::facts::{Clock, Codeowners, Context, Need, ReadOnDemand, Seen, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
 use crate::kustomize::{ParsedFiles, Renderer, Scanner};
 use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, discover};
@@ -24,6 +24,7 @@ use crate::words::{count, quoted};
 use judgement::Judge;
 use reached::{Candidate, Reached, nothing_found};
 use trusted::{Trusted, read_config};
+use waive::{seen, waive};
 
 pub use detail::detail;
 pub use difference::{of_change, of_environments};
@@ -44,6 +45,7 @@ mod reached;
 mod request;
 mod setup;
 mod trusted;
+mod waive;
 
 /// Judges a change.
 ///
@@ -62,8 +64,11 @@ pub fn judge(request: &Request<'_>, files: &ParsedFiles) -> Result<Report, GateE
         judged.extend(outcome?);
     }
     let mut findings: Vec<Finding> = judged.iter_mut().flat_map(|outcome| outcome.findings.drain(..)).collect();
+    let used = waive(&judge, &mut findings);
     if judges_change(request, &trusted) {
-        findings.extend(judge.judge_change(&asked_lines(&judged))?);
+        let mut of_change = judge.judge_change(&seen(&judge, &reached, &judged, used))?;
+        waive(&judge, &mut of_change);
+        findings.extend(of_change);
     }
     findings.sort_by_cached_key(|finding| {
         let place = files.files.location(finding.primary.span);
@@ -96,7 +101,7 @@ pub fn show_facts(
         }
     }
     if judges_change(request, &trusted) {
-        show(&judge.document_of_change(&asked)?.input);
+        show(&judge.document_of_change(&Seen { asked_lines: asked, ..Seen::default() })?.input);
     }
     Ok(())
 }
@@ -158,10 +163,6 @@ fn outcome<'a>(
         findings,
         entering,
     }))
-}
-
-fn asked_lines(judged: &[Outcome<'_>]) -> BTreeSet<Span> {
-    judged.iter().filter_map(|outcome| outcome.asked_line).collect()
 }
 
 /// The change as a whole is judged where it is asked about as a whole.

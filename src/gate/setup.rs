@@ -99,6 +99,6 @@ const TAIL: &str = "
 #     duration: 63h
 #     timeZone: Europe/Berlin
 # rules:
-#   image/unpinned: warning
+#   image/unpinned: { severity: warning }
 #   resources/missing_limits: { require: [limits.memory] }
 ";

@@ -54,6 +54,8 @@ catalog! {
     "secret/missing",
     "source/unpinned",
     "status/stale",
+    "waiver/expired",
+    "waiver/unused",
 }
 
 /// Rego that rules share.

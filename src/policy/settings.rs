@@ -1,6 +1,6 @@
 //! What the configuration says about rules, checked against what the rules know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -15,11 +15,19 @@ use crate::yaml::to_json;
 #[derive(Clone, Debug)]
 pub struct Settings {
     severities: BTreeMap<&'static str, Vec<(Option<String>, Severity)>>,
+    /// Rules whose findings close the gate although the base has them already.
+    strict: BTreeSet<&'static str>,
     /// Parameters by rule and name.
     pub parameters: Json,
 }
 
 impl Settings {
+    /// Whether findings of a rule close the gate although the base has them already.
+    #[must_use]
+    pub fn is_strict(&self, rule: &str) -> bool {
+        self.strict.contains(rule)
+    }
+
     /// How much a rule weighs in an environment; `None` stands for the change as a whole.
     #[must_use]
     pub fn severity(&self, rule: &Rule, config: &Config, environment: Option<&Environment>) -> Severity {
@@ -50,9 +58,16 @@ impl Settings {
 pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigError>> {
     let mut problems = Vec::new();
     let mut severities = BTreeMap::new();
+    let mut strict = BTreeSet::new();
     let mut parameters: serde_json::Map<String, Json> =
         rules.iter().map(|rule| (rule.id.to_owned(), Json::Object(rule.metadata.custom.parameters.clone()))).collect();
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+    let named = config.waivers.iter().map(|waiver| (&waiver.rule, waiver.span));
+    for (name, span) in named.filter(|(name, _)| !ids.contains(&name.as_str())) {
+        let help = nearest(name, &ids)
+            .map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
+        problems.push(ConfigError { message: format!("there is no rule `{name}`"), span, help: Some(help) });
+    }
     for setting in &config.rules {
         let Some(rule) = rules.iter().find(|rule| rule.id == setting.rule) else {
             let help = nearest(&setting.rule, &ids)
@@ -65,13 +80,16 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
             continue;
         };
         severities.insert(rule.id, setting.severities.clone());
+        if setting.existing == Some(Severity::Error) {
+            strict.insert(rule.id);
+        }
         let known = &rule.metadata.custom.parameters;
         for (name, node) in &setting.parameters {
             let value = to_json(node);
             let span = node.origin.span;
             match known.get(name) {
                 None => {
-                    let names: Vec<&str> = known.keys().map(String::as_str).chain(["severity"]).collect();
+                    let names: Vec<&str> = known.keys().map(String::as_str).chain(["severity", "existing"]).collect();
                     let help = format!("it has: {}", names.join(", "));
                     problems.push(ConfigError {
                         message: format!("`{}` has no setting `{name}`", rule.id),
@@ -95,5 +113,9 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
             }
         }
     }
-    if problems.is_empty() { Ok(Settings { severities, parameters: Json::Object(parameters) }) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(Settings { severities, strict, parameters: Json::Object(parameters) })
+    } else {
+        Err(problems)
+    }
 }

@@ -50,6 +50,7 @@ struct Field<'a> {
 }
 
 mod freezes;
+mod waivers;
 
 struct Reader {
     problems: Vec<ConfigError>,
@@ -162,6 +163,7 @@ impl Reader {
             "versions",
             "freezes",
             "rules",
+            "waivers",
         ];
         let fields = self.fields(node, &known, "the configuration");
         if !fields.iter().any(|field| field.name == "version") {
@@ -228,6 +230,10 @@ impl Reader {
                 "freezes" => {
                     let items = self.list(value, "`freezes`");
                     config.freezes = items.iter().filter_map(|item| self.freeze(item, &config)).collect();
+                }
+                "waivers" => {
+                    let items = self.list(value, "`waivers`");
+                    config.waivers = items.iter().filter_map(|item| self.waiver(item, &config)).collect();
                 }
                 "rules" => {
                     config.rules = self.rules(value, &config);
@@ -586,6 +592,7 @@ impl Reader {
                 rule: key.text.to_string(),
                 span: key.span,
                 severities: Vec::new(),
+                existing: None,
                 parameters: Vec::new(),
             };
             let Some(fields) = value.as_mapping() else {
@@ -594,10 +601,13 @@ impl Reader {
                 continue;
             };
             for (name, value) in fields.iter() {
-                if &*name.text == "severity" {
-                    self.severity(value, config, &mut setting);
-                } else {
-                    setting.parameters.push((name.text.to_string(), value.clone()));
+                match &*name.text {
+                    "severity" => self.severity(value, config, &mut setting),
+                    "existing" => {
+                        let words = [("warning", Severity::Warning), ("error", Severity::Error)];
+                        setting.existing = self.one_of(value, "`existing`", &words);
+                    }
+                    _ => setting.parameters.push((name.text.to_string(), value.clone())),
                 }
             }
             settings.push(setting);

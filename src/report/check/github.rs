@@ -7,7 +7,7 @@
 use std::io::{self, Write};
 
 use super::Report;
-use crate::finding::Finding;
+use crate::finding::{Finding, Waived};
 use crate::report::escape::{workflow_data, workflow_property};
 use crate::span::Files;
 use crate::words::count;
@@ -46,8 +46,8 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
 fn annotation(finding: &Finding, level: &str, files: &Files, out: &mut dyn Write) -> io::Result<()> {
     let place = files.location(finding.primary.span);
     let mut message = workflow_data(&finding.message);
-    for note in &finding.notes {
-        message.push_str(&format!("%0Anote: {}", workflow_data(note)));
+    for note in finding.notes.iter().cloned().chain(finding.waived.as_ref().map(Waived::in_words)) {
+        message.push_str(&format!("%0Anote: {}", workflow_data(&note)));
     }
     if let Some(help) = &finding.help {
         message.push_str(&format!("%0Ahelp: {}", workflow_data(help)));

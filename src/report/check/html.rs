@@ -9,7 +9,7 @@ use similar::{ChangeTag, TextDiff};
 use super::detail::{BoardRow, Detail};
 use super::{Report, Verdict};
 use crate::facts::ImageStay;
-use crate::finding::Finding;
+use crate::finding::{Finding, Waived};
 use crate::report::diff::{ObjectDifference, objects};
 use crate::report::escape::{html as escaped, html_prose as prose};
 use crate::report::mask::Mask;
@@ -121,8 +121,8 @@ impl Page<'_> {
         for label in &finding.related {
             self.excerpt(label.span, &label.text);
         }
-        for note in &finding.notes {
-            self.add(&format!("<p>note: {}</p>", prose(note)));
+        for note in finding.notes.iter().cloned().chain(finding.waived.as_ref().map(Waived::in_words)) {
+            self.add(&format!("<p>note: {}</p>", prose(&note)));
         }
         if let Some(help) = &finding.help {
             self.add(&format!("<p class=\"help\"><strong>help:</strong> {}</p>", prose(help)));

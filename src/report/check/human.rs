@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{AffectedOverlay, Report};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, Waived};
 use crate::report::escape::printable;
 use crate::report::story::{Story, Style, Teller};
 use crate::span::Files;
@@ -31,9 +31,13 @@ pub fn write(report: &Report, files: &Files, style: Style, out: &mut dyn Write) 
 
 fn story_of(finding: &Finding) -> Story<'_> {
     let mut notes = finding.notes.clone();
-    if finding.existing {
+    if finding.existing && !finding.is_strict {
         notes.push("the base already has this, so it does not close the gate".to_owned());
     }
+    if finding.existing && finding.is_strict {
+        notes.push("the base already has this; the configuration says that it closes the gate nevertheless".to_owned());
+    }
+    notes.extend(finding.waived.as_ref().map(Waived::in_words));
     Story {
         is_error: finding.closes(),
         code: Some(finding.rule.clone()),
@@ -47,13 +51,17 @@ fn story_of(finding: &Finding) -> Story<'_> {
 
 fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let errors = report.findings.iter().filter(|finding| finding.closes()).count();
-    let existing =
-        report.findings.iter().filter(|finding| finding.existing && finding.severity == Severity::Error).count();
-    let warnings = report.findings.len() - errors - existing;
+    let open = || report.findings.iter().filter(|it| it.severity == Severity::Error && !it.closes());
+    let waived = open().filter(|finding| finding.waived.is_some()).count();
+    let existing = open().count() - waived;
+    let warnings = report.findings.len() - errors - existing - waived;
     let verdict = report.verdict().words();
     let mut text = format!("{verdict}: {}, {}", count(errors, "error"), count(warnings, "warning"));
     if existing > 0 {
         text.push_str(&format!(", {existing} already in the base"));
+    }
+    if waived > 0 {
+        text.push_str(&format!(", {waived} waived"));
     }
     text.push_str(&format!(" · {} of {} overlays affected", report.affected.len(), report.overlays));
     if !report.affected.is_empty() {

@@ -56,8 +56,17 @@ struct Item<'a> {
     location: Location,
     related: Vec<Related<'a>>,
     existing: bool,
-    waiver: Option<()>,
+    waiver: Option<Waiver<'a>>,
     fingerprint: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Waiver<'a> {
+    reason: &'a str,
+    approved_by: &'a str,
+    expires: String,
+    location: Location,
 }
 
 #[derive(Serialize)]
@@ -113,7 +122,7 @@ pub fn fingerprint(finding: &Finding) -> String {
 pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<()> {
     let findings = report.findings.iter().map(|finding| Item {
         rule: &finding.rule,
-        severity: if finding.existing { Severity::Warning.name() } else { finding.severity.name() },
+        severity: if finding.closes() { Severity::Error } else { finding.severity.min(Severity::Warning) }.name(),
         message: &finding.message,
         help: finding.help.as_deref(),
         notes: &finding.notes,
@@ -134,7 +143,12 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
             .map(|label| Related { location: location(files, label.span), message: &label.text })
             .collect(),
         existing: finding.existing,
-        waiver: None,
+        waiver: finding.waived.as_ref().map(|waived| Waiver {
+            reason: &waived.reason,
+            approved_by: &waived.approved_by,
+            expires: words::rfc3339(waived.expires.timestamp()),
+            location: location(files, waived.span),
+        }),
         fingerprint: fingerprint(finding),
     });
     let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);

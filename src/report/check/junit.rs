@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::{Report, Verdict};
-use crate::finding::Finding;
+use crate::finding::{Finding, Waived};
 use crate::span::Files;
 
 /// Writes the report.
@@ -54,7 +54,7 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
 fn case(finding: &Finding, files: &Files) -> TestCase {
     let place = files.location(finding.primary.span);
     let mut text = format!("{}:{}:{}\n{}", place.path, place.line, place.column, finding.message);
-    for note in &finding.notes {
+    for note in finding.notes.iter().cloned().chain(finding.waived.as_ref().map(Waived::in_words)) {
         text.push_str(&format!("\nnote: {note}"));
     }
     if let Some(help) = &finding.help {

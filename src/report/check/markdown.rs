@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use super::detail::Detail;
 use super::{Entering, Report, Verdict};
-use crate::finding::Finding;
+use crate::finding::{Finding, Waived};
 use crate::report::diff::objects;
 use crate::report::escape::{markdown as escaped, markdown_prose as prose, printable};
 use crate::span::Files;
@@ -105,8 +105,8 @@ fn item(finding: &Finding, report: &Report, files: &Files) -> String {
     if finding.existing {
         text.push_str(" (the base already has this)");
     }
-    for note in &finding.notes {
-        text.push_str(&format!("  \n  note: {}", prose(note)));
+    for note in finding.notes.iter().cloned().chain(finding.waived.as_ref().map(Waived::in_words)) {
+        text.push_str(&format!("  \n  note: {}", prose(&note)));
     }
     if let Some(help) = &finding.help {
         text.push_str(&format!("  \n  **help:** {}", prose(help)));

@@ -231,6 +231,8 @@ mod tests {
             subject: Some((at / 2).to_string()),
             existing: at.is_multiple_of(3),
             undecided: false,
+            is_strict: false,
+            waived: None,
         };
         let report = Report {
             base: "b".repeat(40),

@@ -10,7 +10,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::json;
 use serde_sarif::sarif::{
     ArtifactLocation, Location, Message, MultiformatMessageString, PhysicalLocation, PropertyBag, Region,
-    ReportingConfiguration, ReportingDescriptor, Result as Found, ResultLevel, Run, Sarif, Tool, ToolComponent,
+    ReportingConfiguration, ReportingDescriptor, Result as Found, ResultLevel, Run, Sarif, Suppression, Tool,
+    ToolComponent,
 };
 
 use super::Report;
@@ -119,7 +120,12 @@ fn result(finding: &Finding, fingerprint: &str, rules: &[Rule], files: &Files) -
         properties.insert("overlay".to_owned(), json!(place.overlay));
     }
     let related = finding.related.iter().enumerate().map(|(at, label)| related(at, label, files));
+    let suppressions = finding
+        .waived
+        .iter()
+        .map(|waived| Suppression::builder().kind(json!("external")).justification(waived.in_words()).build());
     Found::builder()
+        .suppressions(suppressions.collect::<Vec<_>>())
         .rule_id(finding.rule.as_str())
         .rule_index(index)
         .level(level)
