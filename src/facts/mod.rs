@@ -32,6 +32,7 @@ use promotions::Promotion;
 use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
 use unmatched::Unmatched;
+use variables::MissingVariable;
 use versions::VersionsFacts;
 use waivers::WaiverFacts;
 
@@ -60,6 +61,7 @@ pub mod sync_windows;
 pub mod unjudged;
 pub mod unknown_apps;
 pub mod unmatched;
+pub mod variables;
 pub mod versions;
 pub mod waivers;
 
@@ -112,6 +114,8 @@ pub struct Facts {
     pub planted: Vec<Planted>,
     /// Who owns what, and who has approved it.
     pub owners: OwnersFacts,
+    /// Variables that containers have in the environment below and lack here.
+    pub missing_variables: Vec<MissingVariable>,
     /// Freezes of the environment that are active.
     pub freezes: Vec<ActiveFreeze>,
     /// Waivers that have expired, or that nothing needs; only for the change as a whole.
@@ -151,6 +155,7 @@ impl Facts {
             facts.freezes = ActiveFreeze::of(context, case, handles)?;
             if needs.contains(&Need::History) && case.rendered.head.error.is_none() {
                 facts.promotions = Promotion::of(context, case, handles)?;
+                facts.missing_variables = MissingVariable::of(context, case, handles)?;
                 facts.combinations = Combination::of(context, case, &facts.promotions, handles)?;
             }
         }

@@ -10,6 +10,7 @@ pub use provider::{Namespace, Provided};
 pub use reference::{Reference, ReferenceKind};
 pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, Role, State, UsedImage};
+pub use variables::{Variables, variables};
 
 mod case;
 mod deployed;
@@ -21,3 +22,4 @@ mod provider;
 mod reference;
 mod repin;
 mod state;
+mod variables;

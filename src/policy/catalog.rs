@@ -31,6 +31,7 @@ macro_rules! catalog {
 
 catalog! {
     "config/missing",
+    "config/missing_variable",
     "config/unknown_app",
     "freeze/active",
     "gate/tampered",
