@@ -22,6 +22,7 @@ pub use versions::{Versions, VersionsFile, WrittenVersion, WrittenVersions, vers
 
 use crate::model::Case;
 use crate::span::Span;
+use automations::Automation;
 use combinations::Combination;
 use freezes::ActiveFreeze;
 use guards::Guard;
@@ -29,6 +30,7 @@ use order::OrderFault;
 use owners::{FileOwners, InvalidOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
 use promotions::Promotion;
+use shared_paths::SharedPath;
 use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
 use unmatched::Unmatched;
@@ -36,6 +38,7 @@ use variables::MissingVariable;
 use versions::VersionsFacts;
 use waivers::WaiverFacts;
 
+pub mod automations;
 mod change;
 mod codeowners;
 pub mod combinations;
@@ -56,6 +59,7 @@ pub mod promotions;
 pub mod prow;
 mod reports;
 pub mod review;
+pub mod shared_paths;
 pub mod state;
 pub mod sync_windows;
 pub mod unjudged;
@@ -118,6 +122,10 @@ pub struct Facts {
     pub missing_variables: Vec<MissingVariable>,
     /// Freezes of the environment that are active.
     pub freezes: Vec<ActiveFreeze>,
+    /// Folders that several environments deploy as they are; only for the change as a whole.
+    pub shared_paths: Vec<SharedPath>,
+    /// Automation that the change lets write to environments; only for the change as a whole.
+    pub automations: Vec<Automation>,
     /// Waivers that have expired, or that nothing needs; only for the change as a whole.
     pub waivers: Vec<WaiverFacts>,
 }
@@ -201,6 +209,8 @@ impl Facts {
             unknown_apps,
             guards,
             unjudged,
+            shared_paths: SharedPath::of_change(context, handles),
+            automations: Automation::of_change(context, handles)?,
             waivers: WaiverFacts::of_change(context, seen, handles),
             ..Self::default()
         })

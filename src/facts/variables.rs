@@ -53,7 +53,9 @@ impl MissingVariable {
             let there = variables(&rendered.objects);
             for own in here.iter().filter(|own| !own.may_have_more) {
                 let Some(other) = same_container(&there, own, &here) else { continue };
-                let old = same_container(&before, own, &here);
+                // A workload may become another kind of object.
+                let old = same_container(&before, own, &here)
+                    .or_else(|| before.iter().find(|before| before.container == own.container));
                 for (name, span) in &other.named {
                     if own.named.contains_key(name) {
                         continue;
