@@ -43,5 +43,5 @@ why(missing) := sprintf("; the image that %s runs until now ran there without it
 
 allowed(name) if {
 	some pattern in input.parameters["config/missing_variable"].allow
-	glob.match(pattern, [], name)
+	glob.match(pattern, null, name)
 }

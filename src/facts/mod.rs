@@ -24,6 +24,7 @@ use crate::model::Case;
 use crate::span::Span;
 use automations::Automation;
 use combinations::Combination;
+use drift::Drift;
 use freezes::ActiveFreeze;
 use guards::Guard;
 use order::OrderFault;
@@ -44,6 +45,7 @@ mod codeowners;
 pub mod combinations;
 mod context;
 mod controllers;
+pub mod drift;
 pub mod elsewhere;
 mod error;
 pub mod freezes;
@@ -118,6 +120,8 @@ pub struct Facts {
     pub planted: Vec<Planted>,
     /// Who owns what, and who has approved it.
     pub owners: OwnersFacts,
+    /// Fields of workloads that differ from the environment below, because of the change.
+    pub drift: Vec<Drift>,
     /// Variables that containers have in the environment below and lack here.
     pub missing_variables: Vec<MissingVariable>,
     /// Freezes of the environment that are active.
@@ -161,6 +165,9 @@ impl Facts {
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
         if case.is_affected {
             facts.freezes = ActiveFreeze::of(context, case, handles)?;
+            if case.rendered.head.error.is_none() {
+                facts.drift = Drift::of(context, case, handles)?;
+            }
             if needs.contains(&Need::History) && case.rendered.head.error.is_none() {
                 facts.promotions = Promotion::of(context, case, handles)?;
                 facts.missing_variables = MissingVariable::of(context, case, handles)?;

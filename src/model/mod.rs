@@ -9,7 +9,7 @@ pub use overlay::{
 pub use provider::{Namespace, Provided};
 pub use reference::{Reference, ReferenceKind};
 pub use repin::{Edit, at_origin, edited, in_images};
-pub use state::{Container, Role, State, UsedImage};
+pub use state::{Container, Role, State, UsedImage, describe};
 pub use variables::{Variables, variables};
 
 mod case;

@@ -449,7 +449,9 @@ fn is_amount(text: &str) -> bool {
 }
 
 /// What an object says it is.
-pub(super) fn describe(node: &Node) -> Object {
+/// What identifies a rendered object.
+#[must_use]
+pub fn describe(node: &Node) -> Object {
     let gvk = Gvk::of(node);
     let metadata = |key: &str| node.find(&["metadata", key]).and_then(Node::as_text).unwrap_or_default().to_owned();
     Object { api_version: gvk.api_version(), kind: gvk.kind, namespace: metadata("namespace"), name: metadata("name") }

@@ -33,6 +33,7 @@ catalog! {
     "config/missing",
     "config/missing_variable",
     "config/unknown_app",
+    "drift/unexplained",
     "freeze/active",
     "gate/tampered",
     "image/unpinned",
