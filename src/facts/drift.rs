@@ -98,10 +98,15 @@ impl Drift {
             let Some(below_before) = rendered(&context.renderers.base, counterpart) else { continue };
             let Some(below_after) = rendered(&context.renderers.head, counterpart) else { continue };
             // A field that differed already may differ in another way: that is how an environment is run.
-            let known: BTreeSet<String> =
-                differences(&base.objects, &below_before).iter().map(Difference::key).collect();
+            let known = differences(&base.objects, &below_before);
+            let is_known = |new: &Difference<'_>| {
+                let is_of = |object: &Object| object.kind == new.object.kind && object.name == new.object.name;
+                // A workload may become another kind of object, or get another name.
+                let is_renamed = !base.objects.iter().map(describe).any(|object| is_of(&object));
+                known.iter().any(|known| known.field == new.field && (is_renamed || is_of(&known.object)))
+            };
             let new = differences(&head.objects, &below_after);
-            for difference in new.into_iter().filter(|difference| !known.contains(&difference.key())) {
+            for difference in new.into_iter().filter(|difference| !is_known(difference)) {
                 let path = &context.files.files.get(difference.origin.span.file).path;
                 found.push(Self {
                     own: path.is_within(&case.overlay.path),
@@ -114,12 +119,6 @@ impl Drift {
             }
         }
         Ok(found)
-    }
-}
-
-impl Difference<'_> {
-    fn key(&self) -> String {
-        format!("{} {} {}", self.object.kind, self.object.name, self.field)
     }
 }
 

@@ -168,7 +168,8 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     human::write(&report, &parsed.files, Style::Plain, &mut told).unwrap();
     let told = String::from_utf8(told).unwrap();
     // The summary counts what other rules had to say; only this rule's findings belong to the case.
-    let findings = told.split("\nallowed: ").next().unwrap().split("\nrefused: ").next().unwrap();
+    let verdicts = ["\nallowed: ", "\nrefused: ", "\ncould not decide: "];
+    let findings = verdicts.iter().fold(told.as_str(), |told, verdict| told.split(verdict).next().unwrap());
     let findings = if report.findings.is_empty() { "nothing to say\n" } else { findings };
     if let Some(helped) = &case.helped {
         assert!(!report.findings.is_empty(), "{place}: there is no help to follow");
