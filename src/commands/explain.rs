@@ -1,10 +1,11 @@
-use std::io;
+use std::io::{self, Write};
 
 use super::rules::with_catalog;
 use super::{Exit, Invocation};
 use crate::cli::ExplainArguments;
 use crate::facts::Need;
 use crate::kustomize::nearest;
+use crate::policy::Rule;
 use crate::report::escape::printable;
 
 pub(super) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
@@ -30,7 +31,34 @@ pub(super) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>)
         for (name, value) in &metadata.custom.parameters {
             writeln!(invocation.out, "parameter: {name}, by default {value}")?;
         }
-        writeln!(invocation.out, "what to do: {}\n\n{}", metadata.custom.help, rule.policy.trim_end())?;
+        writeln!(invocation.out, "what to do: {}", metadata.custom.help)?;
+        write_example(rule, invocation)?;
+        writeln!(invocation.out, "\nthe rule:\n\n{}", rule.policy.trim_end())?;
         Ok(Exit::Allowed)
     })
+}
+
+/// A change that the rule finds something in, what it says, and what following its help comes to.
+fn write_example(rule: &Rule, invocation: &mut Invocation<'_>) -> io::Result<()> {
+    let sections = rule.example.split("\n//- ").skip(1).filter_map(|section| section.split_once('\n'));
+    let sections: Vec<(&str, &str)> = sections.collect();
+    let why = rule.example.lines().find_map(|line| line.strip_prefix("why: ")).unwrap_or_default().trim_matches('"');
+    writeln!(invocation.out, "\nfor example: {why}\n")?;
+    write_sections(&sections, "head/", "the change makes", invocation.out)?;
+    if let Some((_, expected)) = sections.iter().find(|(name, _)| *name == "expected") {
+        writeln!(invocation.out, "\n{}\n", expected.split_once("\n\n").map_or(*expected, |(_, told)| told).trim_end())?;
+    }
+    write_sections(&sections, "landed/", "it has nothing to say once the base branch has", invocation.out)?;
+    write_sections(&sections, "helped/", "it has nothing to say if the change makes", invocation.out)
+}
+
+fn write_sections(sections: &[(&str, &str)], folder: &str, title: &str, out: &mut dyn Write) -> io::Result<()> {
+    for (name, text) in sections {
+        let Some(path) = name.strip_prefix(folder) else { continue };
+        writeln!(out, "{title} `{path}`:")?;
+        for line in text.trim_end().lines() {
+            writeln!(out, "    {line}")?;
+        }
+    }
+    Ok(())
 }

@@ -11,6 +11,8 @@ pub struct Rule {
     pub id: &'static str,
     /// Its Rego text.
     pub policy: &'static str,
+    /// A case that the tests run: a change that it finds something in, and the same after its help was followed.
+    pub example: &'static str,
     /// What it says about itself.
     pub metadata: Metadata,
 }
@@ -25,7 +27,11 @@ impl Rule {
 
 macro_rules! catalog {
     ($($id:literal,)*) => {
-        const POLICIES: &[(&str, &str)] = &[$(($id, include_str!(concat!("../../policies/", $id, ".rego"))),)*];
+        const POLICIES: &[(&str, &str, &str)] = &[$((
+            $id,
+            include_str!(concat!("../../policies/", $id, ".rego")),
+            include_str!(concat!("../../testdata/", $id, "/example.txt")),
+        ),)*];
     };
 }
 
@@ -70,9 +76,9 @@ pub(super) const LIBRARIES: &[(&str, &str)] = &[
 ];
 
 static CATALOG: LazyLock<Result<Vec<Rule>, String>> = LazyLock::new(|| {
-    let rule = |(id, policy): &(&'static str, &'static str)| {
+    let rule = |(id, policy, example): &(&'static str, &'static str, &'static str)| {
         let metadata = Metadata::read(policy).map_err(|why| format!("policies/{id}.rego: {why}"))?;
-        Ok(Rule { id, policy, metadata })
+        Ok(Rule { id, policy, example, metadata })
     };
     POLICIES.iter().map(rule).collect()
 });

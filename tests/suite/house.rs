@@ -31,6 +31,43 @@ fn every_rule_is_in_the_catalog_tested_and_told() {
     }
 }
 
+/// The page of all rules, made of what they say about themselves and of their examples.
+fn rules_page() -> String {
+    let rules = tollgate::policy::catalog().unwrap();
+    let mut page = "# All rules\n\nThis page is made from the rules (`UPDATE=1 cargo test`); `tollgate explain RULE` also shows the example's files.\n\n\
+                    | rule | finds | severity |\n|---|---|---|\n"
+        .to_owned();
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for rule in rules {
+        let anchor = rule.id.replace('/', "");
+        let severity = rule.metadata.custom.severity.describe();
+        page.push_str(&format!("| [`{}`](#{anchor}) | {} | {severity} |\n", rule.id, rule.metadata.title));
+    }
+    for rule in rules {
+        let custom = &rule.metadata.custom;
+        page.push_str(&format!("\n## {}\n\n{}\n", rule.id, one_line(&rule.metadata.description)));
+        for (name, value) in &custom.parameters {
+            page.push_str(&format!("\nParameter `{name}`, by default `{value}`.\n"));
+        }
+        let (header, sections) = crate::support::sections(rule.example);
+        let why = header.lines().find_map(|line| line.strip_prefix("why: ")).unwrap().trim_matches('"');
+        let told = sections["expected"].split_once("\n\n").unwrap().1.trim_end();
+        page.push_str(&format!("\nFor example: {why}.\n\n```text\n{told}\n```\n"));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_rules_is_what_they_say() {
+    let file = root().join("policies/RULES.md");
+    let page = rules_page();
+    if std::env::var("UPDATE").is_ok() {
+        fs::write(&file, &page).unwrap();
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == page, "policies/RULES.md is stale: `UPDATE=1 cargo test` writes it again");
+}
+
 /// The stages in the order of the flow; what is not listed coordinates or is shared.
 const STAGES: [&str; 7] = ["sources", "yaml", "kustomize", "model", "facts", "policy", "report"];
 
