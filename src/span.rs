@@ -133,6 +133,9 @@ struct Inner {
     paths: HashSet<RepoPath>,
 }
 
+/// The shortest line of a secret of several lines that is a secret by itself.
+const SHORTEST_LINE: usize = 8;
+
 impl Files {
     /// Registers `text` as the content of `path`; the same content under the same path keeps its id.
     pub fn add(&self, path: &RepoPath, id: ContentId, text: &str) -> FileId {
@@ -231,16 +234,22 @@ impl Files {
         self.hidden.read().spans.get(&file).into_iter().flatten().copied().collect()
     }
 
-    /// A text of an output without what was taken out of Secrets, as it is or in JSON.
+    /// A text of an output without what was taken out of Secrets. `forms` says how outputs may write a text.
     #[must_use]
-    pub fn without_hidden(&self, text: String) -> String {
+    pub fn without_hidden(&self, text: String, forms: impl Fn(&str) -> Vec<String>) -> String {
         let hidden = self.hidden.read();
-        let mut texts: Vec<&String> = hidden.texts.iter().collect();
-        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        texts.into_iter().fold(text, |shown, secret| {
-            let in_json = secret.escape_default().to_string();
-            shown.replace(secret.as_str(), "(secret)").replace(&in_json, "(secret)")
-        })
+        let mut written: BTreeSet<String> = BTreeSet::new();
+        for secret in &hidden.texts {
+            written.extend(forms(secret));
+            // Line by line, as differences show it.
+            let lines = secret.lines().filter(|line| line.len() >= SHORTEST_LINE && line.len() < secret.len());
+            written.extend(lines.flat_map(&forms));
+        }
+        let mut written: Vec<String> = written.into_iter().filter(|form| !form.is_empty()).collect();
+        written.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        written
+            .into_iter()
+            .fold(text, |shown, form| if shown.contains(&form) { shown.replace(&form, "(secret)") } else { shown })
     }
 
     /// The file behind an id.

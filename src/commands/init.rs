@@ -37,6 +37,7 @@ struct Prepared {
 }
 
 const WORKFLOW: &str = ".github/workflows/tollgate.yml";
+const AGAIN: &str = ".github/workflows/tollgate-review.yml";
 const COMPONENT: &str = ".gitlab/ci/tollgate.yml";
 
 fn prepare(
@@ -59,7 +60,10 @@ fn prepare(
     };
     let mut wanted = vec![(FILE_NAME, setup.config.clone())];
     match forge {
-        Some(CiForge::Github) => wanted.push((WORKFLOW, workflow(&arguments.source))),
+        Some(CiForge::Github) => {
+            wanted.push((WORKFLOW, workflow(&arguments.source)));
+            wanted.push((AGAIN, AGAIN_TEXT.to_owned()));
+        }
         Some(CiForge::Gitlab) => wanted.push((COMPONENT, component(&arguments.source))),
         None => {}
     }
@@ -153,6 +157,25 @@ impl Prepared {
         Ok(())
     }
 }
+
+/// What runs the check of a pull request again when somebody has approved it: its first run did not know.
+const AGAIN_TEXT: &str = "# Runs the check `tollgate` of a pull request again when somebody has reviewed it. Reviews of pull requests from forks start
+# it with a token that may not do so: re-run those by hand.
+name: tollgate-review
+on: { pull_request_review: { types: [submitted, dismissed] } }
+permissions: { actions: write }
+jobs:
+  again:
+    runs-on: ubuntu-latest
+    steps:
+      - env:
+          GH_TOKEN: ${{ github.token }}
+          GH_REPO: ${{ github.repository }}
+          HEAD: ${{ github.event.pull_request.head.sha }}
+        run: |
+          run=$(gh run list --commit \"$HEAD\" --workflow tollgate.yml --event pull_request --limit 1 --json databaseId --jq '.[].databaseId')
+          if [ -n \"$run\" ]; then gh run watch \"$run\" > /dev/null || true; gh run rerun \"$run\"; fi
+";
 
 fn workflow(source: &str) -> String {
     let source = at(source);

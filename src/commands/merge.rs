@@ -49,8 +49,7 @@ fn tell(merged: &Value, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
             writeln!(invocation.out, "  help: {}", text(&finding["help"]))?;
         }
     }
-    let closing =
-        findings.iter().filter(|finding| finding["severity"] == "error" && finding["existing"] == false).count();
+    let closing = findings.iter().filter(|finding| finding["severity"] == "error").count();
     let (verdict, exit) = match merged["verdict"].as_str() {
         Some("pass") => ("allowed", Exit::Allowed),
         Some("fail") => ("refused", Exit::Refused),
@@ -70,6 +69,9 @@ fn tell(merged: &Value, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     Ok(exit)
 }
 
+/// How many shards there may be.
+const MOST_SHARDS: u64 = 1_000;
+
 /// One report of all parts: each must be there, once, and of the same change.
 fn merge(arguments: &MergeArguments) -> Result<Value, CommandError> {
     let mut reports = Vec::new();
@@ -80,6 +82,9 @@ fn merge(arguments: &MergeArguments) -> Result<Value, CommandError> {
         return Err(CommandError::Shards("there is no report".to_owned()));
     };
     let parts = first["shard"]["count"].as_u64().unwrap_or(1);
+    if parts > MOST_SHARDS {
+        return Err(CommandError::Shards(format!("`{}` is one of {parts} shards", first_path.display())));
+    }
     let mut seen = BTreeSet::new();
     for (path, report) in &reports {
         let same = |field: &str| report[field] == first[field];

@@ -230,7 +230,7 @@ pub(super) fn publish(
     let mut said = Vec::new();
     write(&mut said)?;
     let said = String::from_utf8(said).map_err(io::Error::other)?;
-    out.write_all(files.files.without_hidden(said).as_bytes())
+    out.write_all(files.files.without_hidden(said, escape::forms).as_bytes())
 }
 
 /// The same for JSON, in which nothing is obeyed by whoever prints it.

@@ -92,7 +92,7 @@ struct Schedule(Vec<cron::Schedule>);
 const MOST_WINDOWS: usize = 10_000;
 
 /// How many starts of a schedule are looked at for one answer.
-const MOST_STARTS: usize = 200_000;
+const MOST_STARTS: usize = 50_000;
 
 /// How long one window of a schedule may last.
 const LONGEST: Duration = Duration::days(366);

@@ -45,12 +45,21 @@ enum Reach {
     /// The folder that an application deploys.
     Application(String),
     /// Kustomizations whose path some patterns include and others do not exclude.
-    Kustomizations { included: Option<GlobSet>, excluded: GlobSet },
+    Kustomizations { included: Option<GlobSet>, excluded: GlobSet, excluded_parts: Vec<String> },
 }
 
 /// The names of Renovate's configuration (<https://docs.renovatebot.com/configuration-options/>).
-const RENOVATE: [&str; 5] =
-    ["renovate.json", "renovate.json5", ".github/renovate.json", ".gitlab/renovate.json", ".renovaterc.json"];
+const RENOVATE: [&str; 9] = [
+    "renovate.json",
+    "renovate.json5",
+    ".github/renovate.json",
+    ".github/renovate.json5",
+    ".gitlab/renovate.json",
+    ".gitlab/renovate.json5",
+    ".renovaterc",
+    ".renovaterc.json",
+    ".renovaterc.json5",
+];
 /// What stands beside a value that Flux may set.
 const MARKER: &str = "$imagepolicy";
 
@@ -133,10 +142,11 @@ impl Writer {
                     let own = overlays.deployers.iter().filter(is_it);
                     own.into_iter().any(|deployer| deployer.folder == *folder || deployer.path == overlay.path)
                 }
-                Reach::Kustomizations { included, excluded } => {
+                Reach::Kustomizations { included, excluded, excluded_parts } => {
                     let path = folder.child("kustomization.yaml");
                     let is_in = |set: &GlobSet| set.is_match(path.as_str());
-                    included.as_ref().is_none_or(is_in) && !is_in(excluded)
+                    let is_part = |part: &String| path.as_str().contains(part.as_str());
+                    included.as_ref().is_none_or(is_in) && !is_in(excluded) && !excluded_parts.iter().any(is_part)
                 }
                 Reach::Markers(below) => {
                     (folder.is_within(below) || below.is_within(folder)) && has_marker(tree, folder, below)?
@@ -239,13 +249,17 @@ fn renovate(node: &Node) -> Option<Writer> {
         return None;
     }
     let mut excluded = list(node, "ignorePaths");
+    excluded.extend(node.get("kustomize").map(|own| list(own, "ignorePaths")).unwrap_or_default());
+    // What is no pattern is a part of the path.
+    let excluded_parts = excluded.iter().filter(|path| !path.contains('*')).cloned().collect();
     for rule in node.get("packageRules").and_then(Node::as_sequence).unwrap_or_default() {
-        let is_for_all =
-            ["matchPackageNames", "matchDepNames", "matchUpdateTypes", "matchDatasources", "matchManagers"]
-                .iter()
-                .all(|field| rule.get(field).is_none());
-        if is_off(rule) && is_for_all {
+        let managers = list(rule, "matchManagers");
+        let is_for_all = ["matchPackageNames", "matchDepNames", "matchUpdateTypes", "matchDatasources"]
+            .iter()
+            .all(|field| rule.get(field).is_none());
+        if is_off(rule) && is_for_all && (managers.is_empty() || managers.iter().any(|name| name == "kustomize")) {
             excluded.extend(list(rule, "matchFileNames"));
+            excluded.extend(list(rule, "matchPaths"));
         }
     }
     let included = list(node, "includePaths");
@@ -255,6 +269,7 @@ fn renovate(node: &Node) -> Option<Writer> {
         reach: Reach::Kustomizations {
             included: (!included.is_empty()).then(|| globs(&included)),
             excluded: globs(&excluded),
+            excluded_parts,
         },
     })
 }

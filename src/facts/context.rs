@@ -13,7 +13,7 @@ use super::neighbours::Neighbour;
 use super::reports::{Applied, Deployed, deployed};
 use super::review::Review;
 use super::{Change, FactsError, LandingTimes, LookBack, first_changed_line};
-use crate::config::Config;
+use crate::config::{Config, Freeze, Recurring, Window};
 use crate::kustomize::{ParsedFiles, RenderError, Renderer};
 use crate::model::{Case, Overlays, Unjudged};
 use crate::sided::Sided;
@@ -224,19 +224,33 @@ pub struct Clock {
     /// The time.
     pub now: DateTime<Utc>,
     next_change: Mutex<Option<DateTime<Utc>>>,
+    /// Windows that are open, by where the freeze is written: a long series is looked through once.
+    active: Mutex<HashMap<Span, Option<Window>>>,
 }
 
 impl Clock {
     /// A clock that stands still at `now`.
     #[must_use]
     pub fn new(now: DateTime<Utc>) -> Self {
-        Self { now, next_change: Mutex::default() }
+        Self { now, next_change: Mutex::default(), active: Mutex::default() }
     }
 
     /// The time, in seconds since 1970.
     #[must_use]
     pub fn seconds(&self) -> i64 {
         self.now.timestamp()
+    }
+
+    /// The window of a freeze that is open.
+    #[must_use]
+    pub fn active(&self, freeze: &Freeze) -> Option<Window> {
+        *self.active.lock().entry(freeze.span).or_insert_with(|| freeze.active(self.now))
+    }
+
+    /// The window of a schedule that is open; `span` is where it is written.
+    #[must_use]
+    pub fn active_of(&self, span: Span, recurring: &Recurring) -> Option<Window> {
+        *self.active.lock().entry(span).or_insert_with(|| recurring.active(self.now))
     }
 
     /// Notes a moment at which the verdict could change.

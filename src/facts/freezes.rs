@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::handle::{Handle, Handles};
+use super::look_back::SHORTEST_STAY;
 use super::owners::{OwnerApprovals, reaches};
 use super::promotions::Entering;
 use super::{Context, FactsError, sync_windows};
@@ -104,7 +105,7 @@ impl ActiveFreeze {
         let mut active = sync_windows::blocking(context, case, handles)?;
         let (mut rollback, mut revert) = (None, None);
         for freeze in context.config.freezes.iter().filter(|freeze| freeze.environments.contains(name)) {
-            let until = match (&freeze.times, freeze.active(clock.now)) {
+            let until = match (&freeze.times, clock.active(freeze)) {
                 (Times::DeployFreeze, _) if context.is_deploy_freeze == Some(true) => {
                     "GitLab's deploy freeze has ended".to_owned()
                 }
@@ -151,9 +152,16 @@ fn is_revert(context: &Context<'_>, case: &Case<'_>) -> Result<bool, FactsError>
     };
     let head = state(context.comparison.trees().head)?;
     let history = context.history()?;
-    for commit in history.commits().iter().skip(1).take(MOST_COMMITS) {
+    // What stood only between two commits of one push was not deployed.
+    let mut lasted = 0;
+    for (at, commit) in history.commits().iter().enumerate().skip(1).take(MOST_COMMITS) {
         let tree = context.repository.tree(commit);
         if reaching.is_empty() || state(&tree)? != head {
+            lasted = 0;
+            continue;
+        }
+        lasted += history.lasted(at, context.clock.seconds());
+        if lasted < SHORTEST_STAY {
             continue;
         }
         let renderer = Renderer::new(context.files, &tree, context.overlays.base.rendering(context.config));

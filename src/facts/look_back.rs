@@ -40,7 +40,7 @@ impl Stay {
 }
 
 /// The shortest stay that proves anything, in seconds: what stood only between two commits of one push was not deployed.
-const SHORTEST_STAY: i64 = 60;
+pub(super) const SHORTEST_STAY: i64 = 60;
 
 /// How many overlays that a commit took away may be what one was called before.
 const MOST_RENAMED: usize = 50;
@@ -163,19 +163,23 @@ pub(super) struct CommitDate {
     time: i64,
     /// Whether the forge tells it, and not whoever made the commit.
     is_known: bool,
+    /// Whether what landed with it may be several commits: it is no merge, and the forge did not squash it.
+    may_be_several: bool,
 }
 
 impl CommitDate {
     pub(super) fn of(commit: &Commit, known: &LandingTimes) -> Self {
         // Only the few that the forge was asked about are looked up by name.
         let known = if known.0.is_empty() { None } else { known.0.get(&commit.id.to_string()) };
-        Self { time: known.copied().unwrap_or(commit.time), is_known: known.is_some() }
+        let may_be_several = known.is_some() && commit.parents < 2 && !commit.is_by_forge;
+        Self { time: known.copied().unwrap_or(commit.time), is_known: known.is_some(), may_be_several }
     }
 }
 
 /// When commits landed, newest first as their dates. Whoever pushes chooses the date: one before that of a commit which
 /// landed earlier, or after now, is not believed, and the commit counts from the next newer one that is, else from now. What the
-/// forge tells is believed in any case, and nothing below landed after it.
+/// forge tells is believed in any case, and nothing below landed after it; what may have landed with it
+/// counts from there, too.
 pub(super) fn landed(dates: &[CommitDate], now: i64) -> Vec<i64> {
     let mut ceiling = now;
     let ceilings: Vec<i64> = dates
@@ -187,10 +191,17 @@ pub(super) fn landed(dates: &[CommitDate], now: i64) -> Vec<i64> {
             ceiling
         })
         .collect();
+    // Commits below one that landed by a fast-forward may have landed with it.
+    let mut with_newer = vec![false; dates.len()];
+    let mut is_with = false;
+    for (at, date) in dates.iter().enumerate() {
+        is_with = if date.is_known { date.may_be_several } else { is_with };
+        with_newer[at] = is_with && !date.is_known;
+    }
     let mut latest = i64::MIN;
     let mut trusted = vec![false; dates.len()];
     for (at, date) in dates.iter().enumerate().rev() {
-        if (latest..=ceilings[at]).contains(&date.time) {
+        if !with_newer[at] && (latest..=ceilings[at]).contains(&date.time) {
             (latest, trusted[at]) = (date.time, true);
         }
     }
@@ -242,6 +253,12 @@ impl<'a> LookBack<'a> {
     #[must_use]
     pub fn commits(&self) -> &[Commit] {
         &self.line
+    }
+
+    /// How long the state after a landing lasted, by its position, in seconds; the tip's lasts until now.
+    #[must_use]
+    pub fn lasted(&self, at: usize, now: i64) -> i64 {
+        at.checked_sub(1).map_or(now, |newer| self.left[newer]) - self.landed[at]
     }
 
     /// What an overlay runs at the base's tip.
@@ -483,7 +500,7 @@ mod tests {
     use super::*;
 
     fn dates(dates: &[i64]) -> Vec<CommitDate> {
-        dates.iter().map(|time| CommitDate { time: *time, is_known: false }).collect()
+        dates.iter().map(|time| CommitDate { time: *time, is_known: false, may_be_several: false }).collect()
     }
 
     #[test]
@@ -499,6 +516,12 @@ mod tests {
         let mut known = dates(&[50, 20, 99, 10]);
         known[1].is_known = true;
         assert_eq!(landed(&known, 100), [50, 20, 20, 10]);
+        // What may have landed with a newer one by a fast-forward counts from there.
+        known[1].may_be_several = true;
+        known[3].is_known = true;
+        let mut more = known.clone();
+        more.insert(2, CommitDate { time: 12, is_known: false, may_be_several: false });
+        assert_eq!(landed(&more, 100), [50, 20, 20, 20, 10]);
         // What a commit ended is not believed to have lasted longer than newer commits say.
         let left = |of: &[i64], now| left(&dates(of), &landed(&dates(of), now), now);
         assert_eq!(left(&[30, 20, 10], 40), [30, 20, 10]);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::codeowners::OwnerRule;
 use super::handle::{Handle, Handles};
-use super::review::ReviewedRequest;
+use super::review::{Review, ReviewedRequest};
 use super::{Context, FactsError};
 use crate::kustomize::FILE_NAMES;
 use crate::model::Case;
@@ -113,22 +113,23 @@ impl OwnerApprovals {
         touches: impl Fn(&[RepoPath]) -> bool,
     ) -> Self {
         let Some(review) = context.review else { return Self::default() };
-        let unknown_teams = review.unknown_teams(owners);
-        let of_one = |request: &ReviewedRequest| {
-            let approved_by = review.members(owners, &request.approved);
-            let others = request.approved.len() - approved_by.len();
-            Self {
-                undecided: !unknown_teams.is_empty()
-                    && (approved_by.len() < needed && needed <= approved_by.len() + others),
-                approved_by,
-                outdated: review.members(owners, &request.outdated),
-                contributing: review.members(owners, &request.contributing),
-                unknown_teams: unknown_teams.clone(),
-                pull_request: request.number.filter(|_| review.requests().len() > 1),
-            }
-        };
-        let said = review.requests_that(touches).into_iter().map(of_one);
+        let said = review.requests_that(touches).into_iter().map(|one| Self::of_one(review, one, owners, needed));
         said.min_by_key(|said| (said.approved_by.len(), said.undecided)).unwrap_or_default()
+    }
+
+    /// Who of `owners` has approved one pull request.
+    fn of_one(review: &Review, request: &ReviewedRequest, owners: &[String], needed: usize) -> Self {
+        let unknown_teams = review.unknown_teams(owners);
+        let approved_by = review.members(owners, &request.approved);
+        let is_short = approved_by.len() < needed;
+        Self {
+            undecided: !unknown_teams.is_empty() && is_short && needed <= request.approved.len(),
+            approved_by,
+            outdated: review.members(owners, &request.outdated),
+            contributing: review.members(owners, &request.contributing),
+            unknown_teams,
+            pull_request: request.number.filter(|_| review.requests().len() > 1),
+        }
     }
 }
 
@@ -190,25 +191,53 @@ impl FileOwners {
         }
         let mut files = Vec::new();
         for (line, (rule, paths)) in by_line {
-            let mut changed = None;
-            for path in &paths {
-                changed = context.changed_line(path)?;
-                if changed.is_some() {
-                    break;
+            let OwnerRule { owners, needed, .. } = rule;
+            // In a merge group each pull request needs approvals for what it changes itself.
+            let group = context.review.filter(|review| review.requests().len() > 1);
+            let Some(review) = group else {
+                let approvals = OwnerApprovals::of(context, owners, *needed, |_| true);
+                files.push(Self::of_line(context, (line, rule), &paths, approvals, handles)?);
+                continue;
+            };
+            // What none of them is known to change may be of any.
+            let names = |request: &ReviewedRequest, path: &RepoPath| {
+                request.files.as_ref().is_some_and(|files| files.contains(path))
+            };
+            let is_named = |path: &RepoPath| review.requests().iter().any(|request| names(request, path));
+            for request in review.requests() {
+                let is_its = |path: &&&RepoPath| request.files.is_none() || names(request, path) || !is_named(path);
+                let own: Vec<&RepoPath> = paths.iter().filter(is_its).copied().collect();
+                if !own.is_empty() {
+                    let approvals = OwnerApprovals::of_one(review, request, owners, *needed);
+                    files.push(Self::of_line(context, (line, rule), &own, approvals, handles)?);
                 }
             }
-            files.push(Self {
-                at: handles.place(line),
-                // A file that is not text has no line; the line that owns it stands for it.
-                changed_at: handles.place(changed.unwrap_or(line)),
-                owners: rule.owners.clone(),
-                needed: rule.needed,
-                approvals: OwnerApprovals::of(context, &rule.owners, rule.needed, |files| {
-                    files.iter().any(|file| paths.contains(&file))
-                }),
-                paths: paths.iter().map(ToString::to_string).collect(),
-            });
         }
         Ok(files)
+    }
+
+    fn of_line(
+        context: &Context<'_>,
+        (line, rule): (Span, &OwnerRule),
+        paths: &[&RepoPath],
+        approvals: OwnerApprovals,
+        handles: &mut Handles,
+    ) -> Result<Self, FactsError> {
+        let mut changed = None;
+        for path in paths {
+            changed = context.changed_line(path)?;
+            if changed.is_some() {
+                break;
+            }
+        }
+        Ok(Self {
+            at: handles.place(line),
+            // A file that is not text has no line; the line that owns it stands for it.
+            changed_at: handles.place(changed.unwrap_or(line)),
+            owners: rule.owners.clone(),
+            needed: rule.needed,
+            approvals,
+            paths: paths.iter().map(ToString::to_string).collect(),
+        })
     }
 }

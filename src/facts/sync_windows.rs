@@ -10,7 +10,7 @@ use globset::GlobBuilder;
 
 use super::freezes::ActiveFreeze;
 use super::handle::Handles;
-use super::{Context, FactsError};
+use super::{Clock, Context, FactsError};
 use crate::config::{Recurring, ScheduleError, Window};
 use crate::kustomize::{Application, Deployer, Project, SyncWindow};
 use crate::model::Case;
@@ -58,7 +58,7 @@ pub(super) fn blocking(
             let Some(project) = closest(projects, application, deployer) else { continue };
             let windows: Vec<&SyncWindow> =
                 project.windows.iter().filter(|window| is_for(window, &deployer.name, application)).collect();
-            let (found, changes) = held_back(project, &windows, !application.is_automated, clock.now);
+            let (found, changes) = held_back(project, &windows, !application.is_automated, clock);
             for time in changes {
                 clock.changes_at(time);
             }
@@ -94,10 +94,11 @@ pub struct WindowNow<'a> {
 /// All windows of some projects at a time.
 #[must_use]
 pub fn all_windows(projects: &[Project], now: DateTime<Utc>) -> Vec<WindowNow<'_>> {
+    let clock = Clock::new(now);
     let windows = projects.iter().flat_map(|project| project.windows.iter().map(move |window| (project, window)));
     windows
         .map(|(project, window)| {
-            let (state, zone) = state(window, now);
+            let (state, zone) = state(window, &clock);
             let mut doubts = Vec::new();
             if !window.time_zone.is_empty() && Tz::from_str(&window.time_zone).is_err() {
                 doubts.push(format!("the time zone `{}` is unknown, so that Argo CD takes UTC", window.time_zone));
@@ -164,12 +165,12 @@ fn held_back(
     project: &Project,
     windows: &[&SyncWindow],
     is_manual: bool,
-    now: DateTime<Utc>,
+    clock: &Clock,
 ) -> (Vec<Block>, Vec<DateTime<Utc>>) {
     let states: Vec<(&SyncWindow, State, Tz)> = windows
         .iter()
         .map(|window| {
-            let (state, zone) = state(window, now);
+            let (state, zone) = state(window, clock);
             (*window, state, zone)
         })
         .collect();
@@ -209,7 +210,7 @@ fn held_back(
             State::Inactive(next) => *next,
             _ => None,
         };
-        let soonest = closed.iter().min_by_key(|window| opens(window).map_or((true, now), |next| (false, next)));
+        let soonest = closed.iter().min_by_key(|window| opens(window).map_or((true, clock.now), |next| (false, next)));
         blocks.extend(soonest.map(|first| Block {
             at: first.0.span,
             name: format!("outside of the sync windows of Argo CD's project {}", project.name),
@@ -220,8 +221,8 @@ fn held_back(
     (blocks, changes)
 }
 
-/// What a window does at `now`, and the zone in which it is written: UTC where Argo CD does not know it either.
-fn state(window: &SyncWindow, now: DateTime<Utc>) -> (State, Tz) {
+/// What a window does now, and the zone in which it is written: UTC where Argo CD does not know it either.
+fn state(window: &SyncWindow, clock: &Clock) -> (State, Tz) {
     let zone = Tz::from_str(&window.time_zone).unwrap_or(Tz::UTC);
     // robfig/cron takes the zone of a schedule from its beginning.
     let prefixed = ["TZ=", "CRON_TZ="].iter().find_map(|prefix| window.schedule.strip_prefix(prefix)?.split_once(' '));
@@ -237,9 +238,9 @@ fn state(window: &SyncWindow, now: DateTime<Utc>) -> (State, Tz) {
         },
     };
     let state = match recurring {
-        Ok(recurring) => match recurring.active(now) {
+        Ok(recurring) => match clock.active_of(window.span, &recurring) {
             Some(window) => State::Active(Some(window)),
-            None => State::Inactive(recurring.next(now)),
+            None => State::Inactive(recurring.next(clock.now)),
         },
         // The time of the next start is that of the year 1, which is before now.
         Err(ScheduleError::NeverFires(_)) => State::Active(None),
@@ -281,9 +282,12 @@ mod tests {
     }
 
     fn window(kind: &str, schedule: &str, duration: &str) -> SyncWindow {
+        // Each window stands in its own place.
+        let name = format!("{kind} {schedule} {duration}");
         let file = Files::default().add(&RepoPath::root().child("a"), ContentId::of(b""), "");
+        let start = u32::try_from(name.bytes().map(usize::from).sum::<usize>()).unwrap();
         SyncWindow {
-            span: Span::start_of(file),
+            span: Span { start, ..Span::start_of(file) },
             kind: kind.to_owned(),
             schedule: schedule.to_owned(),
             duration: duration.to_owned(),
@@ -299,7 +303,7 @@ mod tests {
     fn may_sync(windows: &[SyncWindow], is_manual: bool, now: &str) -> bool {
         let project = Project { name: "p".to_owned(), holder: RepoPath::root(), windows: Vec::new() };
         let windows: Vec<&SyncWindow> = windows.iter().collect();
-        held_back(&project, &windows, is_manual, at(now)).0.is_empty()
+        held_back(&project, &windows, is_manual, &Clock::new(at(now))).0.is_empty()
     }
 
     /// The rows of Argo CD's own tests of `CanSync`, as facts.

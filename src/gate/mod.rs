@@ -66,7 +66,7 @@ pub fn judge(request: &Request<'_>, files: &ParsedFiles) -> Result<Report, GateE
     let mut findings: Vec<Finding> = judged.iter_mut().flat_map(|outcome| outcome.findings.drain(..)).collect();
     let used = waive(&judge, &mut findings);
     if judges_change(request, &trusted) {
-        let mut of_change = judge.judge_change(&seen(&judge, &reached, &judged, used))?;
+        let mut of_change = judge.judge_change(&seen(&judge, &reached, &judged, &findings, used))?;
         waive(&judge, &mut of_change);
         findings.extend(of_change);
     }

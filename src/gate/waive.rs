@@ -7,6 +7,7 @@ use super::{Outcome, Reached};
 use crate::facts::Seen;
 use crate::finding::{Finding, Severity, Waived};
 use crate::policy::Scope;
+use crate::span::Span;
 
 /// Marks the findings that a waiver covers; says which waivers do, by position. What could not be decided stays undecided.
 pub(super) fn waive(judge: &Judge<'_>, findings: &mut [Finding]) -> BTreeSet<usize> {
@@ -37,6 +38,7 @@ pub(super) fn seen(
     judge: &Judge<'_>,
     reached: &Reached<'_>,
     judged: &[Outcome<'_>],
+    findings: &[Finding],
     used_waivers: BTreeSet<usize>,
 ) -> Seen {
     let (config, request) = (&judge.trusted.config, judge.request);
@@ -60,8 +62,29 @@ pub(super) fn seen(
     };
     let waivers = config.waivers.iter().enumerate();
     Seen {
-        asked_lines: judged.iter().filter_map(|outcome| outcome.asked_line).collect(),
+        asked_lines: asked_lines(judge, judged, findings),
         used_waivers,
         judged_waivers: waivers.filter(|(_, waiver)| is_judged(waiver)).map(|(at, _)| at).collect(),
     }
+}
+
+/// The CODEOWNERS lines whose owners must approve for an environment, so that they need not be asked for its files once more: only
+/// where that closes the gate, and not in a merge group, in which each pull request stands for itself.
+fn asked_lines(judge: &Judge<'_>, judged: &[Outcome<'_>], findings: &[Finding]) -> BTreeSet<Span> {
+    const RULE: &str = "owners/unapproved";
+    let Judge { trusted, .. } = judge;
+    if trusted.review.as_ref().is_none_or(|review| review.requests().len() > 1) {
+        return BTreeSet::new();
+    }
+    let Some(rule) = trusted.rules.iter().find(|rule| rule.id == RULE) else { return BTreeSet::new() };
+    let closes = |outcome: &&Outcome<'_>| {
+        let environment = &trusted.config.environments[outcome.overlay.environment];
+        let is_error = trusted.settings.severity(rule, &trusted.config, Some(environment)) == Severity::Error;
+        let mut own = findings.iter().filter(|finding| {
+            let is_of = finding.place.as_ref().is_some_and(|place| place.overlay == outcome.overlay.path.to_string());
+            finding.rule == RULE && is_of
+        });
+        is_error && own.all(Finding::closes)
+    };
+    judged.iter().filter(closes).filter_map(|outcome| outcome.asked_line).collect()
 }

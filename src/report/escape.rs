@@ -86,6 +86,31 @@ pub(crate) fn html(text: &str) -> String {
     })
 }
 
+/// How a text may stand in any output.
+#[must_use]
+pub(crate) fn forms(text: &str) -> Vec<String> {
+    let xml = printable(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('\'', "&apos;")
+        .replace('"', "&quot;");
+    let in_json = serde_json::to_string(text).unwrap_or_default();
+    let in_json = in_json.trim_matches('"').to_owned();
+    vec![
+        text.to_owned(),
+        text.escape_default().to_string(),
+        printable(text),
+        json(&in_json),
+        in_json,
+        html(text),
+        markdown(text),
+        workflow_data(text),
+        workflow_property(text),
+        xml,
+    ]
+}
+
 /// A text as one segment of the path of an address.
 #[must_use]
 pub(crate) fn url_segment(text: &str) -> String {
@@ -119,6 +144,11 @@ mod tests {
         assert_eq!(markdown_prose("a `b*` @c"), "a <code>b&#42;</code> @<!-- -->c");
         assert_eq!(html_prose("a `<b>"), "a `&lt;b&gt;");
         assert_eq!(url_segment("a b/ä"), "a%20b%2F%C3%A4");
+        let secret = "a&b_<c>%\"'";
+        for form in [html(secret), markdown(secret), workflow_data(secret), "a&amp;b_&lt;c&gt;%&quot;&apos;".to_owned()]
+        {
+            assert!(forms(secret).contains(&form), "{form}");
+        }
         assert_eq!(json("\"\u{202e}\u{e0041}é\""), "\"\\u202e\\udb40\\udc41é\"");
     }
 }

@@ -10,7 +10,7 @@ use miette::{
     ThemeStyles,
 };
 
-use super::escape::printable;
+use super::escape::{forms, printable};
 use super::mask::Mask;
 use crate::finding::Label;
 use crate::span::{FileId, Files, SourceFile, Span};
@@ -119,7 +119,7 @@ impl<'a> Teller<'a> {
         if let Some(help) = story.help {
             told.push_str(&format!("  {}: {}\n", paint("help", "1;36"), printable(help)));
         }
-        writeln!(out, "{}", files.without_hidden(told))
+        writeln!(out, "{}", files.without_hidden(told, forms))
     }
 }
 
