@@ -146,6 +146,9 @@ pub struct JudgeArguments {
     /// A JSON file that says who approved the change
     #[arg(long, value_name = "FILE")]
     pub review: Option<PathBuf>,
+    /// A folder with scan reports: JSON of Trivy or Grype, or attestations of them (cosign)
+    #[arg(long, value_name = "DIR")]
+    pub scans: Option<PathBuf>,
     /// What controllers report as applied.
     #[command(flatten)]
     pub reports: ReportArguments,

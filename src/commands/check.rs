@@ -1,10 +1,12 @@
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::shared::{
     CommandError, applied, ci_dialect, compared, explain_error, publish, publish_json, repository_in, with_missing,
 };
 use super::{Exit, Invocation};
 use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
+use crate::facts::scans::Scan;
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::detail::Detail;
@@ -12,7 +14,7 @@ use crate::report::check::{
     ForgePages, Report, Verdict, github, gitlab, html, human, json, junit, markdown, sarif, vsa,
 };
 use crate::report::story::Style;
-use crate::sources::{CiVariables, read_argument_file, write_argument_file};
+use crate::sources::{CiVariables, Repository, read_argument_file, read_argument_folder, write_argument_file};
 
 const UNDECIDED: &str = "could not decide: the gate stays closed (exit code 2)";
 
@@ -117,6 +119,7 @@ fn try_request<T>(
     for (name, folder) in &arguments.clones {
         clones.push((name.clone(), repository_in(folder)?));
     }
+    let scans = scans(arguments.scans.as_deref(), &repository)?;
     let branch = branch(&arguments.change, invocation.variables);
     let variables = CiVariables::new(invocation.variables);
     let request = Request {
@@ -137,9 +140,29 @@ fn try_request<T>(
         review: review.as_ref().map(|(name, text)| NamedText { name, text }),
         owners_dialect: ci_dialect(invocation.variables),
         reports: reports.as_deref(),
+        scans: scans.as_deref(),
         is_deploy_freeze: variables.get("GITLAB_CI").map(|_| variables.get("CI_DEPLOY_FREEZE").is_some()),
     };
     work(&request).map_err(CommandError::Gate)
+}
+
+/// The scan reports in a folder, which must not be a part of what was checked out: a change could bring its own.
+fn scans(folder: Option<&Path>, repository: &Repository) -> Result<Option<Vec<Scan>>, CommandError> {
+    let Some(folder) = folder else { return Ok(None) };
+    let unreadable = |error| CommandError::Read {
+        path: folder.to_owned(),
+        error,
+        help: "`--scans` names a folder with JSON files, outside of what was checked out",
+    };
+    let whole = folder.canonicalize().map_err(unreadable)?;
+    if whole.starts_with(repository.root()) {
+        return Err(unreadable(io::Error::other("a change could write to it, since it is in the repository")));
+    }
+    let mut scans = Vec::new();
+    for (name, text) in read_argument_folder(&whole, "json").map_err(unreadable)? {
+        scans.extend(Scan::read(&name, &text).map_err(GateError::from)?);
+    }
+    Ok(Some(scans))
 }
 
 /// The branch that the change goes into, where the command line or the CI names it.

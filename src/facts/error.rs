@@ -26,6 +26,14 @@ pub enum FactsError {
         /// The controller.
         controller: Controller,
     },
+    /// Scans are asked for, and none were given.
+    #[error("`evidence/unscanned` asks for scan reports, but there are none")]
+    #[diagnostic(help("give the folder that they are in, outside of what was checked out: `--scans DIR`"))]
+    NoScans,
+    /// A key that cannot be read.
+    #[error("`{0}` is not a public key (ECDSA P-256, PEM) on the base branch")]
+    #[diagnostic(help("`key` of `evidence/unscanned` names a file of this repository, such as `cosign.pub`"))]
+    NoKey(String),
     /// An environment in another repository, of which no clone was given.
     #[error("{environment} is in the repository `{name}`, of which no clone was given")]
     #[diagnostic(help("clone it, and name the folder: `--clone {name}=DIR`"))]

@@ -31,6 +31,7 @@ use order::OrderFault;
 use owners::{FileOwners, InvalidOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
 use promotions::Promotion;
+use scans::{Asked, Scanned};
 use shared_paths::SharedPath;
 use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
@@ -61,6 +62,7 @@ pub mod promotions;
 pub mod prow;
 mod reports;
 pub mod review;
+pub mod scans;
 pub mod shared_paths;
 pub mod state;
 pub mod sync_windows;
@@ -81,6 +83,8 @@ pub enum Need {
     Owners,
     /// Who has approved.
     Review,
+    /// What scanners found.
+    Scans,
 }
 
 impl Need {
@@ -91,6 +95,7 @@ impl Need {
             Self::History => "history",
             Self::Owners => "owners",
             Self::Review => "review",
+            Self::Scans => "scans",
         }
     }
 }
@@ -124,6 +129,8 @@ pub struct Facts {
     pub drift: Vec<Drift>,
     /// Variables that containers have in the environment below and lack here.
     pub missing_variables: Vec<MissingVariable>,
+    /// Images that enter the environment, and the scans of them; only where a rule asks for them.
+    pub scanned: Vec<Scanned>,
     /// Freezes of the environment that are active.
     pub freezes: Vec<ActiveFreeze>,
     /// Folders that several environments deploy as they are; only for the change as a whole.
@@ -147,7 +154,8 @@ pub struct Seen {
 
 impl Facts {
     /// The facts about an overlay that the change affects or, with `--all`, may not affect. `own` is the line that stands
-    /// for the overlay as a whole. History is only read where a rule needs it.
+    /// for the overlay as a whole. History and scans are only read where a rule needs them;
+    /// `asked` is what scans are asked for.
     ///
     /// # Errors
     /// When a fact that is needed cannot be found out.
@@ -156,6 +164,7 @@ impl Facts {
         case: &Case<'_>,
         own: Handle,
         needs: &BTreeSet<Need>,
+        asked: Asked<'_>,
         handles: &mut Handles,
     ) -> Result<Self, FactsError> {
         let overlay = Some(OverlayOwners::of(context, case, handles));
@@ -167,6 +176,9 @@ impl Facts {
             facts.freezes = ActiveFreeze::of(context, case, handles)?;
             if case.rendered.head.error.is_none() {
                 facts.drift = Drift::of(context, case, handles)?;
+            }
+            if needs.contains(&Need::Scans) {
+                facts.scanned = Scanned::of(context, case, asked, handles)?;
             }
             if needs.contains(&Need::History) && case.rendered.head.error.is_none() {
                 facts.promotions = Promotion::of(context, case, handles)?;

@@ -1,5 +1,6 @@
 use crate::config::{self, ConfigError};
 use crate::facts::review::ReviewError;
+use crate::facts::scans::ScanError;
 use crate::facts::{FactsError, HistoryError, ReportError};
 use crate::kustomize::RenderError;
 use crate::policy::PolicyError;
@@ -37,6 +38,10 @@ pub enum GateError {
     #[error(transparent)]
     #[diagnostic(transparent)]
     Review(#[from] ReviewError),
+    /// A scan report.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Scan(#[from] ScanError),
     /// A controller's report.
     #[error(transparent)]
     #[diagnostic(transparent)]

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::trusted::Trusted;
 use super::{GateError, Request};
-use crate::config::Environment;
+use crate::config::{Environment, parse_duration};
 use crate::facts::promotions::{Promotion, Tier};
+use crate::facts::scans::Asked;
 use crate::facts::{Context, Facts, Handles, Need, Seen, StateInput, Target, elsewhere};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::model::Case;
@@ -117,7 +118,12 @@ impl<'a> Judge<'a> {
         let base = StateInput::of(base, &mut handles, own);
         let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
         let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
-        let facts = Facts::of_case(context, case, own, &needs, &mut handles)?;
+        let parameter = |name: &str| {
+            let parameters = self.trusted.settings.parameters.get("evidence/unscanned");
+            parameters.and_then(|own| own.get(name)?.as_str()).unwrap_or_default()
+        };
+        let asked = Asked { key: parameter("key"), oldest: parse_duration(parameter("maxAge")) };
+        let facts = Facts::of_case(context, case, own, &needs, asked, &mut handles)?;
         let places = Places { own, changed, is_affected: case.is_affected };
         let parameters = &self.trusted.settings.parameters;
         let input = RuleInput::of_case(context, parameters, case, &places, Sided { base, head }, facts);

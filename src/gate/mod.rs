@@ -127,6 +127,7 @@ fn context<'a>(
         review: trusted.review.as_ref(),
         landings: &trusted.landings,
         reports: request.reports,
+        scans: request.scans,
         is_deploy_freeze: request.is_deploy_freeze,
         clock: Clock::new(request.now),
         renderers: request.comparison.trees().map(renderer),

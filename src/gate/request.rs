@@ -3,6 +3,7 @@ use chrono::{DateTime, Utc};
 use crate::config::OwnersDialect;
 use crate::facts::Applied;
 use crate::facts::neighbours::NamedClones;
+use crate::facts::scans::Scan;
 use crate::model::OverlayFilter;
 use crate::sources::{Comparison, Repository};
 
@@ -36,6 +37,8 @@ pub struct Request<'a> {
     pub owners_dialect: Option<OwnersDialect>,
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
+    /// Reports of scanners; `None` where none were given.
+    pub scans: Option<&'a [Scan]>,
     /// Whether GitLab says that this job runs in a deploy freeze; `None` outside of GitLab's jobs.
     pub is_deploy_freeze: Option<bool>,
 }
@@ -117,6 +120,7 @@ impl<'a> Request<'a> {
             review: None,
             owners_dialect: None,
             reports: None,
+            scans: None,
             is_deploy_freeze: None,
         }
     }

@@ -40,6 +40,7 @@ catalog! {
     "config/missing_variable",
     "config/unknown_app",
     "drift/unexplained",
+    "evidence/unscanned",
     "freeze/active",
     "gate/tampered",
     "image/unpinned",

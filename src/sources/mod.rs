@@ -44,6 +44,23 @@ pub fn read_argument_file(path: &std::path::Path) -> std::io::Result<String> {
     std::fs::read_to_string(path)
 }
 
+/// The files with an ending in a folder that a person or a CI names: names and texts, by name.
+///
+/// # Errors
+/// When the folder or a file cannot be read.
+pub fn read_argument_folder(folder: &std::path::Path, ending: &str) -> std::io::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == ending) {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            files.push((name, std::fs::read_to_string(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// Writes a file that a person or a CI names.
 ///
 /// # Errors

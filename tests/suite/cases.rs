@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use tollgate::facts::scans::Scan;
 use tollgate::gate::{NamedText, Request, judge, show_facts};
 use tollgate::kustomize::ParsedFiles;
 use tollgate::report::check::human;
@@ -41,6 +42,9 @@ struct Case {
     removed: Vec<String>,
     /// Review facts; `HEAD` stands for the head commit's id.
     review: Option<String>,
+    /// Scan reports by file name.
+    #[serde(default)]
+    scans: BTreeMap<String, String>,
     /// Which files of `testdata/shared` it begins with.
     #[serde(default = "api")]
     shared: Vec<String>,
@@ -59,6 +63,9 @@ struct Helped {
     now: Option<String>,
     /// Review facts; `HEAD` stands for the head commit's id.
     review: Option<String>,
+    /// Scan reports by file name.
+    #[serde(default)]
+    scans: BTreeMap<String, String>,
     /// Author of the change.
     author: Option<String>,
     /// Files that the change removes no more.
@@ -112,6 +119,10 @@ fn first_files(case: &Case, sections: &BTreeMap<String, String>) -> Files {
     files
 }
 
+fn scans(files: &BTreeMap<String, String>) -> Vec<Scan> {
+    files.iter().flat_map(|(name, text)| Scan::read(name, text).unwrap()).collect()
+}
+
 /// What the rule says of the case, and whether base against base is quiet.
 fn run(path: &Path, text: &str, rule: &str) -> String {
     let place = path.display();
@@ -157,11 +168,12 @@ fn run(path: &Path, text: &str, rule: &str) -> String {
     };
     let (unchanged, changed) = (against("main"), against("change"));
     let now = time(&case.now);
-    check_documents(&Request::new(&opened, &changed, now), &parsed, path);
+    let scans = scans(&case.scans);
+    check_documents(&Request { scans: Some(&scans), ..Request::new(&opened, &changed, now) }, &parsed, path);
     let quiet = judge(&Request::new(&opened, &unchanged, now), &parsed).unwrap();
     assert!(quiet.findings.is_empty() && quiet.affected.is_empty(), "{place}: base against base");
     let review = review.as_deref().map(|text| NamedText { name: "review.json", text });
-    let report = judge(&Request { review, ..Request::new(&opened, &changed, now) }, &parsed);
+    let report = judge(&Request { review, scans: Some(&scans), ..Request::new(&opened, &changed, now) }, &parsed);
     let mut report = report.unwrap_or_else(|error| panic!("{place}: {error}"));
     report.findings.retain(|finding| finding.rule == rule);
     let mut told = Vec::new();
@@ -213,7 +225,9 @@ impl Followed<'_> {
         let review = helped.review.as_ref().map(|review| review.replace("HEAD", &head.to_string()));
         let review = review.as_deref().map(|text| NamedText { name: "review.json", text });
         let parsed = ParsedFiles::default();
-        let report = judge(&Request { review, ..Request::new(&opened, &change, now) }, &parsed).unwrap();
+        let scans = scans(&helped.scans);
+        let request = Request { review, scans: Some(&scans), ..Request::new(&opened, &change, now) };
+        let report = judge(&request, &parsed).unwrap();
         let left: Vec<&String> =
             report.findings.iter().filter(|finding| finding.rule == rule).map(|finding| &finding.message).collect();
         assert!(left.is_empty(), "{place}: the help is followed, and {left:?} is left");
