@@ -31,6 +31,7 @@ use order::OrderFault;
 use owners::{FileOwners, InvalidOwners, OverlayOwners, OwnersFacts};
 use planted::Planted;
 use promotions::Promotion;
+use removed_apis::RemovedApiInput;
 use scans::{Asked, Scanned};
 use shared_paths::SharedPath;
 use unjudged::UnjudgedFolder;
@@ -60,6 +61,7 @@ pub mod owners;
 pub mod planted;
 pub mod promotions;
 pub mod prow;
+pub mod removed_apis;
 mod reports;
 pub mod review;
 pub mod scans;
@@ -125,6 +127,8 @@ pub struct Facts {
     pub planted: Vec<Planted>,
     /// Who owns what, and who has approved it.
     pub owners: OwnersFacts,
+    /// Objects whose API version Kubernetes has removed.
+    pub removed_apis: Vec<RemovedApiInput>,
     /// Fields of workloads that differ from the environment below, because of the change.
     pub drift: Vec<Drift>,
     /// Variables that containers have in the environment below and lack here.
@@ -170,6 +174,7 @@ impl Facts {
         let overlay = Some(OverlayOwners::of(context, case, handles));
         let mut facts = Self { owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() };
         facts.unmatched = Unmatched::of(context, case, handles);
+        facts.removed_apis = RemovedApiInput::of(&case.rendered.head, handles);
         let side = &case.rendered.head;
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
         if case.is_affected {
@@ -202,7 +207,9 @@ impl Facts {
         let overlay = Some(OverlayOwners::of(context, case, handles));
         let side = &case.rendered.base;
         let versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().base, own, handles)?;
-        Ok(Self { versions, owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() })
+        let removed_apis = RemovedApiInput::of(&case.rendered.base, handles);
+        let owners = OwnersFacts { overlay, ..OwnersFacts::default() };
+        Ok(Self { versions, owners, removed_apis, ..Self::default() })
     }
 
     /// The facts about the change as a whole; `seen` is what its overlays have told.

@@ -8,6 +8,7 @@ pub use overlay::{
 };
 pub use provider::{Namespace, Provided};
 pub use reference::{Reference, ReferenceKind};
+pub use removed_apis::{RemovedApi, removed_apis};
 pub use repin::{Edit, at_origin, edited, in_images};
 pub use state::{Container, Role, State, UsedImage, describe};
 pub use variables::{Variables, variables};
@@ -20,6 +21,7 @@ mod overlay;
 mod places;
 mod provider;
 mod reference;
+mod removed_apis;
 mod repin;
 mod state;
 mod variables;
