@@ -3,7 +3,7 @@ package tollgate.gate.tampered_test
 import data.tollgate.gate.tampered
 import rego.v1
 
-guard(owners, approved, reviewed) := {"facts": {"guards": [{
+guard(owners, approved, reviewed) := {"change": {"head": "abc"}, "facts": {"guards": [{
 	"at": 3, "path": "tollgate.yaml", "ownedAt": 4, "owners": owners, "reviewed": reviewed,
 	"approvedBy": approved, "outdated": ["ben"], "unknownTeams": [], "undecided": false,
 }]}}
@@ -30,7 +30,13 @@ test_nobody_to_ask_is_a_warning if {
 
 test_unknown_members_leave_it_undecided if {
 	known := guard(["@o/t"], [], true).facts.guards[0]
-	some finding in tampered.deny with input as {"facts": {"guards": [object.union(known, {"undecided": true})]}}
+	some finding in tampered.deny with input as {"change": {"head": "abc"}, "facts": {"guards": [object.union(known, {"undecided": true})]}}
 	finding.undecided
 	contains(finding.message, "is unknown")
+}
+
+test_what_is_not_committed_cannot_be_approved_yet if {
+	some finding in tampered.deny with input as object.union(guard(["@sec"], [], false), {"change": {"head": null}})
+	finding.severity == "warning"
+	contains(finding.message, "once it is committed")
 }
