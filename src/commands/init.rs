@@ -5,6 +5,7 @@ use super::shared::{CommandError, explain_error, publish, repository_in};
 use super::{Exit, Invocation};
 use crate::cli::{CiForge, InitArguments};
 use crate::config::FILE_NAME;
+use crate::facts::CODEOWNERS_PLACES;
 use crate::gate::{self, Request, Selection, Setup};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::Report;
@@ -78,16 +79,11 @@ fn prepare(
         written.push((path, text, is_there));
     }
     let report = judge_all(&repository, files, invocation)?;
-    Ok(Prepared {
-        setup,
-        files: written,
-        report,
-        has_owners: has("CODEOWNERS")?
-            || has(".github/CODEOWNERS")?
-            || has(".gitlab/CODEOWNERS")?
-            || has("docs/CODEOWNERS")?,
-        has_pre_commit: has(".pre-commit-config.yaml")?,
-    })
+    let mut has_owners = false;
+    for place in CODEOWNERS_PLACES {
+        has_owners |= has(place)?;
+    }
+    Ok(Prepared { setup, files: written, report, has_owners, has_pre_commit: has(".pre-commit-config.yaml")? })
 }
 
 /// What the gate finds in what is there already.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::shared::{CommandError, explain_error};
 use super::{Exit, Invocation};
 use crate::cli::MergeArguments;
+use crate::gate::Shard;
 use crate::kustomize::ParsedFiles;
 use crate::report::escape::{self, printable};
 use crate::sources::{read_argument_file, write_argument_file};
@@ -70,7 +71,7 @@ fn tell(merged: &Value, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
 }
 
 /// How many shards there may be.
-const MOST_SHARDS: u64 = 1_000;
+const MOST_SHARDS: u32 = 1_000;
 
 /// One report of all parts: each must be there, once, and of the same change.
 fn merge(arguments: &MergeArguments) -> Result<Value, CommandError> {
@@ -81,18 +82,22 @@ fn merge(arguments: &MergeArguments) -> Result<Value, CommandError> {
     let Some((first_path, first)) = reports.first() else {
         return Err(CommandError::Shards("there is no report".to_owned()));
     };
-    let parts = first["shard"]["count"].as_u64().unwrap_or(1);
+    let parts = shard_of(first).count;
     if parts > MOST_SHARDS {
         return Err(CommandError::Shards(format!("`{}` is one of {parts} shards", first_path.display())));
     }
     let mut seen = BTreeSet::new();
     for (path, report) in &reports {
         let same = |field: &str| report[field] == first[field];
-        if !same("base") || !same("head") || report["shard"]["count"].as_u64().unwrap_or(1) != parts {
+        if !same("base") || !same("head") || shard_of(report).count != parts {
             let why = format!("`{}` and `{}` are not of the same change", first_path.display(), path.display());
             return Err(CommandError::Shards(why));
         }
-        let index = report["shard"]["index"].as_u64().unwrap_or(1);
+        let index = shard_of(report).index;
+        if !(1..=parts).contains(&index) {
+            let why = format!("`{}` says that it is shard {index}/{parts}", path.display());
+            return Err(CommandError::Shards(why));
+        }
         if !seen.insert(index) {
             return Err(CommandError::Shards(format!("shard {index}/{parts} is there twice")));
         }
@@ -119,7 +124,9 @@ fn merge(arguments: &MergeArguments) -> Result<Value, CommandError> {
     });
     let left_out: BTreeSet<&str> =
         all().filter_map(|report| report["notJudged"].as_array()).flatten().filter_map(Value::as_str).collect();
-    let left_out: Vec<&str> = left_out.into_iter().filter(|line| !line.ends_with(&format!("/{parts})"))).collect();
+    let of_shards: Vec<String> = (1..=parts).map(|index| Shard { index, count: parts }.leaves_out()).collect();
+    let left_out: Vec<&str> =
+        left_out.into_iter().filter(|line| of_shards.iter().all(|of_shard| of_shard != line)).collect();
     let sum = |field: &str| all().filter_map(|report| report["overlays"][field].as_u64()).sum::<u64>();
     let until = all().filter_map(|report| report["validUntil"].as_str()).min();
     Ok(json!({
@@ -128,6 +135,12 @@ fn merge(arguments: &MergeArguments) -> Result<Value, CommandError> {
         "overlays": {"total": first["overlays"]["total"], "affected": sum("affected"), "judged": sum("judged")},
         "notJudged": left_out, "findings": findings,
     }))
+}
+
+/// The part that a report is of; one without is the only one.
+fn shard_of(report: &Value) -> Shard {
+    let number = |field: &str| u32::try_from(report["shard"][field].as_u64().unwrap_or(1)).unwrap_or(u32::MAX);
+    Shard { index: number("index"), count: number("count") }
 }
 
 fn read(path: &Path) -> Result<Value, CommandError> {

@@ -194,13 +194,12 @@ impl Recurring {
             }
         };
         self.starts.after(begin).take(MOST_STARTS).filter_map(|start| {
-            let from = instant(start, self.zone);
-            let until = match &self.length {
-                Length::Elapsed(duration) => from + *duration,
-                Length::OnTheClock(duration) => shown(start + *duration, self.zone),
-                Length::Until(ends) => instant(ends.after(start).next()?, self.zone),
+            let real = |time| instant(time, self.zone);
+            let (from, until) = match &self.length {
+                Length::Elapsed(duration) => (real(start), real(start) + *duration),
+                Length::OnTheClock(duration) => (shown(start, self.zone), shown(start + *duration, self.zone)),
+                Length::Until(ends) => (real(start), real(ends.after(start).next()?)),
             };
-            let from = if matches!(self.length, Length::OnTheClock(_)) { shown(start, self.zone) } else { from };
             Some(Window { from, until })
         })
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::handle::{Handle, Handles};
 use super::{Context, FactsError};
 use crate::config::Bots;
-use crate::kustomize::ParsedFiles;
+use crate::kustomize::{Deployer, ParsedFiles};
 use crate::model::{Overlay, Overlays};
 use crate::sources::{RepoPath, Tree, TreeError, list};
 use crate::span::Span;
@@ -136,11 +136,9 @@ impl Writer {
             let folder = overlays.deployer(&overlay.path).map_or(&overlay.path, |deployer| &deployer.folder);
             let is_written = match &self.reach {
                 Reach::Application(name) => {
-                    let is_it = |deployer: &&crate::kustomize::Deployer| {
-                        deployer.name == *name && deployer.application.is_some()
-                    };
-                    let own = overlays.deployers.iter().filter(is_it);
-                    own.into_iter().any(|deployer| deployer.folder == *folder || deployer.path == overlay.path)
+                    let is_it = |deployer: &&Deployer| deployer.name == *name && deployer.application.is_some();
+                    let mut own = overlays.deployers.iter().filter(is_it);
+                    own.any(|deployer| deployer.folder == *folder || deployer.path == overlay.path)
                 }
                 Reach::Kustomizations { included, excluded, excluded_parts } => {
                     let path = folder.child("kustomization.yaml");

@@ -21,9 +21,7 @@ pub(super) fn needed(all: &[Deployer]) -> Vec<Vec<(usize, Span)>> {
         named.entry((&deployer.namespace, &deployer.name)).or_default().push(at);
     }
     let closest = |by: &Deployer, candidates: &Vec<usize>| {
-        let shared =
-            |at: &usize| all[*at].holder.segments().zip(by.holder.segments()).take_while(|(a, b)| a == b).count();
-        candidates.iter().copied().max_by_key(shared)
+        candidates.iter().copied().max_by_key(|at| all[*at].holder.shared_depth(&by.holder))
     };
     let of = |by: &Deployer| {
         let needs = by.needs.iter().filter_map(|Need { namespace, name, span }| {

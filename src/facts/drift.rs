@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::handle::{Handle, Handles, Target};
-use super::promotions::environments_below;
+use super::promotions::counterparts_here;
 use super::{Context, FactsError};
 use crate::finding::Object;
+use crate::kustomize::Renderer;
 use crate::model::{Case, Overlay, describe};
-use crate::yaml::{Node, Origin, Value, same};
+use crate::yaml::{Node, Origin, Value, pointer_token, same};
 
 /// A field of a workload that differs from the environment below, because of this change.
 #[derive(Clone, Debug, Serialize)]
@@ -80,19 +81,12 @@ impl Drift {
     /// # Errors
     /// When a side cannot be read.
     pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
-        let below = environments_below(context.config, &|at| context.overlays_of(at), case.overlay);
-        let (Some(below), Some(head), Some(base)) =
-            (below, &case.rendered.head.rendering, &case.rendered.base.rendering)
-        else {
+        let (Some(head), Some(base)) = (&case.rendered.head.rendering, &case.rendered.base.rendering) else {
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
-        for environment in below.environments {
-            // What is on another branch or in another repository is not rendered by this side's trees.
-            let is_here = std::ptr::eq(context.overlays_of(environment), context.overlays.base);
-            let counterparts = context.overlays.base.counterparts(case.overlay, environment);
-            let Some(counterpart) = counterparts.first().filter(|_| is_here) else { continue };
-            let rendered = |renderer: &crate::kustomize::Renderer<'_>, overlay: &Overlay| {
+        for (environment, counterpart) in counterparts_here(context, case.overlay) {
+            let rendered = |renderer: &Renderer<'_>, overlay: &Overlay| {
                 renderer.render_any(&overlay.path).map(|rendering| rendering.objects).ok()
             };
             let Some(below_before) = rendered(&context.renderers.base, counterpart) else { continue };
@@ -216,7 +210,7 @@ fn step(field: &mut String, path: &mut String, key: &str) {
     field.push('.');
     field.push_str(key);
     path.push('/');
-    path.push_str(&key.replace('~', "~0").replace('/', "~1"));
+    path.push_str(&pointer_token(key));
 }
 
 fn back(field: &mut String, path: &mut String, (of_field, of_path): (usize, usize)) {

@@ -409,6 +409,18 @@ pub fn environments_below<'a>(
     }
 }
 
+/// The counterpart of an overlay in each environment below that this side's trees hold, with the environment's position in
+/// the configuration. What is on another branch or in another repository is not rendered by them.
+pub(super) fn counterparts_here<'a>(context: &Context<'a>, overlay: &Overlay) -> Vec<(usize, &'a Overlay)> {
+    let Some(below) = environments_below(context.config, &|at| context.overlays_of(at), overlay) else {
+        return Vec::new();
+    };
+    let here = context.overlays.base;
+    let is_here = |at: &usize| std::ptr::eq(context.overlays_of(*at), here);
+    let environments = below.environments.into_iter().filter(is_here);
+    environments.filter_map(|at| Some((at, *here.counterparts(overlay, at).first()?))).collect()
+}
+
 fn short_digest(digest: &str) -> String {
     let (algorithm, hex) = digest.split_once(':').unwrap_or(("", digest));
     format!("{algorithm}:{}…", hex.get(..8).unwrap_or(hex))

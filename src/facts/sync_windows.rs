@@ -62,7 +62,11 @@ pub(super) fn blocking(
             for time in changes {
                 clock.changes_at(time);
             }
-            blocks.extend(found.into_iter().filter(|block| !blocks.contains(block)).collect::<Vec<_>>());
+            for block in found {
+                if !blocks.contains(&block) {
+                    blocks.push(block);
+                }
+            }
         }
     }
     let in_words = |block: &Block| match block.until {
@@ -132,10 +136,8 @@ pub fn all_windows(projects: &[Project], now: DateTime<Utc>) -> Vec<WindowNow<'_
 
 /// Of several projects with one name, as several instances of Argo CD have them, the one whose file is closest.
 fn closest<'a>(projects: &'a [Project], application: &Application, deployer: &Deployer) -> Option<&'a Project> {
-    let shared = |project: &&Project| {
-        project.holder.segments().zip(deployer.holder.segments()).take_while(|(one, other)| one == other).count()
-    };
-    projects.iter().filter(|project| project.name == application.project).max_by_key(shared)
+    let named = projects.iter().filter(|project| project.name == application.project);
+    named.max_by_key(|project| project.holder.shared_depth(&deployer.holder))
 }
 
 /// Whether a window is for an application. One without patterns is for none.

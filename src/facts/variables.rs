@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::handle::{Handle, Handles, Target};
-use super::promotions::environments_below;
+use super::promotions::counterparts_here;
 use super::{Context, Depth, FactsError};
 use crate::kustomize::Renderer;
 use crate::model::{Case, Overlay, Variables, variables};
@@ -39,16 +39,11 @@ impl MissingVariable {
     /// # Errors
     /// When the base, or history that is needed, cannot be read.
     pub fn of(context: &Context<'_>, case: &Case<'_>, handles: &mut Handles) -> Result<Vec<Self>, FactsError> {
-        let below = environments_below(context.config, &|at| context.overlays_of(at), case.overlay);
-        let (Some(below), Some(head)) = (below, &case.rendered.head.rendering) else { return Ok(Vec::new()) };
+        let Some(head) = &case.rendered.head.rendering else { return Ok(Vec::new()) };
         let here = variables(&head.objects);
         let before = case.rendered.base.rendering.as_ref().map(|base| variables(&base.objects)).unwrap_or_default();
         let mut missing = Vec::new();
-        for environment in below.environments {
-            // What is on another branch or in another repository is not rendered by this side's trees.
-            let is_here = std::ptr::eq(context.overlays_of(environment), context.overlays.base);
-            let counterparts = context.overlays.base.counterparts(case.overlay, environment);
-            let Some(counterpart) = counterparts.first().filter(|_| is_here) else { continue };
+        for (environment, counterpart) in counterparts_here(context, case.overlay) {
             let Ok(rendered) = context.renderers.head.render_any(&counterpart.path) else { continue };
             let there = variables(&rendered.objects);
             for own in here.iter().filter(|own| !own.may_have_more) {

@@ -240,8 +240,7 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
         left_out.push("deploy freezes of GitLab (only its jobs are told of them)".to_owned());
     }
     if request.shard.count > 1 {
-        let Shard { index, count } = request.shard;
-        left_out.push(format!("the apps of other shards (--shard {index}/{count})"));
+        left_out.push(request.shard.leaves_out());
     }
     for (option, noun, wanted) in
         [("--env", "environment", request.environment), ("--app", "app", request.app), ("--rule", "rule", request.rule)]

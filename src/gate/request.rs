@@ -85,6 +85,12 @@ impl Shard {
         sum % self.count == self.index - 1
     }
 
+    /// What this part leaves out, for the report.
+    #[must_use]
+    pub fn leaves_out(&self) -> String {
+        format!("the apps of other shards (--shard {}/{})", self.index, self.count)
+    }
+
     /// Whether this is the part in which the change as a whole is judged.
     #[must_use]
     pub fn is_first(&self) -> bool {

@@ -5,7 +5,7 @@ use super::state::{Role, UsedImage, text};
 use crate::config::ImagePlace;
 use crate::finding::Object;
 use crate::kustomize::{chart_identity, split_image};
-use crate::yaml::{Mapping, Node, Origin, Value};
+use crate::yaml::{Mapping, Node, Origin, Value, pointer_token};
 
 /// Groups whose objects hold patterns of images, and not images.
 const PATTERNS: [&str; 6] = [
@@ -218,7 +218,7 @@ fn at_place(node: &Node, keys: &[String], object: &Object, path: String, images:
         return;
     };
     if let Some(inner) = node.get(key) {
-        at_place(inner, rest, object, format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")), images);
+        at_place(inner, rest, object, format!("{path}/{}", pointer_token(key)), images);
     }
 }
 
@@ -337,7 +337,7 @@ impl Finder<'_> {
             Value::Mapping(mapping) => {
                 self.repository_and_tag(mapping, path);
                 for (key, value) in mapping.iter() {
-                    let inner = format!("{path}/{}", key.text.replace('~', "~0").replace('/', "~1"));
+                    let inner = format!("{path}/{}", pointer_token(&key.text));
                     // Pod specs are looked at as such.
                     if matches!(&*key.text, "containers" | "initContainers" | "ephemeralContainers") {
                         continue;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::finding::Object;
 use crate::kustomize::{Bump, Gvk, Opaque, OpaqueKind, Rendering, Values, ValuesUser, split_image};
 use crate::span::{FileId, Span};
-use crate::yaml::{Mapping, Node, Origin, Step, Value, to_json};
+use crate::yaml::{Mapping, Node, Origin, Step, each_mapping, to_json};
 
 /// What one rendering runs, needs and provides.
 #[derive(Clone, Debug, Default)]
@@ -218,7 +218,7 @@ impl State {
             state.provided.extend(provider::provided(node, &object, &config.providers));
             reference::of_object(node, &object, &mut state.references);
             state.limit_range(node, &object);
-            state.walk(node, &object, &mut String::new());
+            state.find_pods(node, &object);
             places::find(node, &object, &config.images, &mut state.images);
             for values in rendering.values.iter().filter(|values| values.user == ValuesUser::Object(at)) {
                 let chart = places::chart_of(node).unwrap_or_default();
@@ -245,7 +245,7 @@ impl State {
         let is_of_object = !described.kind.is_empty();
         let object = if is_of_object { described } else { of_kustomization(identity) };
         let mut part = Self::default();
-        part.walk(node, &object, &mut String::new());
+        part.find_pods(node, &object);
         if is_of_object {
             places::find(node, &object, &config.images, &mut part.images);
         } else {
@@ -270,31 +270,14 @@ impl State {
     }
 
     /// Finds pod specs: whatever holds a list of containers.
-    fn walk(&mut self, node: &Node, object: &Object, path: &mut String) {
-        let length = path.len();
-        match &node.value {
-            Value::Scalar(_) => {}
-            Value::Sequence(items) => {
-                for (at, item) in items.iter().enumerate() {
-                    path.push_str(&format!("/{at}"));
-                    self.walk(item, object, path);
-                    path.truncate(length);
-                }
+    fn find_pods(&mut self, node: &Node, object: &Object) {
+        let is_container = |item: &Node| item.get("name").is_some() || item.get("image").is_some();
+        each_mapping(node, &mut String::new(), &mut |mapping, path| {
+            let lists = LISTS.iter().filter_map(|(list, _)| mapping.get(list).and_then(Node::as_sequence));
+            if lists.flatten().any(is_container) {
+                self.pod(mapping, object, path);
             }
-            Value::Mapping(mapping) => {
-                let is_container = |item: &Node| item.get("name").is_some() || item.get("image").is_some();
-                let lists = LISTS.iter().filter_map(|(list, _)| mapping.get(list).and_then(Node::as_sequence));
-                if lists.flatten().any(is_container) {
-                    self.pod(mapping, object, path);
-                }
-                for (key, inner) in mapping.iter() {
-                    path.push('/');
-                    path.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
-                    self.walk(inner, object, path);
-                    path.truncate(length);
-                }
-            }
-        }
+        });
     }
 
     fn pod(&mut self, pod: &Mapping, object: &Object, path: &str) {

@@ -6,7 +6,7 @@ use super::image::Image;
 use super::state::describe;
 use crate::finding::Object;
 use crate::span::Span;
-use crate::yaml::{Node, Origin, Value};
+use crate::yaml::{Node, Origin, each_mapping};
 
 /// The variables of one container.
 #[derive(Clone, Debug)]
@@ -33,39 +33,19 @@ pub fn variables(objects: &[Node]) -> Vec<Variables> {
     let mut found = Vec::new();
     for node in objects {
         let object = describe(node);
-        if object.kind != "CustomResourceDefinition" {
-            walk(node, &object, objects, &mut String::new(), &mut found);
+        if object.kind == "CustomResourceDefinition" {
+            continue;
         }
-    }
-    found
-}
-
-fn walk(node: &Node, object: &Object, objects: &[Node], path: &mut String, found: &mut Vec<Variables>) {
-    let length = path.len();
-    match &node.value {
-        Value::Scalar(_) => {}
-        Value::Sequence(items) => {
-            for (at, item) in items.iter().enumerate() {
-                path.push_str(&format!("/{at}"));
-                walk(item, object, objects, path, found);
-                path.truncate(length);
-            }
-        }
-        Value::Mapping(mapping) => {
+        each_mapping(node, &mut String::new(), &mut |mapping, path| {
             for list in ["containers", "initContainers"] {
                 let containers = mapping.get(list).and_then(Node::as_sequence).unwrap_or_default();
                 for (at, container) in containers.iter().enumerate() {
-                    found.extend(of_container(container, object, objects, format!("{path}/{list}/{at}")));
+                    found.extend(of_container(container, &object, objects, format!("{path}/{list}/{at}")));
                 }
             }
-            for (key, inner) in mapping.iter() {
-                path.push('/');
-                path.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
-                walk(inner, object, objects, path, found);
-                path.truncate(length);
-            }
-        }
+        });
     }
+    found
 }
 
 fn of_container(container: &Node, object: &Object, objects: &[Node], path: String) -> Option<Variables> {

@@ -9,7 +9,7 @@ use super::check::json::Resource;
 use super::escape::printable;
 use crate::kustomize::{RenderError, Rendering};
 use crate::span::{Files, Span};
-use crate::yaml::{Node, Value, Writer, emit_noting, key_order, to_json};
+use crate::yaml::{Node, Value, Writer, emit_noting, key_order, pointer_token, to_json};
 
 /// The output of `kustomize build` with a column before it: who wrote the value on each line, or else the key.
 ///
@@ -141,7 +141,7 @@ fn each_scalar(node: &Node, path: &mut String, visit: &mut dyn FnMut(&Node, &str
             entries.sort_by(|(one, _), (other, _)| key_order(&one.text, &other.text));
             for (key, value) in entries {
                 path.push('/');
-                path.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
+                path.push_str(&pointer_token(&key.text));
                 each_scalar(value, path, visit)?;
                 path.truncate(length);
             }

@@ -77,6 +77,12 @@ impl RepoPath {
         self.0.split('/').filter(|segment| !segment.is_empty())
     }
 
+    /// How many segments from the root down are those of the other path too.
+    #[must_use]
+    pub fn shared_depth(&self, other: &Self) -> usize {
+        self.segments().zip(other.segments()).take_while(|(one, other)| one == other).count()
+    }
+
     /// The folder that holds this entry; `None` for the root.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {

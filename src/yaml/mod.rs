@@ -18,6 +18,36 @@ mod json;
 mod parse;
 mod resolve;
 
+/// A key as a JSON pointer has it (RFC 6901).
+#[must_use]
+pub fn pointer_token(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Shows every mapping of a value, the outer before the inner, with its JSON pointer below `path`.
+pub fn each_mapping(node: &Node, path: &mut String, visit: &mut dyn FnMut(&Mapping, &str)) {
+    let length = path.len();
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::Sequence(items) => {
+            for (at, item) in items.iter().enumerate() {
+                path.push_str(&format!("/{at}"));
+                each_mapping(item, path, visit);
+                path.truncate(length);
+            }
+        }
+        Value::Mapping(mapping) => {
+            visit(mapping, path);
+            for (key, inner) in mapping.iter() {
+                path.push('/');
+                path.push_str(&pointer_token(&key.text));
+                each_mapping(inner, path, visit);
+                path.truncate(length);
+            }
+        }
+    }
+}
+
 /// A YAML value that remembers who wrote it. Cheap to clone: collections are shared until changed.
 #[derive(Clone, Debug)]
 pub struct Node {
