@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 pub use attributes::{Attributes, Rewriting};
+pub use ci::CiVariables;
 pub use clones::Clones;
 pub use commit::{CommitTree, Snapshot, Wanted};
 pub use create::{NewCommit, NewRepository, unused_folder};
@@ -17,12 +18,11 @@ pub use index::IndexTree;
 pub use memory::MemoryTree;
 pub use moving::{LeafKind, MovedPath, MovingTree};
 pub use path::RepoPath;
-pub use repository::{
-    CiVariables, Commit, CommitId, Comparison, LineOfChange, Repository, RepositoryError, Scope, co_authors,
-};
+pub use repository::{Commit, CommitId, Comparison, LineOfChange, Repository, RepositoryError, Scope, co_authors};
 pub use worktree::WorkingTree;
 
 mod attributes;
+mod ci;
 mod clones;
 mod commit;
 mod create;

@@ -818,6 +818,10 @@ fn shards_make_one_verdict_together() {
         assert!(ran.code <= 1 && ran.out.contains("not judged: the apps of other shards"), "{}{}", ran.out, ran.err);
     }
     let [one, two, three] = [&*parts[0], &*parts[1], &*parts[2]];
+    let outside = file("outside.json");
+    let mut report = read(three);
+    report["shard"]["index"] = 4.into();
+    fs::write(&outside, report.to_string()).unwrap();
     let merged = file("merged.json");
     let ran = run(made.path(), &["merge", three, one, two, "--output", &merged]);
     assert_eq!(ran.code, told.code, "{}{}", ran.out, ran.err);
@@ -827,6 +831,7 @@ fn shards_make_one_verdict_together() {
     for (arguments, why) in [
         (vec!["merge", one, three], "no report of shard `2/3` is there"),
         (vec!["merge", one, one, three], "shard 1/3 is there twice"),
+        (vec!["merge", one, two, three, &outside], "says that it is shard 4/3"),
         (vec!["merge", one, &whole], "are not of the same change"),
         (vec!["merge", "tollgate.yaml"], "tollgate.yaml"),
     ] {
