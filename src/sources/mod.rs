@@ -36,12 +36,24 @@ mod path;
 mod repository;
 mod worktree;
 
-/// Reads a file that a person or a CI names, outside of any tree.
+/// How many bytes a file may have that a person or a CI names: a scanner's report of many images has tens of megabytes.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// Reads a file that a person or a CI names, outside of any tree. It may be a pipe.
 ///
 /// # Errors
-/// When it cannot be read, or is not UTF-8.
+/// When it cannot be read, is not UTF-8, or is longer than 512 MiB.
 pub fn read_argument_file(path: &std::path::Path) -> std::io::Result<String> {
-    std::fs::read_to_string(path)
+    read_at_most(std::fs::File::open(path)?, MOST_BYTES)
+}
+
+fn read_at_most(file: impl std::io::Read, most: u64) -> std::io::Result<String> {
+    let mut content = Vec::new();
+    std::io::Read::read_to_end(&mut file.take(most + 1), &mut content)?;
+    if u64::try_from(content.len()).is_ok_and(|length| length <= most) {
+        return String::from_utf8(content).map_err(|_| std::io::Error::other("it is not UTF-8"));
+    }
+    Err(std::io::Error::other(format!("it is longer than {most} bytes")))
 }
 
 /// The files with an ending in a folder that a person or a CI names: names and texts, by name.
@@ -54,7 +66,7 @@ pub fn read_argument_folder(folder: &std::path::Path, ending: &str) -> std::io::
         let path = entry?.path();
         if path.extension().is_some_and(|extension| extension == ending) {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            files.push((name, std::fs::read_to_string(&path)?));
+            files.push((name, read_argument_file(&path)?));
         }
     }
     files.sort();
@@ -349,4 +361,17 @@ pub fn changed(base: &dyn Tree, head: &dyn Tree) -> Result<Vec<RepoPath>, TreeEr
     }
     changed.sort();
     Ok(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_of_a_named_file_is_read_than_there_may_be() {
+        assert_eq!(read_at_most(&b"four"[..], 4).unwrap(), "four");
+        let endless = std::io::repeat(b'a');
+        assert_eq!(read_at_most(endless, 4).unwrap_err().to_string(), "it is longer than 4 bytes");
+        assert_eq!(read_at_most(&b"\xff"[..], 4).unwrap_err().to_string(), "it is not UTF-8");
+    }
 }
