@@ -43,8 +43,12 @@ pub enum Command {
     Owners(OwnersArguments),
     /// Show which environments are frozen, until when, and the freezes of the next twelve months
     Freeze(FreezeArguments),
-    /// Ask the forge who has approved a change, and when what landed; the only command that uses the network
+    /// Ask the forge who has approved a change, and when what landed
     Review(ReviewArguments),
+    /// Write a report as the one comment that the gate keeps on a pull request or merge request
+    Comment(CommentArguments),
+    /// Run the check of open requests again whose answer no longer holds: a freeze has begun, a soak is over, somebody has reviewed
+    Recheck(RecheckArguments),
     /// Set the gate up: write tollgate.yaml and the CI file for this repository, and show what the gate would say today
     Init(InitArguments),
     /// List the rules
@@ -389,6 +393,43 @@ pub struct AskedArguments {
     pub output: Option<PathBuf>,
 }
 
+/// `tollgate comment`.
+#[derive(Debug, Args)]
+pub struct CommentArguments {
+    /// The forge
+    #[arg(value_enum, value_name = "FORGE")]
+    pub forge: CiForge,
+    /// What it says: Markdown, such as `tollgate check --output markdown=FILE` writes
+    #[arg(long, value_name = "FILE")]
+    pub body: PathBuf,
+    /// Only write it again where it is there already
+    #[arg(long)]
+    pub existing: bool,
+    /// The repository: `OWNER/NAME` on GitHub, `GROUP/NAME` or a number on GitLab [default: that of the CI job]
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// The number of the pull request or merge request [default: that of the CI job]
+    #[arg(long, value_name = "N")]
+    pub number: Option<u64>,
+}
+
+/// `tollgate recheck`.
+#[derive(Debug, Args)]
+pub struct RecheckArguments {
+    /// The forge
+    #[arg(value_enum, value_name = "FORGE")]
+    pub forge: CiForge,
+    /// The name of the check: that of the job that runs `tollgate check`
+    #[arg(long, value_name = "NAME", default_value = "tollgate")]
+    pub check: String,
+    /// The repository: `OWNER/NAME` on GitHub, `GROUP/NAME` or a number on GitLab [default: that of the CI job]
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Only the request with this number [default: that of the CI job, else all]
+    #[arg(long, value_name = "N")]
+    pub number: Option<u64>,
+}
+
 /// Output formats of freezes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FreezeFormat {
@@ -436,12 +477,12 @@ pub struct InitArguments {
     pub dry_run: bool,
 }
 
-/// The forges whose CI files are written.
+/// The forges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CiForge {
-    /// GitHub Actions.
+    /// GitHub, or GitHub Enterprise Server.
     Github,
-    /// GitLab CI.
+    /// GitLab.
     Gitlab,
 }
 

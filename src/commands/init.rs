@@ -38,7 +38,7 @@ struct Prepared {
 }
 
 const WORKFLOW: &str = ".github/workflows/tollgate.yml";
-const AGAIN: &str = ".github/workflows/tollgate-review.yml";
+const RECHECK: &str = ".github/workflows/tollgate-recheck.yml";
 const COMPONENT: &str = ".gitlab/ci/tollgate.yml";
 
 fn prepare(
@@ -63,7 +63,7 @@ fn prepare(
     match forge {
         Some(CiForge::Github) => {
             wanted.push((WORKFLOW, workflow(&arguments.source)));
-            wanted.push((AGAIN, AGAIN_TEXT.to_owned()));
+            wanted.push((RECHECK, recheck_workflow(&arguments.source)));
         }
         Some(CiForge::Gitlab) => wanted.push((COMPONENT, component(&arguments.source))),
         None => {}
@@ -154,24 +154,16 @@ impl Prepared {
     }
 }
 
-/// What runs the check of a pull request again when somebody has approved it: its first run did not know.
-const AGAIN_TEXT: &str = "# Runs the check `tollgate` of a pull request again when somebody has reviewed it. Reviews of pull requests from forks start
-# it with a token that may not do so: re-run those by hand.
-name: tollgate-review
-on: { pull_request_review: { types: [submitted, dismissed] } }
-permissions: { actions: write }
-jobs:
-  again:
-    runs-on: ubuntu-latest
-    steps:
-      - env:
-          GH_TOKEN: ${{ github.token }}
-          GH_REPO: ${{ github.repository }}
-          HEAD: ${{ github.event.pull_request.head.sha }}
-        run: |
-          run=$(gh run list --commit \"$HEAD\" --workflow tollgate.yml --event pull_request --limit 1 --json databaseId --jq '.[].databaseId')
-          if [ -n \"$run\" ]; then gh run watch \"$run\" > /dev/null || true; gh run rerun \"$run\"; fi
-";
+fn recheck_workflow(source: &str) -> String {
+    let source = at(source);
+    format!(
+        "# Runs the check `tollgate` of open pull requests again when its answer no longer holds: a freeze has begun or ended, a soak is\n\
+         # over, somebody has reviewed. A review of a pull request from a fork starts it with a token that may not do so; the schedule\n\
+         # comes after.\nname: tollgate-recheck\non: {{ pull_request_review: {{ types: [submitted, dismissed] }}, schedule: [{{ cron: \
+         \"*/15 * * * *\" }}] }}\npermissions: {{ actions: write, checks: read, pull-requests: read }}\njobs:\n  recheck:\n    runs-on: \
+         ubuntu-latest\n    steps:\n      - uses: {source}\n        with: {{ command: recheck }}\n"
+    )
+}
 
 fn workflow(source: &str) -> String {
     let source = at(source);
@@ -179,7 +171,7 @@ fn workflow(source: &str) -> String {
         "# Judges every pull request. Make its job `tollgate` a required check; without a `paths` filter, which would block others.\n\
          name: tollgate\non: {{ pull_request: {{}}, merge_group: {{}} }}\npermissions: {{ contents: read, pull-requests: read }}\njobs:\n  \
          tollgate:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: \
-         actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2\n        with: {{ fetch-depth: 0, persist-credentials: \
+         actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2\n        with: {{ fetch-depth: 0, persist-credentials: \
          false }}\n      - uses: {source}\n"
     )
 }

@@ -9,17 +9,20 @@ use crate::cli::{Cli, Command};
 use crate::report::story::Style;
 
 mod check;
+mod comment;
 mod demo;
 mod diff;
 mod drill;
 mod explain;
 mod facts;
+mod forges;
 mod freeze;
 mod history;
 mod init;
 mod merge;
 mod owners;
 mod promote;
+mod recheck;
 mod render;
 mod review;
 mod rules;
@@ -68,6 +71,8 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Owners(arguments) => owners::run(arguments, invocation),
         Command::Freeze(arguments) => freeze::run(arguments, invocation),
         Command::Review(arguments) => review::run(arguments, invocation),
+        Command::Comment(arguments) => comment::run(arguments, invocation),
+        Command::Recheck(arguments) => recheck::run(arguments, invocation),
         Command::Init(arguments) => init::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::{HeaderMap, Response};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -86,7 +87,7 @@ pub enum ForgeError {
 fn refusal(status: u16) -> &'static str {
     match status {
         401 => "the token is not valid, or has expired",
-        403 => "the token may not read this; see the README for the permissions that it needs",
+        403 => "the token may not do this; see the README for the permissions that it needs",
         404 => "there is no such thing, or the token may not see it; see the README for the permissions that it needs",
         _ => "the forge may be disturbed: run it again later",
     }
@@ -100,6 +101,25 @@ pub(super) struct Api {
     pub(super) token: (&'static str, String),
     /// What it is asked to answer with.
     pub(super) accept: &'static str,
+    /// Whether things are changed by PATCH, and not by PUT.
+    pub(super) changes_by_patch: bool,
+}
+
+/// One request: its address, and its document.
+enum Ask<'a> {
+    Get(&'a str),
+    Query(&'a str, &'a Value),
+    Post(&'a str, &'a Value),
+    Patch(&'a str, &'a Value),
+    Put(&'a str, &'a Value),
+}
+
+impl Ask<'_> {
+    fn url(&self) -> &str {
+        match self {
+            Self::Get(url) | Self::Query(url, _) | Self::Post(url, _) | Self::Patch(url, _) | Self::Put(url, _) => url,
+        }
+    }
 }
 
 /// One API, with a token.
@@ -148,12 +168,29 @@ impl Client {
     /// What is at a path of the API.
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ForgeError> {
         let url = format!("{}{path}", self.api.address);
-        parse(&url, self.send(&url, None)?)
+        parse(&url, self.send(&Ask::Get(&url))?)
     }
 
-    /// What the API answers to a document.
-    pub(super) fn post<T: DeserializeOwned>(&self, url: &str, body: &serde_json::Value) -> Result<T, ForgeError> {
-        parse(url, self.send(url, Some(body))?)
+    /// What is at a path of the API, where there is something and the token may see it.
+    pub(super) fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, ForgeError> {
+        found(self.get(path))
+    }
+
+    /// What an address answers to a document; asking twice does no harm.
+    pub(super) fn query<T: DeserializeOwned>(&self, url: &str, body: &Value) -> Result<T, ForgeError> {
+        parse(url, self.send(&Ask::Query(url, body))?)
+    }
+
+    /// Makes something at a path of the API. It is not tried again where it may have been done.
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<(), ForgeError> {
+        self.send(&Ask::Post(&format!("{}{path}", self.api.address), body)).map(drop)
+    }
+
+    /// Changes what is at a path of the API, with the verb that this API has for it.
+    pub(super) fn change(&self, path: &str, body: &Value) -> Result<(), ForgeError> {
+        let url = format!("{}{path}", self.api.address);
+        let ask = if self.api.changes_by_patch { Ask::Patch(&url, body) } else { Ask::Put(&url, body) };
+        self.send(&ask).map(drop)
     }
 
     /// All entries of a list; `path` has a query. With `most`, of a long one only that many pages.
@@ -161,7 +198,7 @@ impl Client {
         let mut url = format!("{}{path}&per_page={PAGE}", self.api.address);
         let mut all = Vec::new();
         for _ in 0..most.unwrap_or(MOST_PAGES) {
-            let response = self.send(&url, None)?;
+            let response = self.send(&Ask::Get(&url))?;
             let next = next_page(response.headers());
             all.append(&mut parse(&url, response)?);
             match next {
@@ -181,23 +218,22 @@ impl Client {
 
     /// The same where there may be nothing, or nothing that the token may see.
     pub(super) fn find_list<T: DeserializeOwned>(&self, path: &str) -> Result<Option<Vec<T>>, ForgeError> {
-        match self.list(path, None) {
-            Ok(all) => Ok(Some(all)),
-            Err(ForgeError::Refused { status: 403 | 404, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.list(path, None))
     }
 
-    fn send(&self, url: &str, body: Option<&serde_json::Value>) -> Result<Response<Body>, ForgeError> {
+    fn send(&self, ask: &Ask<'_>) -> Result<Response<Body>, ForgeError> {
+        let url = ask.url();
+        let is_once = matches!(ask, Ask::Post(..));
         let mut attempt = 1;
         loop {
-            let answer = self.send_once(url, body);
+            let answer = self.send_once(ask);
             let pause = match &answer {
                 Ok(response) => match self.pause_before_next(url, response)? {
                     Some(pause) => pause,
-                    None if matches!(response.status().as_u16(), 500 | 502..=504) => 1 << (attempt - 1),
+                    None if matches!(response.status().as_u16(), 500 | 502..=504) && !is_once => 1 << (attempt - 1),
                     None => break self.accepted(url, answer),
                 },
+                Err(_) if is_once => break self.accepted(url, answer),
                 Err(_) => 1 << (attempt - 1),
             };
             if attempt == ATTEMPTS || pause > self.patience.get() {
@@ -209,12 +245,17 @@ impl Client {
         }
     }
 
-    fn send_once(&self, url: &str, body: Option<&serde_json::Value>) -> Result<Response<Body>, ureq::Error> {
+    fn send_once(&self, ask: &Ask<'_>) -> Result<Response<Body>, ureq::Error> {
         let (name, token) = &self.api.token;
-        match body {
-            None => self.agent.get(url).header("Accept", self.api.accept).header(*name, token).call(),
-            Some(body) => self.agent.post(url).header("Accept", self.api.accept).header(*name, token).send_json(body),
-        }
+        let (request, body) = match ask {
+            Ask::Get(url) => {
+                return self.agent.get(*url).header("Accept", self.api.accept).header(*name, token).call();
+            }
+            Ask::Query(url, body) | Ask::Post(url, body) => (self.agent.post(*url), body),
+            Ask::Patch(url, body) => (self.agent.patch(*url), body),
+            Ask::Put(url, body) => (self.agent.put(*url), body),
+        };
+        request.header("Accept", self.api.accept).header(*name, token).send_json(body)
     }
 
     /// How many seconds a forge asks to wait that allows no more requests for now (GitHub's and GitLab's documentation of their
@@ -247,7 +288,7 @@ impl Client {
             return Ok(response);
         }
         let said = response.body_mut().with_config().limit(LARGEST).read_to_string().unwrap_or_default();
-        let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+        let said: Value = serde_json::from_str(&said).unwrap_or_default();
         let said = ["message", "error_description", "error"].iter().find_map(|key| said.get(key)?.as_str());
         let why = said.or_else(|| status.canonical_reason()).unwrap_or("no reason is given").to_owned();
         Err(ForgeError::Refused { url, status: status.as_u16(), why })
@@ -255,6 +296,15 @@ impl Client {
 
     fn without_token(&self, error: &ureq::Error) -> String {
         error.to_string().replace(&self.api.token.1, "***")
+    }
+}
+
+/// `None` where there is nothing, or nothing that the token may see.
+fn found<T>(answer: Result<T, ForgeError>) -> Result<Option<T>, ForgeError> {
+    match answer {
+        Ok(it) => Ok(Some(it)),
+        Err(ForgeError::Refused { status: 403 | 404, .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

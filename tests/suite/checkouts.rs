@@ -5,14 +5,14 @@ use std::process::Command;
 
 use crate::support::run;
 
-fn git(folder: &Path, arguments: &[&str]) {
+pub(crate) fn git(folder: &Path, arguments: &[&str]) {
     let identity = ["-c", "user.name=Ana", "-c", "user.email=ana@example.com", "-c", "protocol.file.allow=always"];
     let output = Command::new("git").current_dir(folder).args(identity).args(arguments).output().unwrap();
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// A repository with a staging that has run for a year, and a change that promotes it.
-fn origin(format: &str) -> tempfile::TempDir {
+pub(crate) fn origin(format: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     git(root, &["init", "-q", "-b", "main", &format!("--object-format={format}")]);
@@ -61,7 +61,7 @@ fn origin(format: &str) -> tempfile::TempDir {
 const CHECK: [&str; 7] =
     ["check", "--base", "origin/main", "--head", "origin/change", "--rule", "promotion/short_soak"];
 
-fn clone(origin: &Path, options: &[&str]) -> tempfile::TempDir {
+pub(crate) fn clone(origin: &Path, options: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("file://{}", origin.display());
     let into = folder.path().join("clone");

@@ -753,8 +753,13 @@ fn a_repository_is_set_up_with_what_is_found_in_it() {
     let made = two_commits(&base, &base);
     let told = run(made.path(), &["init", "--source", "org/tollgate"]);
     assert_eq!(told.code, 0, "{}", told.err);
-    for text in ["production", "written: tollgate.yaml", "written: .github/workflows/tollgate.yml", "`tollgate drill`"]
-    {
+    for text in [
+        "production",
+        "written: tollgate.yaml",
+        "written: .github/workflows/tollgate.yml",
+        "`tollgate drill`",
+        "written: .github/workflows/tollgate-recheck.yml",
+    ] {
         assert!(told.out.contains(text), "{text}: {}", told.out);
     }
     assert!(!told.out.contains("add a CODEOWNERS"), "{}", told.out);

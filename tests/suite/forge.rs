@@ -316,3 +316,154 @@ fn a_forge_that_does_not_tell_leaves_it_undecided() {
     let ran = run_in(repository.path(), &["review", "gitlab"], &nobody);
     assert!(ran.code == 2 && ran.err.contains("which merge request"), "{}", ran.err);
 }
+
+fn in_ci(forge: &Forge) -> [(&str, &str); 3] {
+    [("GITHUB_TOKEN", "s3cret"), ("GITHUB_API_URL", &forge.address), ("GITHUB_REPOSITORY", "org/config")]
+}
+
+#[test]
+fn one_comment_is_kept_on_a_pull_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("report.md");
+    std::fs::write(&body, "## Tollgate: refused\n").unwrap();
+    let comment =
+        |id: u64, kind: &str, body: &str| json!({"id": id, "user": {"login": "x", "type": kind}, "body": body});
+    let ours = "<!-- tollgate -->\nold";
+    let routes = |there: Value| {
+        vec![
+            ("GET /user", vec![(403, String::new(), json!({"message": "Resource not accessible by integration"}))]),
+            ("GET /repos/org/config/issues/7/comments", ok(there)),
+            ("POST /repos/org/config/issues/7/comments", vec![(201, String::new(), json!({"id": 9}))]),
+            ("PATCH /repos/org/config/issues/comments/", ok(json!({"id": 2}))),
+        ]
+    };
+    // A person's comment that begins alike is not ours.
+    let theirs = json!([comment(1, "User", ours), comment(3, "Bot", "other")]);
+    let both = json!([comment(1, "User", ours), comment(2, "Bot", ours)]);
+    for (there, more, expected) in [
+        (theirs.clone(), "--body", "POST /repos/org/config/issues/7/comments"),
+        (theirs, "--existing", ""),
+        (both, "--existing", "PATCH /repos/org/config/issues/comments/2"),
+    ] {
+        let forge = Forge::new(routes(there));
+        let mut arguments = vec!["comment", "github", "--number", "7", "--body", body.to_str().unwrap()];
+        if more == "--existing" {
+            arguments.push(more);
+        }
+        let ran = run_in(folder.path(), &arguments, &in_ci(&forge));
+        assert_eq!((ran.code, ran.out.as_str()), (0, ""), "{}", ran.err);
+        let written: Vec<String> = forge.asked().into_iter().filter(|asked| !asked.starts_with("GET ")).collect();
+        assert!(written.len() <= 1 && written.join("").starts_with(expected), "{written:?}");
+        assert_eq!(written.is_empty(), expected.is_empty());
+    }
+    // What may have been done is not done again.
+    let mut failing = routes(json!([]));
+    failing[2].1 = vec![(502, String::new(), json!({}))];
+    let forge = Forge::new(failing);
+    let ran = run_in(
+        folder.path(),
+        &["comment", "github", "--number", "7", "--body", body.to_str().unwrap()],
+        &in_ci(&forge),
+    );
+    assert!(ran.code == 2 && ran.err.contains("status 502"), "{}", ran.err);
+    assert_eq!(forge.asked().iter().filter(|asked| asked.starts_with("POST ")).count(), 1);
+    std::fs::write(&body, "x".repeat(70_000)).unwrap();
+    let ran = run_in(folder.path(), &["comment", "github", "--body", body.to_str().unwrap()], &in_ci(&forge));
+    assert!(ran.code == 2 && ran.err.contains("65536 characters"), "{}", ran.err);
+}
+
+#[test]
+fn checks_run_again_on_github_when_their_answer_no_longer_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let pulls: Vec<Value> = (1..=6).map(|number| pull(number, "ana", &format!("head{number}"))).collect();
+    let check = |id: u64, status: &str| {
+        ok(
+            json!({"total_count": 1, "check_runs": [{"id": id, "status": status, "started_at": "2026-01-02T09:00:00Z", "name": "gate"}]}),
+        )
+    };
+    let holds = |until: &str| {
+        ok(
+            json!([{"title": "tollgate holds until", "message": format!("{until} (unless the repository changes)"), "annotation_level": "notice"}]),
+        )
+    };
+    let dismissed = json!([{"event": "labeled", "created_at": "2026-01-01T09:00:00Z"},
+                           {"event": "review_dismissed", "created_at": "2026-01-03T09:00:00Z"}]);
+    let mut routes = vec![("GET /repos/org/config/pulls?state=open".to_owned(), ok(json!(pulls)))];
+    for number in 1..=6 {
+        let status = if number == 4 { "in_progress" } else { "completed" };
+        routes.extend([
+            (
+                format!("GET /repos/org/config/commits/head{number}/check-runs?check_name=gate&"),
+                if number == 5 { ok(json!({"total_count": 0, "check_runs": []})) } else { check(number + 10, status) },
+            ),
+            (
+                format!("GET /repos/org/config/check-runs/{}/annotations", number + 10),
+                holds(if number == 1 { "2026-01-02T10:00:00Z" } else { "2999-01-02T10:00:00Z" }),
+            ),
+            (
+                format!("GET /repos/org/config/pulls/{number}/reviews"),
+                ok(if number == 2 { json!([approval("ben", "h")]) } else { json!([]) }),
+            ),
+            (
+                format!("GET /repos/org/config/issues/{number}/events"),
+                ok(if number == 6 { dismissed.clone() } else { json!([]) }),
+            ),
+        ]);
+    }
+    routes.push(("POST /repos/org/config/actions/jobs/".to_owned(), vec![(201, String::new(), json!({}))]));
+    let refused = vec![(403, String::new(), json!({"message": "Unable to retry this workflow run"}))];
+    routes.push(("POST /repos/org/config/actions/jobs/16".to_owned(), refused));
+    let forge = Forge::new(routes.iter().map(|(route, reply)| (route.as_str(), reply.clone())).collect());
+    let ran = run_in(folder.path(), &["recheck", "github", "--check", "gate"], &in_ci(&forge));
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(
+        lines[..5],
+        [
+            "1: run again: its answer held until 2026-01-02 10:00 UTC",
+            "2: run again: it was reviewed at 2026-01-02 10:00 UTC",
+            "3: its answer holds",
+            "4: its check has not ended",
+            "5: it has no check `gate` (`--check` names another)",
+        ],
+        "{}",
+        ran.err
+    );
+    assert!(ran.code == 2 && lines[5].contains("Unable to retry this workflow run"), "{}", ran.out);
+    let again: Vec<String> = forge.asked().into_iter().filter(|asked| asked.starts_with("POST")).collect();
+    assert!(
+        again[0].contains("/jobs/11/rerun") && again[1].contains("/jobs/12/rerun") && again.len() == 3,
+        "{again:?}"
+    );
+}
+
+#[test]
+fn gitlab_has_the_same_powers() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("report.md");
+    std::fs::write(&body, "## Tollgate: refused\n").unwrap();
+    let author = |id: u64| json!({"id": id, "username": "x", "name": "X"});
+    let note = |id: u64, author_id: u64| json!({"id": id, "system": false, "body": "<!-- tollgate -->\nx", "author": author(author_id), "created_at": "2026-01-01T08:00:00Z"});
+    let request = |number: u64| json!({"iid": number, "author": author(1), "sha": "h", "target_branch": "main"});
+    let job = |id: u64, name: &str, status: &str| json!({"id": id, "name": name, "status": status, "started_at": "2026-01-02T09:00:00.5Z"});
+    let forge = Forge::new(vec![
+        ("GET /user", ok(author(5))),
+        ("GET /projects/1/merge_requests/3/notes", ok(json!([note(7, 4), note(8, 5)]))),
+        ("PUT /projects/1/merge_requests/3/notes/8", ok(json!({}))),
+        ("GET /projects/1/merge_requests?state=opened", ok(json!([request(3), request(4)]))),
+        ("GET /projects/1/merge_requests/3/pipelines", ok(json!([{"id": 30}, {"id": 20}]))),
+        ("GET /projects/1/merge_requests/4/pipelines", ok(json!([]))),
+        ("GET /projects/1/pipelines/30/jobs", ok(json!([job(300, "tollgate", "failed"), job(301, "test", "success")]))),
+        ("GET /projects/1/jobs/300/artifacts/tollgate.json", ok(json!({"validUntil": "2026-01-02T10:00:00Z"}))),
+        ("GET /projects/1/merge_requests/3/approvals", ok(json!({"approved_by": []}))),
+        ("POST /projects/1/jobs/300/retry", vec![(201, String::new(), json!({"id": 302}))]),
+    ]);
+    let ci = [("GITLAB_TOKEN", "s3cret"), ("CI_API_V4_URL", forge.address.as_str()), ("CI_PROJECT_ID", "1")];
+    let ran = run_in(folder.path(), &["comment", "gitlab", "--number", "3", "--body", body.to_str().unwrap()], &ci);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let ran = run_in(folder.path(), &["recheck", "gitlab"], &ci);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let expected = "3: run again: its answer held until 2026-01-02 10:00 UTC\n4: it has no check `tollgate` (`--check` names another)\n";
+    assert_eq!(ran.out, expected);
+    let written: Vec<String> = forge.asked().into_iter().filter(|asked| !asked.starts_with("GET ")).collect();
+    assert!(written.len() == 2 && written[0].starts_with("PUT /projects/1/merge_requests/3/notes/8 "), "{written:?}");
+}

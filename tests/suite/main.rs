@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read their cases from disk")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod action;
 mod attacks;
 mod cases;
 mod checkouts;

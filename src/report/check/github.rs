@@ -6,6 +6,8 @@
 
 use std::io::{self, Write};
 
+use chrono::SecondsFormat;
+
 use super::Report;
 use crate::finding::{Finding, Waived};
 use crate::report::escape::{workflow_data, workflow_property};
@@ -14,6 +16,9 @@ use crate::words::count;
 
 /// How many annotations of one level GitHub shows for a step.
 const MOST: usize = 10;
+
+/// The title of the notice that says until when the verdict holds. `tollgate recheck` finds it on the check.
+pub const VALID_UNTIL: &str = "tollgate holds until";
 
 /// Writes one workflow command for each finding, within the forge's limits, and one line for the job's log.
 ///
@@ -31,6 +36,10 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
             let rest = count(of_level.len() - shown, &format!("more {level}"));
             writeln!(out, "::{level} title=tollgate::{rest}; the job's log has them all")?;
         }
+    }
+    if let Some(time) = report.valid_until {
+        let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        writeln!(out, "::notice title={VALID_UNTIL}::{time} (unless the repository changes)")?;
     }
     let verdict = report.verdict().words();
     let closing = report.findings.iter().filter(|finding| finding.closes()).count();

@@ -7,9 +7,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::{Api, segment};
-use super::{Client, ForgeError};
+use super::{Client, DateTimeText, ForgeError};
 use crate::facts::review::{Account, ForgeCommit, GroupedRequest, Landing, PullRequest, ReviewFile, SCHEMA, Said};
 use crate::sources::co_authors;
+
+mod requests;
 
 /// How GitHub is reached.
 pub struct Access {
@@ -143,19 +145,6 @@ struct Object {
     sha: String,
 }
 
-/// A time in RFC 3339.
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct DateTimeText(pub(super) DateTime<Utc>);
-
-impl TryFrom<String> for DateTimeText {
-    type Error = chrono::ParseError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Ok(Self(DateTime::parse_from_rfc3339(&text)?.with_timezone(&Utc)))
-    }
-}
-
 /// A user of the answer of [`GitHub::name_co_authors`].
 #[derive(Deserialize)]
 struct GraphUser {
@@ -186,6 +175,7 @@ impl GitHub {
             address: access.address.trim_end_matches('/').to_owned(),
             token: ("Authorization", format!("Bearer {}", access.token)),
             accept: "application/vnd.github+json",
+            changes_by_patch: true,
         };
         let project = format!("{}/{}", segment(owner), segment(name));
         Ok(Self { client: Client::new(api, certificates, now)?, graphql: access.graphql, project })
@@ -309,7 +299,7 @@ impl GitHub {
                              } } } } } }";
         let (owner, name) = self.project.split_once('/').unwrap_or_default();
         let body = json!({"query": QUERY, "variables": {"owner": owner, "name": name, "commit": commit.sha}});
-        let answer: serde_json::Value = self.client.post(&self.graphql, &body)?;
+        let answer: serde_json::Value = self.client.query(&self.graphql, &body)?;
         let unexpected = |why: String| ForgeError::Unexpected { url: self.graphql.clone(), why };
         let nodes = answer.pointer("/data/repository/object/authors/nodes");
         let nodes = nodes.ok_or_else(|| unexpected(format!("it does not tell who wrote {}: {answer}", commit.sha)))?;

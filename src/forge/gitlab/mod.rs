@@ -6,10 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::client::{Api, segment};
-use super::github::{Answer, DateTimeText};
-use super::{Client, ForgeError};
+use super::github::Answer;
+use super::{Client, DateTimeText, ForgeError};
 use crate::facts::review::{Account, ForgeCommit, GroupedRequest, Landing, PullRequest, ReviewFile, SCHEMA, Said};
 use crate::sources::co_authors;
+
+mod requests;
 
 /// A project on GitLab.
 pub struct GitLab {
@@ -67,6 +69,8 @@ struct Version {
 
 #[derive(Deserialize)]
 struct Note {
+    #[serde(default)]
+    id: u64,
     #[serde(default)]
     system: bool,
     body: String,
@@ -138,7 +142,7 @@ impl GitLab {
         now: DateTime<Utc>,
     ) -> Result<Self, ForgeError> {
         let address = address.trim_end_matches('/').to_owned();
-        let api = Api { address, token: ("PRIVATE-TOKEN", token), accept: "application/json" };
+        let api = Api { address, token: ("PRIVATE-TOKEN", token), accept: "application/json", changes_by_patch: false };
         Ok(Self { client: Client::new(api, certificates, now)?, project: segment(project) })
     }
 
