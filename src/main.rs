@@ -16,7 +16,8 @@ fn main() -> ExitCode {
     #[expect(clippy::disallowed_methods, reason = "here the environment and the time come in")]
     let (variables, now) = (|name: &str| std::env::var(name).ok(), chrono::Utc::now());
     let stdout = io::stdout();
-    let is_coloured = stdout.is_terminal() && variables("NO_COLOR").is_none();
+    let is_forced = variables("FORCE_COLOR").is_some_and(|value| !matches!(value.as_str(), "" | "0"));
+    let is_coloured = (stdout.is_terminal() || is_forced) && variables("NO_COLOR").is_none();
     let style = if is_coloured { Style::Coloured } else { Style::Plain };
     let mut out = io::BufWriter::new(stdout.lock());
     // Not locked: a thread that fails must be able to say so.

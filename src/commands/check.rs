@@ -108,7 +108,7 @@ fn try_request<T>(
             let text = read_argument_file(path).map_err(|error| CommandError::Read {
                 path: path.clone(),
                 error,
-                help: "`--review` names a JSON file; see the README for its form",
+                help: "`--review` names a JSON file; see `docs/approvals.md` for its form",
             })?;
             Some((path.display().to_string(), text))
         }

@@ -19,7 +19,7 @@ pub enum FactsError {
     Unreadable(RenderError),
     /// An environment asks for evidence by a controller whose report was not given. Whoever runs the gate can give it.
     #[error("{environment} asks for evidence by {}, but there is none", .controller.name())]
-    #[diagnostic(help("give it with `--{} FILE`; see the README for what prints it", .controller.option()))]
+    #[diagnostic(help("give it with `--{} FILE`; see `docs/promotions.md` for what prints it", .controller.option()))]
     NoReport {
         /// The environment.
         environment: String,

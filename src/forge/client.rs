@@ -87,8 +87,10 @@ pub enum ForgeError {
 fn refusal(status: u16) -> &'static str {
     match status {
         401 => "the token is not valid, or has expired",
-        403 => "the token may not do this; see the README for the permissions that it needs",
-        404 => "there is no such thing, or the token may not see it; see the README for the permissions that it needs",
+        403 => "the token may not do this; see `docs/approvals.md` for the permissions that it needs",
+        404 => {
+            "there is no such thing, or the token may not see it; see `docs/approvals.md` for the permissions that it needs"
+        }
         _ => "the forge may be disturbed: run it again later",
     }
 }

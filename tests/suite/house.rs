@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use clap::{CommandFactory as _, ValueEnum as _};
 use tollgate::sources::{ContentId, RepoPath};
 use tollgate::span::Files;
 
@@ -59,13 +60,13 @@ fn rules_page() -> String {
 
 #[test]
 fn the_page_of_rules_is_what_they_say() {
-    let file = root().join("policies/RULES.md");
+    let file = root().join("docs/rules.md");
     let page = rules_page();
     if std::env::var("UPDATE").is_ok() {
         fs::write(&file, &page).unwrap();
     }
     let written = fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == page, "policies/RULES.md is stale: `UPDATE=1 cargo test` writes it again");
+    assert!(written == page, "docs/rules.md is stale: `UPDATE=1 cargo test` writes it again");
 }
 
 /// The stages in the order of the flow; what is not listed coordinates or is shared.
@@ -108,13 +109,13 @@ fn engines_stay_behind_their_adapters() {
 }
 
 #[test]
-fn the_readme_lists_what_is_rendered() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+fn the_page_of_what_is_rendered_lists_it() {
+    let page = fs::read_to_string(root().join("docs/rendering.md")).unwrap();
     let source = fs::read_to_string(root().join("src/kustomize/file/kustomization.rs")).unwrap();
     let known = source.split("const KNOWN: &[&str] = &[").nth(1).unwrap().split("];").next().unwrap();
     let fields = known.split('"').skip(1).step_by(2);
     for field in fields.filter(|field| !matches!(*field, "apiVersion" | "kind" | "metadata" | "imageTags")) {
-        assert!(readme.contains(&format!("`{field}")), "the README does not list `{field}`");
+        assert!(page.contains(&format!("`{field}")), "docs/rendering.md does not list `{field}`");
     }
 }
 
@@ -164,21 +165,69 @@ fn the_ratchet_is_a_number() {
     );
 }
 
+/// The README and the pages of the book, by path.
+fn pages() -> Vec<(String, String)> {
+    let mut pages: Vec<(String, String)> = files_in(&root().join("docs"))
+        .into_iter()
+        .filter(|(path, _)| path.file_name().strip_suffix(".md").is_some())
+        .map(|(path, text)| (format!("docs/{path}"), text))
+        .collect();
+    pages.push(("README.md".to_owned(), fs::read_to_string(root().join("README.md")).unwrap()));
+    pages
+}
+
 #[test]
-fn what_others_read_is_yaml_and_what_the_readme_configures_is_accepted() {
-    for file in ["action.yml", ".pre-commit-hooks.yaml"] {
+fn what_others_read_is_yaml_and_what_the_pages_configure_is_accepted() {
+    for file in ["action.yml", ".pre-commit-hooks.yaml", ".github/workflows/release.yml", ".github/workflows/ci.yml"] {
         let text = fs::read_to_string(root().join(file)).unwrap();
         serde_yaml::from_str::<serde_yaml::Value>(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
     }
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let blocks: Vec<&str> = readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    for block in &blocks {
-        serde_yaml::from_str::<serde_yaml::Value>(block).unwrap_or_else(|error| panic!("{error}\n{block}"));
+    let mut configurations = 0;
+    for (path, text) in pages() {
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            serde_yaml::from_str::<serde_yaml::Value>(block).unwrap_or_else(|error| panic!("{path}: {error}\n{block}"));
+            if block.starts_with("version: 1") {
+                let files = Files::default();
+                let file = files.add(&RepoPath::new("tollgate.yaml").unwrap(), ContentId::of(block.as_bytes()), block);
+                let config = tollgate::config::read(file, block).unwrap_or_else(|error| panic!("{path}: {error:?}"));
+                tollgate::policy::settings(&config, tollgate::policy::catalog().unwrap()).unwrap();
+                configurations += 1;
+            }
+        }
     }
-    let configuration = blocks.iter().find(|block| block.starts_with("version: 1")).unwrap();
-    let files = Files::default();
-    let file =
-        files.add(&RepoPath::new("tollgate.yaml").unwrap(), ContentId::of(configuration.as_bytes()), configuration);
-    let config = tollgate::config::read(file, configuration).unwrap();
-    tollgate::policy::settings(&config, tollgate::policy::catalog().unwrap()).unwrap();
+    assert_eq!(configurations, 2, "the whole configuration, and that of branches");
+}
+
+#[test]
+fn pages_lead_to_pages_that_are_there() {
+    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    for (path, text) in pages() {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = link.split('#').next().unwrap();
+            assert!(
+                link.starts_with("http") || target.is_empty() || folder.join(target).exists(),
+                "{path} leads to {link}, which is not there"
+            );
+        }
+        let name = path.trim_start_matches("docs/");
+        assert!(
+            matches!(path.as_str(), "README.md" | "docs/SUMMARY.md") || summary.contains(&format!("({name})")),
+            "docs/SUMMARY.md does not list {name}"
+        );
+    }
+}
+
+#[test]
+fn every_command_and_format_has_its_line() {
+    let commands = fs::read_to_string(root().join("docs/commands.md")).unwrap();
+    let reports = fs::read_to_string(root().join("docs/reports.md")).unwrap();
+    for command in tollgate::cli::Cli::command().get_subcommands() {
+        let name = command.get_name();
+        assert!(commands.contains(&format!("`tollgate {name}")), "docs/commands.md does not list {name}");
+    }
+    for format in tollgate::cli::Format::value_variants() {
+        let name = format.to_possible_value().unwrap();
+        assert!(reports.contains(&format!("| `{}` |", name.get_name())), "docs/reports.md lists no {name:?}");
+    }
 }

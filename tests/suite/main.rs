@@ -14,6 +14,7 @@ mod house;
 mod mutations;
 mod odd_inputs;
 mod origins;
+mod picture;
 mod promote;
 mod render;
 mod support;
