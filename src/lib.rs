@@ -86,6 +86,7 @@ pub mod gate;
 pub mod kustomize;
 pub mod model;
 pub mod policy;
+pub mod progress;
 pub mod report;
 pub mod sided;
 #[expect(clippy::disallowed_methods, reason = "the one stage that touches the disk")]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tollgate::cli::Cli;
 use tollgate::commands::{self, Exit, Invocation};
+use tollgate::progress::Progress;
 use tollgate::report::story::Style;
 
 #[global_allocator]
@@ -22,7 +23,9 @@ fn main() -> ExitCode {
     let mut out = io::BufWriter::new(stdout.lock());
     // Not locked: a thread that fails must be able to say so.
     let mut err = io::stderr();
-    let mut invocation = Invocation { out: &mut out, err: &mut err, variables: &variables, now, style };
+    let shown = Progress::in_terminal();
+    let progress = if err.is_terminal() { &shown } else { Progress::silent() };
+    let mut invocation = Invocation { out: &mut out, err: &mut err, variables: &variables, now, style, progress };
     let ended = commands::run(&cli, &mut invocation).and_then(|exit| out.flush().map(|()| exit));
     match ended {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -137,6 +137,7 @@ fn try_request<T>(
         app: arguments.app.as_deref(),
         rule: arguments.rule.as_deref(),
         now: arguments.now.unwrap_or(invocation.now),
+        progress: invocation.progress,
         review: review.as_ref().map(|(name, text)| NamedText { name, text }),
         owners_dialect: ci_dialect(invocation.variables),
         reports: reports.as_deref(),

@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &HistoryArguments, invocation: &mut Invocation<'_>)
     let files = arguments.sources.files();
     let now = invocation.now.timestamp();
     let read = Declared::open(arguments, &files).and_then(|declared| {
-        let history = LiveHistory::all(&declared.source(arguments, &files, now)?).map_err(GateError::from)?;
+        let history = LiveHistory::all(&declared.source(arguments, &files, invocation)?).map_err(GateError::from)?;
         match &arguments.app {
             Some(app) if history.live.is_empty() && history.gaps.is_empty() => {
                 Err(GateError::UnknownApp(app.clone()).into())
@@ -64,11 +64,12 @@ impl Declared {
         &'a self,
         arguments: &'a HistoryArguments,
         files: &'a ParsedFiles,
-        now: i64,
+        invocation: &'a Invocation<'_>,
     ) -> Result<HistorySource<'a>, CommandError> {
         let Self { repository, tip, config, overlays } = self;
         let environment = arguments.env.as_ref().map(|name| gate::environment(config, name)).transpose()?;
         let filter = OverlayFilter { app: arguments.app.as_deref(), environment };
-        Ok(HistorySource { repository, files, config, tip, overlays, filter, now })
+        let (now, progress) = (invocation.now.timestamp(), invocation.progress);
+        Ok(HistorySource { repository, files, config, tip, overlays, filter, now, progress })
     }
 }

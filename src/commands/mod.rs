@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command};
+use crate::progress::Progress;
 use crate::report::story::Style;
 
 mod check;
@@ -52,6 +53,8 @@ pub struct Invocation<'a> {
     pub now: DateTime<Utc>,
     /// What `out` shows.
     pub style: Style,
+    /// Where it is shown how far long work is.
+    pub progress: &'a Progress,
 }
 
 /// Runs one command.

@@ -48,7 +48,7 @@ fn status(
     };
     let running: Vec<Running> = deployed.iter().map(running).collect();
     let at = arguments.at.unwrap_or(invocation.now).timestamp();
-    let source = declared.source(&arguments.history, files, invocation.now.timestamp())?;
+    let source = declared.source(&arguments.history, files, invocation)?;
     let live = LiveHistory::at_time(&source, at).map_err(GateError::from)?;
     if let Some(app) = arguments.history.app.as_ref().filter(|_| live.live.is_empty() && live.gaps.is_empty()) {
         return Err(GateError::NotLive(app.clone()).into());

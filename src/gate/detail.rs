@@ -36,6 +36,7 @@ pub fn detail(request: &Request<'_>, files: &ParsedFiles, report: &Report) -> Re
             overlays: &overlays,
             filter,
             now: now.timestamp(),
+            progress: request.progress,
         };
         let history = LiveHistory::all(&source)?;
         let rows = history

@@ -58,9 +58,17 @@ pub fn judge(request: &Request<'_>, files: &ParsedFiles) -> Result<Report, GateE
     let neighbours = Neighbour::all(&trusted.config, request.repository, request.clones, files)?;
     let context = context(request, files, &trusted, &reached, &neighbours);
     let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
-    let outcomes = candidates.par_iter().map(|candidate| outcome(&judge, &reached, candidate));
+    let progress = request.progress;
+    progress.begin("judging overlays", candidates.len());
+    let outcomes = candidates.par_iter().map(|candidate| {
+        let outcome = outcome(&judge, &reached, candidate);
+        progress.advance();
+        outcome
+    });
+    let outcomes = outcomes.collect::<Vec<_>>();
+    progress.end();
     let mut judged = Vec::new();
-    for outcome in outcomes.collect::<Vec<_>>() {
+    for outcome in outcomes {
         judged.extend(outcome?);
     }
     let mut findings: Vec<Finding> = judged.iter_mut().flat_map(|outcome| outcome.findings.drain(..)).collect();

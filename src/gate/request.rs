@@ -5,6 +5,7 @@ use crate::facts::Applied;
 use crate::facts::neighbours::NamedClones;
 use crate::facts::scans::Scan;
 use crate::model::OverlayFilter;
+use crate::progress::Progress;
 use crate::sources::{Comparison, Repository};
 
 /// What is to be judged.
@@ -41,6 +42,8 @@ pub struct Request<'a> {
     pub scans: Option<&'a [Scan]>,
     /// Whether GitLab says that this job runs in a deploy freeze; `None` outside of GitLab's jobs.
     pub is_deploy_freeze: Option<bool>,
+    /// Where it is shown how far the judgement is.
+    pub progress: &'a Progress,
 }
 
 /// Sides of a change.
@@ -128,6 +131,7 @@ impl<'a> Request<'a> {
             reports: None,
             scans: None,
             is_deploy_freeze: None,
+            progress: Progress::silent(),
         }
     }
 

@@ -226,6 +226,7 @@ fn history_is_the_truth_row_for_row() {
             overlays: &overlays,
             filter: OverlayFilter::default(),
             now: made.time + 60,
+            progress: tollgate::progress::Progress::silent(),
         };
         let history = LiveHistory::all(&source).unwrap();
         let mut found = Truth::new();

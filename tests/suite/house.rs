@@ -74,7 +74,7 @@ const STAGES: [&str; 7] = ["sources", "yaml", "kustomize", "model", "facts", "po
 
 #[test]
 fn a_stage_uses_only_stages_to_its_left() {
-    let shared = ["span", "finding", "config", "sided", "words"];
+    let shared = ["span", "finding", "config", "sided", "words", "progress"];
     for (path, text) in files_in(&root().join("src")) {
         let Some(stage) = path.segments().next().and_then(|first| STAGES.iter().position(|stage| *stage == first))
         else {
@@ -99,6 +99,7 @@ fn engines_stay_behind_their_adapters() {
             ("granit_parser::", "yaml/parse.rs"),
             ("cron::", "config/freeze.rs"),
             ("ureq::", "forge/client.rs"),
+            ("indicatif::", "progress.rs"),
         ] {
             assert!(
                 !text.contains(engine) || path.as_str().starts_with(home),
@@ -196,6 +197,19 @@ fn what_others_read_is_yaml_and_what_the_pages_configure_is_accepted() {
         }
     }
     assert_eq!(configurations, 2, "the whole configuration, and that of branches");
+}
+
+#[test]
+fn every_version_that_is_named_is_the_one_of_the_crate() {
+    let version = env!("CARGO_PKG_VERSION");
+    let workflow = fs::read_to_string(root().join(".github/workflows/check.yml")).unwrap();
+    for (path, text) in pages().into_iter().chain([("check.yml".to_owned(), workflow)]) {
+        for mark in ["/tollgate@v", "/check.yml@v", "download/v", "tollgate==", "rev: v"] {
+            for named in text.split(mark).skip(1) {
+                assert!(named.starts_with(version), "{path} names another version after `{mark}`");
+            }
+        }
+    }
 }
 
 #[test]

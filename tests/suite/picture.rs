@@ -20,6 +20,7 @@ fn printed(arguments: &[&str]) -> String {
         variables: &|_| None,
         now: DateTime::from_timestamp(1_793_600_000, 0).unwrap(),
         style: Style::Coloured,
+        progress: tollgate::progress::Progress::silent(),
     };
     let cli = Cli::parse_from([&["tollgate"], arguments].concat());
     commands::run(&cli, &mut invocation).unwrap();

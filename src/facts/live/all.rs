@@ -38,6 +38,7 @@ impl LiveHistory {
             return Err(line.cut_off());
         }
         let sections = sections(line.commits.len(), count(line.commits.len()));
+        source.progress.begin("reading commits", line.commits.len());
         let at_once = AT_ONCE.min(sections.len());
         let are_cores_busy = at_once >= rayon::current_num_threads();
         let (next, read) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
@@ -53,6 +54,7 @@ impl LiveHistory {
                 });
             }
         });
+        source.progress.end();
         let mut whole: Option<Section> = None;
         for section in read.into_inner().into_values() {
             let section = section?;
@@ -108,6 +110,7 @@ impl Section {
                 tree.plan(&ahead)?;
             }
             let affected = sweep.go_to(commit)?;
+            source.progress.advance();
             read.note(&sweep, &affected, Landing { time: line.landed[at], commit });
             if at == oldest {
                 read.initial = read.open.clone();

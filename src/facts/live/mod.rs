@@ -10,6 +10,7 @@ use super::look_back::{CommitDate, HistoryError, LandingTimes, landed};
 use crate::config::{Config, Mirrors};
 use crate::kustomize::ParsedFiles;
 use crate::model::{Image, OverlayFilter, Overlays};
+use crate::progress::Progress;
 use crate::sources::{Commit, RepoPath, Repository, RepositoryError};
 use crate::words;
 
@@ -85,6 +86,8 @@ pub struct HistorySource<'a> {
     pub filter: OverlayFilter<'a>,
     /// The time of the question, in seconds since 1970.
     pub now: i64,
+    /// Where it is shown how far the reading is.
+    pub progress: &'a Progress,
 }
 
 impl HistorySource<'_> {
