@@ -44,6 +44,10 @@ if [ -n "$version" ] && [ -n "$target" ]; then
     echo "::error title=tollgate::\`version\` is not a version: write for example 0.1.0"
     exit 2
   fi
+  if [ -z "${ACTION_REPOSITORY:-}" ]; then
+    echo "::error title=tollgate::\`version\` needs the action to be used from its repository: \`uses: OWNER/tollgate@…\`"
+    exit 2
+  fi
   name="tollgate-$target.tar.gz"
   address="$server/$ACTION_REPOSITORY/releases/download/v$version"
   folder=$(mktemp -d)
@@ -68,5 +72,9 @@ fi
 # Built outside of the checked-out change: toolchain and cargo settings in it must not count. What a released binary gains from
 # link-time optimisation costs more here, where it is built for each run.
 cd "$ACTION_PATH"
+if ! command -v cargo >/dev/null; then
+  echo "::error title=tollgate::there is no release of this revision of the action, and no Rust here to build it with"
+  exit 2
+fi
 export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 cargo install --quiet --locked --path . --root "$RUNNER_TEMP/tollgate"
