@@ -1,18 +1,14 @@
 # METADATA
 # title: API version that Kubernetes has removed
 # description: >-
-#   An object has an API version that Kubernetes does not serve any more. With `kubernetes`, such as `"1.31"`, it is an error if that
-#   version is without it, and nothing if it still has it; without it, it is a warning.
+#   An object has an API version that Kubernetes does not serve any more. With `kubernetes: "1.31"` in tollgate.yaml it is an
+#   error if that version is without it, and nothing if it still has it; without it, it is a warning.
 # custom:
 #   severity: {default: error}
 #   help: write the version that takes its place, and check the fields that changed with it
-#   parameters:
-#     kubernetes: ""
 package tollgate.schema.removed_version
 
 import rego.v1
-
-version := input.parameters["schema/removed_version"].kubernetes
 
 deny contains finding if {
 	some removed in input.facts.removedApis
@@ -27,22 +23,16 @@ deny contains finding if {
 	}
 }
 
-is_gone(_) if version == ""
+is_gone(_) if input.facts.kubernetes == null
 
 is_gone(removed) if {
-	version != ""
-	to_number(split(version, ".")[1]) >= removed.removedIn
+	input.facts.kubernetes != null
+	to_number(split(input.facts.kubernetes, ".")[1]) >= removed.removedIn
 }
 
-# What is no version has nothing.
-is_gone(_) if {
-	version != ""
-	not regex.match(`^1\.[0-9]+$`, version)
-}
+severity := "warning" if input.facts.kubernetes == null
 
-severity := "warning" if version == ""
-
-severity := "error" if version != ""
+severity := "error" if input.facts.kubernetes != null
 
 help(removed) := sprintf("write `apiVersion: %s`, and check the fields that changed with it", [removed.successor]) if removed.successor != ""
 

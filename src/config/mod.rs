@@ -238,6 +238,8 @@ pub struct Config {
     pub exclude: Folders,
     /// Whether a remote base must be supplied.
     pub requires_sources: bool,
+    /// The minor version of Kubernetes, such as `1.31`; `None` where it is not said.
+    pub kubernetes: Option<String>,
     /// Which files kustomizations may read; `None` where the controllers in the repository tell.
     pub load_restrictor: Option<LoadRestrictor>,
     /// Places that hold images, besides those that are known, and some that do not.
@@ -292,6 +294,7 @@ impl Default for Config {
             has_usual_environments: true,
             exclude: Folders::default(),
             requires_sources: false,
+            kubernetes: None,
             load_restrictor: None,
             images: Vec::new(),
             environments: vec![

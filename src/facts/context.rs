@@ -1,6 +1,6 @@
 //! What facts share, and what is read only where a fact asks for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
@@ -13,6 +13,7 @@ use super::neighbours::Neighbour;
 use super::reports::{Applied, Deployed, deployed};
 use super::review::Review;
 use super::scans::Scan;
+use super::schemas::Definitions;
 use super::{Change, FactsError, LandingTimes, LookBack, first_changed_line};
 use crate::config::{Config, Freeze, Recurring, Window};
 use crate::kustomize::{ParsedFiles, RenderError, Renderer};
@@ -71,9 +72,27 @@ pub struct ReadOnDemand<'a> {
     controllers: OnceLock<Sided<Controllers<'a>>>,
     /// By environment.
     pub(super) provided: Mutex<HashMap<usize, Arc<Vec<ProvidedBy>>>>,
+    definitions: OnceLock<Sided<Definitions<'a>>>,
+    /// Kinds that no schema is known of, with their API versions.
+    pub(super) unknown_kinds: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl<'a> Context<'a> {
+    /// The `CustomResourceDefinition`s of each side.
+    pub(super) fn definitions(&self) -> &Sided<Definitions<'a>> {
+        self.on_demand.definitions.get_or_init(|| {
+            let sides = self.comparison.trees().zip(self.overlays);
+            sides.map(|(tree, overlays)| Definitions::new(tree, &overlays.definitions))
+        })
+    }
+
+    /// Kinds that were judged and that no schema is known of, such as `Rollout of argoproj.io/v1alpha1`.
+    #[must_use]
+    pub fn unknown_kinds(&self) -> Vec<String> {
+        let unknown = self.on_demand.unknown_kinds.lock();
+        unknown.iter().map(|(kind, api_version)| format!("{kind} of {api_version}")).collect()
+    }
+
     /// The base branch's history.
     ///
     /// # Errors

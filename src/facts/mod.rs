@@ -33,6 +33,7 @@ use planted::Planted;
 use promotions::Promotion;
 use removed_apis::RemovedApiInput;
 use scans::{Asked, Scanned};
+use schemas::SchemaFault;
 use shared_paths::SharedPath;
 use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
@@ -65,6 +66,7 @@ pub mod removed_apis;
 mod reports;
 pub mod review;
 pub mod scans;
+pub mod schemas;
 pub mod shared_paths;
 pub mod state;
 pub mod sync_windows;
@@ -87,6 +89,8 @@ pub enum Need {
     Review,
     /// What scanners found.
     Scans,
+    /// What the Kubernetes API accepts.
+    Schemas,
 }
 
 impl Need {
@@ -98,6 +102,7 @@ impl Need {
             Self::Owners => "owners",
             Self::Review => "review",
             Self::Scans => "scans",
+            Self::Schemas => "schemas",
         }
     }
 }
@@ -127,8 +132,12 @@ pub struct Facts {
     pub planted: Vec<Planted>,
     /// Who owns what, and who has approved it.
     pub owners: OwnersFacts,
+    /// The minor version of Kubernetes that the configuration names.
+    pub kubernetes: Option<String>,
     /// Objects whose API version Kubernetes has removed.
     pub removed_apis: Vec<RemovedApiInput>,
+    /// What the Kubernetes API would refuse; only where a rule asks for it.
+    pub schema_faults: Vec<SchemaFault>,
     /// Fields of workloads that differ from the environment below, because of the change.
     pub drift: Vec<Drift>,
     /// Variables that containers have in the environment below and lack here.
@@ -174,8 +183,12 @@ impl Facts {
         let overlay = Some(OverlayOwners::of(context, case, handles));
         let mut facts = Self { owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() };
         facts.unmatched = Unmatched::of(context, case, handles);
+        facts.kubernetes.clone_from(&context.config.kubernetes);
         facts.removed_apis = RemovedApiInput::of(&case.rendered.head, handles);
         let side = &case.rendered.head;
+        if needs.contains(&Need::Schemas) {
+            facts.schema_faults = SchemaFault::of(context, side, &context.definitions().head, handles);
+        }
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
         if case.is_affected {
             facts.freezes = ActiveFreeze::of(context, case, handles)?;
@@ -202,6 +215,7 @@ impl Facts {
         context: &Context<'_>,
         case: &Case<'_>,
         own: Handle,
+        needs: &BTreeSet<Need>,
         handles: &mut Handles,
     ) -> Result<Self, FactsError> {
         let overlay = Some(OverlayOwners::of(context, case, handles));
@@ -209,7 +223,13 @@ impl Facts {
         let versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().base, own, handles)?;
         let removed_apis = RemovedApiInput::of(&case.rendered.base, handles);
         let owners = OwnersFacts { overlay, ..OwnersFacts::default() };
-        Ok(Self { versions, owners, removed_apis, ..Self::default() })
+        let schema_faults = if needs.contains(&Need::Schemas) {
+            SchemaFault::of(context, side, &context.definitions().base, handles)
+        } else {
+            Vec::new()
+        };
+        let kubernetes = context.config.kubernetes.clone();
+        Ok(Self { versions, owners, kubernetes, removed_apis, schema_faults, ..Self::default() })
     }
 
     /// The facts about the change as a whole; `seen` is what its overlays have told.

@@ -101,6 +101,12 @@ impl<'a> Judge<'a> {
         weighed.filter(|(_, severity)| *severity != Severity::Off).collect()
     }
 
+    /// The facts that these rules cannot do without.
+    fn needs(&self, scope: Scope, environment: Option<&Environment>) -> BTreeSet<Need> {
+        let rules = self.rules_for(scope, environment);
+        rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect()
+    }
+
     fn environment(&self, case: &Case<'_>) -> &'a Environment {
         &self.trusted.config.environments[case.overlay.environment]
     }
@@ -116,8 +122,7 @@ impl<'a> Judge<'a> {
         let mut head = StateInput::of(head, &mut handles, own);
         elsewhere::add(context, case, &mut head, &mut handles);
         let base = StateInput::of(base, &mut handles, own);
-        let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
-        let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
+        let needs = self.needs(Scope::Overlay, Some(self.environment(case)));
         let parameter = |name: &str| {
             let parameters = self.trusted.settings.parameters.get("evidence/unscanned");
             parameters.and_then(|own| own.get(name)?.as_str()).unwrap_or_default()
@@ -137,7 +142,8 @@ impl<'a> Judge<'a> {
         let own = handles.place(context.own_line_in_base(case)?);
         let mut state = StateInput::of(&case.rendered.base, &mut handles, own);
         elsewhere::add(context, case, &mut state, &mut handles);
-        let facts = Facts::of_base(context, case, own, &mut handles)?;
+        let needs = self.needs(Scope::Overlay, Some(self.environment(case)));
+        let facts = Facts::of_base(context, case, own, &needs, &mut handles)?;
         let places = Places { own, changed: own, is_affected: false };
         let parameters = &self.trusted.settings.parameters;
         let states = Sided { base: state.clone(), head: state };
@@ -147,8 +153,7 @@ impl<'a> Judge<'a> {
     /// The document of the change as a whole.
     pub(super) fn document_of_change(&self, seen: &Seen) -> Result<Document, GateError> {
         let mut handles = Handles::default();
-        let rules = self.rules_for(Scope::Change, None);
-        let needs: BTreeSet<Need> = rules.iter().flat_map(|(rule, _)| &rule.metadata.custom.needs).copied().collect();
+        let needs = self.needs(Scope::Change, None);
         let facts = Facts::of_change(self.context, seen, &needs, &mut handles)?;
         let changed = match self.context.change.files.first() {
             Some(path) => self.context.changed_line(path)?,

@@ -13,7 +13,7 @@ use crate::facts::neighbours::{Neighbour, environment_here};
 use crate::facts::{Clock, Codeowners, Context, Need, ReadOnDemand, Seen, VersionsFile, versions};
 use crate::finding::{Finding, Severity};
 use crate::kustomize::{ParsedFiles, Renderer, Scanner};
-use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, Unjudged, discover};
+use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, discover};
 use crate::policy::{Engine, Rule, RuleInput};
 use crate::report::check::{AffectedOverlay, Entering, Report};
 use crate::report::images::Census;
@@ -212,7 +212,7 @@ fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], find
         judged: judged.len(),
         images: images.len(),
         rules: rules_asked(judge, &environments),
-        not_judged: not_judged(&reached.unjudged, request, trusted),
+        not_judged: not_judged(reached, judge),
         entering,
         shard: Some((request.shard.index, request.shard.count)).filter(|(_, count)| *count > 1),
         forge: None,
@@ -233,7 +233,8 @@ fn rules_asked(judge: &Judge<'_>, environments: &BTreeSet<usize>) -> usize {
 }
 
 /// Says what was not judged, so that a green tick claims no more than it stands for.
-fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> Vec<String> {
+fn not_judged(reached: &Reached<'_>, judge: &Judge<'_>) -> Vec<String> {
+    let (unjudged, Judge { request, trusted, context, .. }) = (&reached.unjudged, judge);
     let mut left_out = Vec::new();
     let needs_review = trusted.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Review));
     if needs_review && trusted.review.is_none() {
@@ -246,6 +247,14 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
     let has_deploy_freeze = trusted.config.freezes.iter().any(|freeze| matches!(freeze.times, Times::DeployFreeze));
     if has_deploy_freeze && request.is_deploy_freeze.is_none() {
         left_out.push("deploy freezes of GitLab (only its jobs are told of them)".to_owned());
+    }
+    let unknown = context.unknown_kinds();
+    if !unknown.is_empty() {
+        left_out.push(format!(
+            "fields of {}, of which no schema is here: {}",
+            count(unknown.len(), "kind"),
+            some(&unknown)
+        ));
     }
     if request.shard.count > 1 {
         left_out.push(request.shard.leaves_out());
@@ -262,14 +271,19 @@ fn not_judged(unjudged: &Unjudged, request: &Request<'_>, trusted: &Trusted) -> 
         ("folder", "of manifests without a kustomization, in a path that names an environment", &unjudged.plain),
     ] {
         if !folders.is_empty() {
-            const SHOWN: usize = 3;
-            let rest = folders.len().saturating_sub(SHOWN);
-            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-            let some = quoted(folders.iter().take(SHOWN).map(ToString::to_string));
-            left_out.push(format!("{} {why}: {some}{rest}", count(folders.len(), thing)));
+            let paths: Vec<String> = folders.iter().map(ToString::to_string).collect();
+            left_out.push(format!("{} {why}: {}", count(folders.len(), thing), some(&paths)));
         }
     }
     left_out
+}
+
+/// The first names of a list, and how many more there are.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let rest = names.len().saturating_sub(SHOWN);
+    let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("{}{rest}", quoted(names.iter().take(SHOWN)))
 }
 
 /// The configuration and the overlays of one snapshot.

@@ -14,6 +14,8 @@ pub(super) struct Deployed {
     pub(super) deployers: Vec<Deployer>,
     /// Argo CD's projects with sync windows.
     pub(super) projects: Vec<Project>,
+    /// Files that may hold `CustomResourceDefinition`s.
+    pub(super) definitions: Vec<RepoPath>,
     /// The overlays that these make, besides those that folders are by their own path.
     pub(super) overlays: Vec<Overlay>,
     /// Folders that are only deployed with changes.
@@ -23,8 +25,8 @@ pub(super) struct Deployed {
 impl Deployed {
     /// What some objects deploy in a tree of these files. A folder that is not there is in another repository.
     pub(super) fn of(config: &Config, controlled: Controlled, listing: &Listing) -> Self {
-        let Controlled { mut deployers, projects } = controlled;
-        let mut deployed = Self { projects, ..Self::default() };
+        let Controlled { mut deployers, projects, definitions } = controlled;
+        let mut deployed = Self { projects, definitions, ..Self::default() };
         deployers.retain(|deployer| listing.has_below(&deployer.folder));
         let is_plain = |deployer: &Deployer| {
             deployer.changes.is_empty() && FILE_NAMES.iter().any(|name| listing.has(&deployer.folder.child(name)))

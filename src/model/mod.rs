@@ -23,5 +23,6 @@ mod provider;
 mod reference;
 mod removed_apis;
 mod repin;
+pub mod schema;
 mod state;
 mod variables;

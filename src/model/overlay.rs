@@ -54,6 +54,8 @@ pub struct Overlays {
     pub deployers: Vec<Deployer>,
     /// Argo CD's projects with sync windows.
     pub projects: Vec<Project>,
+    /// Files that may hold `CustomResourceDefinition`s.
+    pub definitions: Vec<RepoPath>,
     /// Folders that are overlays by their path, but that controllers deploy only with changes: those are the overlays.
     replaced: BTreeSet<RepoPath>,
     /// Whether the repository names no environment, so that all of it is one.
@@ -192,7 +194,7 @@ fn found_among(
         let base = known.filter(|known| !known.all.is_empty());
         common = base.map_or_else(|| common_folders(&found), |known| known.common.clone());
     }
-    let Deployed { deployers, projects, overlays: by_controllers, mut replaced } = deployed;
+    let Deployed { deployers, projects, definitions, overlays: by_controllers, mut replaced } = deployed;
     let paths: HashSet<&RepoPath> = by_controllers.iter().map(|overlay| &overlay.path).collect();
     replaced.retain(|path| known.is_none_or(|known| known.replaced.contains(path)) && !paths.contains(path));
     replaced.extend(known.into_iter().flat_map(|known| known.replaced.iter().cloned()));
@@ -215,7 +217,7 @@ fn found_among(
     }
     found.sort();
     folders.extend(found.iter().map(|overlay| overlay.path.clone()));
-    Ok(Overlays { all: found, folders, deployers, projects, replaced, is_one_environment: false, common })
+    Ok(Overlays { all: found, folders, deployers, projects, definitions, replaced, is_one_environment: false, common })
 }
 
 /// What looks as if somebody should judge it, but is no overlay.

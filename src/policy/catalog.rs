@@ -62,6 +62,7 @@ catalog! {
     "render/unmatched",
     "resources/missing_limits",
     "resources/removed_limits",
+    "schema/invalid",
     "schema/removed_version",
     "secret/missing",
     "source/unpinned",

@@ -12,7 +12,7 @@ const KUSTOMIZATION: &str = "resources: [app.yaml]\n";
 
 fn app(image: &str) -> String {
     format!(
-        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: api\nspec:\n  template:\n    spec:\n      containers:\n        \
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: api\nspec:\n  selector: {{matchLabels: {{app: api}}}}\n  template:\n    spec:\n      containers:\n        \
          - name: api\n          image: {image}\n          resources: {{requests: {{cpu: 1, memory: 1Mi}}, limits: {{memory: 1Mi}}}}\n"
     )
 }
@@ -64,20 +64,20 @@ fn a_refusal_is_told_in_every_form() {
     let made = two_commits(&base, &with(&base, &[("apps/api/prod/app.yaml", &pinned('b'))]));
     let human = run(made.path(), &["check"]);
     assert_eq!(human.code, 1, "{}", human.err);
-    assert!(human.out.contains("apps/api/prod/app.yaml:10:18"), "{}", human.out);
+    assert!(human.out.contains("apps/api/prod/app.yaml:11:18"), "{}", human.out);
     let json = run(made.path(), &["check", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((report["schema"].as_str(), report["verdict"].as_str()), (Some("tollgate.report/1"), Some("fail")));
     let finding = &report["findings"][0];
     assert_eq!(finding["rule"], "promotion/unproven");
     assert_eq!(finding["environment"], "production");
-    assert_eq!(finding["location"]["line"], 10);
+    assert_eq!(finding["location"]["line"], 11);
     assert_eq!(finding["path"], "/spec/template/spec/containers/0/image");
     assert_eq!(finding["resource"]["kind"], "Deployment");
     let github = run(made.path(), &["check", "--format", "github", "--output", "json=report.json"]);
     assert!(
         github.out.starts_with(
-            "::error file=apps/api/prod/app.yaml,line=10,endLine=10,col=18,title=tollgate promotion/unproven::"
+            "::error file=apps/api/prod/app.yaml,line=11,endLine=11,col=18,title=tollgate promotion/unproven::"
         ),
         "{}",
         github.out

@@ -161,17 +161,15 @@ impl Reader {
             "dependencies",
             "controllers",
             "versions",
+            "kubernetes",
             "freezes",
             "rules",
             "waivers",
         ];
         let fields = self.fields(node, &known, "the configuration");
         if !fields.iter().any(|field| field.name == "version") {
-            self.problem(
-                Span { end: node.origin.span.start, ..node.origin.span },
-                "the configuration has no `version`",
-                "write `version: 1`",
-            );
+            let place = Span { end: node.origin.span.start, ..node.origin.span };
+            self.problem(place, "the configuration has no `version`", "write `version: 1`");
         }
         // Environments come first: freezes and rules name them.
         if let Some(field) = fields.iter().find(|field| field.name == "environments") {
@@ -226,6 +224,7 @@ impl Reader {
                 }
                 "dependencies" => config.dependencies = self.dependencies(value),
                 "versions" => config.versions = self.file(value),
+                "kubernetes" => config.kubernetes = self.kubernetes(value),
                 "controllers" => config.controllers = self.folders(value),
                 "freezes" => {
                     let items = self.list(value, "`freezes`");
@@ -317,6 +316,22 @@ impl Reader {
         let keys = path.trim_start_matches('.').split('.').map(|key| key.trim_end_matches("[]").to_owned());
         let is_ignored = get("ignore").is_some_and(|value| self.flag(value, "`ignore`"));
         Some(ImagePlace { kind, group, path: keys.collect(), is_ignored })
+    }
+
+    /// A minor version of Kubernetes. Without quotes `1.30` would be the number 1.3.
+    fn kubernetes(&mut self, node: &Node) -> Option<String> {
+        let is_version = |text: &str| {
+            let minor = text.strip_prefix("1.").filter(|minor| !minor.starts_with('0'));
+            minor.is_some_and(|minor| !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        match node.as_scalar() {
+            Some(scalar) if scalar.kind == Kind::String && is_version(&scalar.text) => Some(scalar.text.to_string()),
+            _ => {
+                let help = "write a minor version in quotes, for example `kubernetes: \"1.31\"`";
+                self.problem(node.origin.span, "`kubernetes` is not a version", help);
+                None
+            }
+        }
     }
 
     fn all_clusters_prove(&mut self, node: &Node) -> bool {

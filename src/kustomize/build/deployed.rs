@@ -87,9 +87,9 @@ impl Renderer<'_> {
         let mut generators = Generators::new(self.tree, self.parsed, &mut closure);
         let read = found.and_then(|objects| deployed::read(&objects, holder, &mut generators));
         let directories = generators.directories;
-        let found = read.and_then(|Controlled { deployers, projects }| {
+        let found = read.and_then(|Controlled { deployers, projects, definitions }| {
             let deployers = deployers.into_iter().map(|deployer| self.in_its_source(deployer, &mut closure));
-            Ok(Controlled { deployers: deployers.collect::<Result<_, RenderError>>()?, projects })
+            Ok(Controlled { deployers: deployers.collect::<Result<_, RenderError>>()?, projects, definitions })
         });
         let objects = found.map_err(|error| Unrendered::new(error, closure.clone()))?;
         let (closure, directories) = (Arc::new(closure), Arc::new(directories));

@@ -20,6 +20,11 @@ fn may_deploy(content: &[u8]) -> bool {
     text.contains("kustomize.toolkit.fluxcd.io/") || text.contains("argoproj.io/") && is_of_argo()
 }
 
+/// Whether a file may hold a `CustomResourceDefinition`.
+fn may_define(content: &[u8]) -> bool {
+    std::str::from_utf8(content).is_ok_and(|text| text.contains("kind: CustomResourceDefinition"))
+}
+
 /// Whether a text has an `AppProject`, and not only the definition of what that is.
 fn has_project(text: &str) -> bool {
     let is_head = |line: &str| line.starts_with("kind:") || line.starts_with('{');
@@ -36,26 +41,32 @@ impl Scanner<'_> {
         let is_yaml = |path: &RepoPath| matches!(path.ending(), "yaml" | "yml");
         let is_asked = |path: &RepoPath| within.is_empty() || within.iter().any(|folder| path.is_within(folder));
         let read = |path: &RepoPath| match self.tree.read(path) {
-            Ok(content) => Ok(content.is_some_and(|(_, content)| may_deploy(&content))),
-            Err(error) if error.is_too_large() => Ok(false),
+            Ok(Some((_, content))) => Ok((may_deploy(&content), may_define(&content))),
+            Ok(None) => Ok((false, false)),
+            Err(error) if error.is_too_large() => Ok((false, false)),
             Err(error) => Err(RenderError::tree(&error)),
         };
         let known = self.marked.read().clone();
-        let (mut marked, unread) = match &known {
-            Some(known) => (known.files.clone(), &known.unread),
-            None => (BTreeSet::new(), &listing.files),
+        let (mut marked, mut definitions, unread) = match &known {
+            Some(known) => (known.files.clone(), known.definitions.clone(), &known.unread),
+            None => (BTreeSet::new(), BTreeSet::new(), &listing.files),
         };
         let unread: Vec<&RepoPath> = unread.iter().filter(|path| is_yaml(path)).collect();
         let read = unread.par_iter().map(|path| read(path)).collect::<Vec<_>>();
         for (path, is_marked) in unread.into_iter().zip(read) {
-            if is_marked? {
+            let (deploys, defines) = is_marked?;
+            if deploys {
                 marked.insert(path.clone());
+            }
+            if defines {
+                definitions.insert(path.clone());
             }
         }
         let mut files: BTreeSet<&RepoPath> = marked.iter().filter(|path| is_asked(path)).collect();
-        *self.marked.write() = Some(Marked { files: marked.clone(), unread: Vec::new() });
+        let defined: Vec<RepoPath> = definitions.iter().cloned().collect();
+        *self.marked.write() = Some(Marked { files: marked.clone(), definitions, unread: Vec::new() });
         if files.is_empty() {
-            return Ok(Controlled::default());
+            return Ok(Controlled { definitions: defined, ..Controlled::default() });
         }
         let mut holders = self.kustomizations_over(listing, &files, &is_asked)?;
         for holder in &holders {
@@ -63,7 +74,7 @@ impl Scanner<'_> {
             files.retain(|path| !scan.closure.holds(path));
         }
         holders.extend(files.iter().filter(|path| !FILE_NAMES.contains(&path.file_name())).copied().cloned());
-        self.deployed_by(holders)
+        Ok(Controlled { definitions: defined, ..self.deployed_by(holders)? })
     }
 
     /// The kustomizations that reach any of some files, and that no other one of them lists.

@@ -246,6 +246,8 @@ pub struct Controlled {
     pub deployers: Vec<Deployer>,
     /// Argo CD's projects with sync windows.
     pub projects: Vec<Project>,
+    /// Files that may hold `CustomResourceDefinition`s.
+    pub definitions: Vec<RepoPath>,
 }
 
 /// What some objects of a holder deploy, and by which projects.

@@ -63,6 +63,8 @@ pub struct Scanner<'a> {
 #[derive(Clone, Default)]
 pub(crate) struct Marked {
     pub(crate) files: BTreeSet<RepoPath>,
+    /// Those that may hold `CustomResourceDefinition`s.
+    pub(crate) definitions: BTreeSet<RepoPath>,
     pub(crate) unread: Vec<RepoPath>,
 }
 
@@ -124,8 +126,12 @@ impl<'a> Scanner<'a> {
             scans: untouched(&found.scans, |scan| !scan.closure.touches(changed)),
             texts: texts.map(|(folder, text)| (folder.clone(), Arc::clone(text))).collect(),
         };
+        let unchanged = |paths: &BTreeSet<RepoPath>| {
+            paths.iter().filter(|path| changed.binary_search(path).is_err()).cloned().collect()
+        };
         let marked = self.marked.read().as_ref().map(|marked| Marked {
-            files: marked.files.iter().filter(|path| changed.binary_search(path).is_err()).cloned().collect(),
+            files: unchanged(&marked.files),
+            definitions: unchanged(&marked.definitions),
             unread: changed.to_vec(),
         });
         Scanner {

@@ -1,0 +1,163 @@
+//! What the Kubernetes API would refuse of an overlay's objects.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+
+use super::Context;
+use super::handle::{Handle, Handles, Target};
+use crate::kustomize::ParsedFiles;
+use crate::model::schema::{self, CustomKind, Fault, FaultKind, Schemas, Verdict};
+use crate::model::{RenderedOverlay, describe};
+use crate::sources::{RepoPath, Tree};
+use crate::yaml::{Dialect, Node, Source, Step, parse};
+
+/// A place of an object that the API would refuse.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaFault {
+    /// Who wrote it; where something is missing, who wrote what lacks it.
+    pub at: Handle,
+    /// The object's kind.
+    pub kind: String,
+    /// The object's name.
+    pub name: String,
+    /// The object's API version.
+    pub api_version: String,
+    /// The field, such as `spec.containers[0].image`.
+    pub field: String,
+    /// `unknown` (no such field), `missing`, `value` (a wrong one), or `kind` (no such kind in this API version).
+    pub fault: &'static str,
+    /// What the value is, such as `a string`; empty where its type is right.
+    pub found: &'static str,
+    /// What the value must be.
+    pub expected: String,
+    /// What to write instead: a name, or an API version; empty where that is not clear.
+    pub near: String,
+    /// What to do about a value; empty where that is not clear.
+    pub fix: String,
+    /// The fields that are known beside an unknown one.
+    pub known: Vec<String>,
+    /// The version of Kubernetes that has an unknown field; empty where none has it.
+    pub elsewhere: String,
+    /// What it was held against, such as `Kubernetes 1.37`.
+    pub against: String,
+}
+
+impl SchemaFault {
+    /// Those of one side, whose files are in `tree` and whose definitions are `defined`. Kinds of which nothing is known are noted.
+    pub fn of(
+        context: &Context<'_>,
+        side: &RenderedOverlay,
+        defined: &Definitions<'_>,
+        handles: &mut Handles,
+    ) -> Vec<Self> {
+        let objects = side.rendering.as_ref().map(|rendering| rendering.objects.as_slice()).unwrap_or_default();
+        let Some(versions) = schema::versions(context.config.kubernetes.as_deref()) else { return Vec::new() };
+        let own: Vec<Arc<CustomKind>> = objects.iter().flat_map(CustomKind::read).map(Arc::new).collect();
+        let custom = |api_version: &str, kind: &str| {
+            let is_it = |custom: &&Arc<CustomKind>| custom.api_version == api_version && custom.kind == kind;
+            let own: Vec<Arc<CustomKind>> = own.iter().filter(is_it).cloned().collect();
+            if own.is_empty() { defined.of(context.files, api_version, kind) } else { own }
+        };
+        let schemas = Schemas::new(&versions, &custom);
+        let mut found = Vec::new();
+        for node in objects {
+            match schemas.judge(node) {
+                Verdict::Held { against, faults } => {
+                    found.extend(faults.into_iter().map(|fault| Self::new(fault, node, &against, handles)));
+                }
+                Verdict::Unknown => {
+                    let object = describe(node);
+                    context.on_demand.unknown_kinds.lock().insert((object.kind, object.api_version));
+                }
+            }
+        }
+        found
+    }
+
+    fn new(fault: Fault, node: &Node, against: &str, handles: &mut Handles) -> Self {
+        let object = describe(node);
+        let mut told = Self {
+            at: handles.add(Target::of_value(&fault.origin, &object, &fault.pointer)),
+            kind: object.kind,
+            name: object.name,
+            api_version: object.api_version,
+            field: fault.field,
+            fault: "missing",
+            found: "",
+            expected: String::new(),
+            near: String::new(),
+            fix: String::new(),
+            known: Vec::new(),
+            elsewhere: String::new(),
+            against: against.to_owned(),
+        };
+        match fault.kind {
+            FaultKind::Missing => {}
+            FaultKind::Unknown { near, known, elsewhere } => {
+                (told.fault, told.near, told.known) = ("unknown", near.unwrap_or_default(), known);
+                told.elsewhere = elsewhere.unwrap_or_default();
+            }
+            FaultKind::Value { found, expected, fix } => {
+                (told.fault, told.found, told.expected, told.fix) = ("value", found, expected, fix.unwrap_or_default());
+            }
+            FaultKind::Kind { homes } => {
+                (told.fault, told.near) = ("kind", homes.into_iter().next_back().unwrap_or_default());
+            }
+        }
+        told
+    }
+}
+
+/// The `CustomResourceDefinition`s in the files of a tree, read as kinds are asked for.
+pub struct Definitions<'a> {
+    tree: &'a dyn Tree,
+    files: &'a [RepoPath],
+    /// By the words that may name a kind: the positions of the files that have them.
+    words: OnceLock<HashMap<String, Vec<usize>>>,
+    /// What each file defines.
+    read: Vec<OnceLock<Vec<Arc<CustomKind>>>>,
+}
+
+impl<'a> Definitions<'a> {
+    /// `files` are those that may hold any.
+    pub fn new(tree: &'a dyn Tree, files: &'a [RepoPath]) -> Self {
+        Self { tree, files, words: OnceLock::new(), read: files.iter().map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The definitions of a kind. A file that cannot be read defines nothing.
+    fn of(&self, parsed: &ParsedFiles, api_version: &str, kind: &str) -> Vec<Arc<CustomKind>> {
+        let files = self.words.get_or_init(|| self.words()).get(kind).map(Vec::as_slice).unwrap_or_default();
+        let all = files.iter().flat_map(|at| self.read[*at].get_or_init(|| self.read(parsed, &self.files[*at])));
+        all.filter(|custom| custom.api_version == api_version && custom.kind == kind).cloned().collect()
+    }
+
+    fn read(&self, parsed: &ParsedFiles, path: &RepoPath) -> Vec<Arc<CustomKind>> {
+        let Ok(Some((id, content))) = self.tree.read(path) else { return Vec::new() };
+        let Ok(text) = std::str::from_utf8(&content) else { return Vec::new() };
+        let file = parsed.files.add(path, id, text);
+        let documents = parse(&Source::file(file, text), Step::File, Dialect::Resource).unwrap_or_default();
+        documents.iter().flat_map(CustomKind::read).map(Arc::new).collect()
+    }
+
+    /// What stands behind `kind:` in each file.
+    fn words(&self) -> HashMap<String, Vec<usize>> {
+        let mut words: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, path) in self.files.iter().enumerate() {
+            let Ok(Some((_, content))) = self.tree.read(path) else { continue };
+            let text = String::from_utf8_lossy(&content);
+            for (place, mark) in text.match_indices("kind:") {
+                let rest = text[place + mark.len()..].trim_start_matches([' ', '"', '\'']);
+                let end = rest.find(|character: char| !character.is_alphanumeric()).unwrap_or(rest.len());
+                let files = words.entry(rest[..end].to_owned()).or_default();
+                if files.last() != Some(&at) {
+                    files.push(at);
+                }
+            }
+        }
+        words
+    }
+}
