@@ -21,6 +21,7 @@ deny contains finding if {
 	not allowed(fault)
 	finding := {
 		"at": fault.at,
+		"existing": fault.existing,
 		"subject": sprintf("%s %s %s", [fault.kind, fault.name, fault.field]),
 		"message": message(fault),
 		"label": label(fault),

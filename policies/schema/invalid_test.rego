@@ -6,7 +6,7 @@ import rego.v1
 fault(more) := object.union(
 	{
 		"at": 3, "kind": "Deployment", "name": "api", "apiVersion": "apps/v1", "field": "spec.replica", "fault": "unknown",
-		"found": "", "expected": "", "near": "", "fix": "", "known": [], "elsewhere": "", "against": "Kubernetes 1.37",
+		"found": "", "expected": "", "near": "", "fix": "", "known": [], "elsewhere": "", "existing": false, "against": "Kubernetes 1.37",
 	},
 	more,
 )

@@ -33,7 +33,7 @@ use planted::Planted;
 use promotions::Promotion;
 use removed_apis::RemovedApiInput;
 use scans::{Asked, Scanned};
-use schemas::SchemaFault;
+use schemas::{SchemaFault, Side};
 use shared_paths::SharedPath;
 use unjudged::UnjudgedFolder;
 use unknown_apps::UnknownApp;
@@ -187,7 +187,7 @@ impl Facts {
         facts.removed_apis = RemovedApiInput::of(&case.rendered.head, handles);
         let side = &case.rendered.head;
         if needs.contains(&Need::Schemas) {
-            facts.schema_faults = SchemaFault::of(context, side, &context.definitions().head, handles);
+            facts.schema_faults = SchemaFault::of(context, case, Side::Head, handles);
         }
         facts.versions = VersionsFacts::of(context, case.overlay, side, context.comparison.trees().head, own, handles)?;
         if case.is_affected {
@@ -224,7 +224,7 @@ impl Facts {
         let removed_apis = RemovedApiInput::of(&case.rendered.base, handles);
         let owners = OwnersFacts { overlay, ..OwnersFacts::default() };
         let schema_faults = if needs.contains(&Need::Schemas) {
-            SchemaFault::of(context, side, &context.definitions().base, handles)
+            SchemaFault::of(context, case, Side::Base, handles)
         } else {
             Vec::new()
         };

@@ -1,16 +1,19 @@
 //! What the Kubernetes API would refuse of an overlay's objects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 
 use super::Context;
 use super::handle::{Handle, Handles, Target};
+use crate::finding::Object;
 use crate::kustomize::ParsedFiles;
 use crate::model::schema::{self, CustomKind, Fault, FaultKind, Schemas, Verdict};
-use crate::model::{RenderedOverlay, describe};
+use crate::model::{Case, Overlay, describe};
+use crate::sided::Sided;
 use crate::sources::{RepoPath, Tree};
+use crate::span::Span;
 use crate::yaml::{Dialect, Node, Source, Step, parse};
 
 /// A place of an object that the API would refuse.
@@ -44,43 +47,100 @@ pub struct SchemaFault {
     pub elsewhere: String,
     /// What it was held against, such as `Kubernetes 1.37`.
     pub against: String,
+    /// Whether the environment has it already on the same line, in an overlay of the app or in one that the change takes away.
+    pub existing: bool,
 }
 
 impl SchemaFault {
-    /// Those of one side, whose files are in `tree` and whose definitions are `defined`. Kinds of which nothing is known are noted.
-    pub fn of(
-        context: &Context<'_>,
-        side: &RenderedOverlay,
-        defined: &Definitions<'_>,
-        handles: &mut Handles,
-    ) -> Vec<Self> {
-        let objects = side.rendering.as_ref().map(|rendering| rendering.objects.as_slice()).unwrap_or_default();
-        let Some(versions) = schema::versions(context.config.kubernetes.as_deref()) else { return Vec::new() };
-        let own: Vec<Arc<CustomKind>> = objects.iter().flat_map(CustomKind::read).map(Arc::new).collect();
-        let custom = |api_version: &str, kind: &str| {
-            let is_it = |custom: &&Arc<CustomKind>| custom.api_version == api_version && custom.kind == kind;
-            let own: Vec<Arc<CustomKind>> = own.iter().filter(is_it).cloned().collect();
-            if own.is_empty() { defined.of(context.files, api_version, kind) } else { own }
+    /// Those of one side of a case. Kinds of which nothing is known are noted.
+    pub fn of(context: &Context<'_>, case: &Case<'_>, side: Side, handles: &mut Handles) -> Vec<Self> {
+        let (rendered, defined) = match side {
+            Side::Base => (&case.rendered.base, &context.definitions().base),
+            Side::Head => (&case.rendered.head, &context.definitions().head),
         };
-        let schemas = Schemas::new(&versions, &custom);
-        let mut found = Vec::new();
-        for node in objects {
-            match schemas.judge(node) {
-                Verdict::Held { against, faults } => {
-                    found.extend(faults.into_iter().map(|fault| Self::new(fault, node, &against, handles)));
-                }
-                Verdict::Unknown => {
-                    let object = describe(node);
-                    context.on_demand.unknown_kinds.lock().insert((object.kind, object.api_version));
-                }
+        let objects = rendered.rendering.as_ref().map(|rendering| rendering.objects.as_slice()).unwrap_or_default();
+        let mut found = faults(context, objects, defined);
+        if side == Side::Head && !found.is_empty() {
+            let before = written_before(context, case);
+            for fault in &mut found {
+                fault.existing = before.contains(&fault.mark(context));
             }
         }
-        found
+        found.into_iter().map(|fault| fault.told(handles)).collect()
+    }
+}
+
+/// The sides of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Before the change.
+    Base,
+    /// After it.
+    Head,
+}
+
+/// A fault of an object.
+struct Found {
+    fault: Fault,
+    object: Object,
+    against: String,
+    existing: bool,
+}
+
+/// A fault as it is written: the file's text, the place in it, the object's kind, and the field.
+type Mark = (Arc<str>, u32, String, String);
+
+/// The faults of rendered objects.
+fn faults(context: &Context<'_>, objects: &[Node], defined: &Definitions<'_>) -> Vec<Found> {
+    let Some(versions) = schema::versions(context.config.kubernetes.as_deref()) else { return Vec::new() };
+    let own: Vec<Arc<CustomKind>> = objects.iter().flat_map(CustomKind::read).map(Arc::new).collect();
+    let custom = |api_version: &str, kind: &str| {
+        let is_it = |custom: &&Arc<CustomKind>| custom.api_version == api_version && custom.kind == kind;
+        let own: Vec<Arc<CustomKind>> = own.iter().filter(is_it).cloned().collect();
+        if own.is_empty() { defined.of(context.files, api_version, kind) } else { own }
+    };
+    let schemas = Schemas::new(&versions, &custom);
+    let mut found = Vec::new();
+    for node in objects {
+        let object = describe(node);
+        match schemas.judge(node) {
+            Verdict::Held { against, faults } => found.extend(faults.into_iter().map(|fault| Found {
+                fault,
+                object: object.clone(),
+                against: against.clone(),
+                existing: false,
+            })),
+            Verdict::Unknown => {
+                context.on_demand.unknown_kinds.lock().insert((object.kind, object.api_version));
+            }
+        }
+    }
+    found
+}
+
+/// Faults that the environment has already on the same lines: in an overlay of the app, under whatever name of the object, or in one
+/// that is not there any more after the change.
+fn written_before(context: &Context<'_>, case: &Case<'_>) -> HashSet<Mark> {
+    let Sided { base, head } = context.overlays;
+    let is_before = |other: &&Overlay| {
+        other.environment == case.overlay.environment
+            && (other.app == case.overlay.app || head.at(&other.path).is_none())
+    };
+    let rendered =
+        base.all.iter().filter(is_before).filter_map(|other| context.renderers.base.render_any(&other.path).ok());
+    let all = rendered.flat_map(|rendering| faults(context, &rendering.objects, &context.definitions().base));
+    all.map(|found| found.mark(context)).collect()
+}
+
+impl Found {
+    fn mark(&self, context: &Context<'_>) -> Mark {
+        let Span { file, start, .. } = self.fault.origin.span;
+        (Arc::clone(&context.files.files.get(file).text), start, self.object.kind.clone(), self.fault.field.clone())
     }
 
-    fn new(fault: Fault, node: &Node, against: &str, handles: &mut Handles) -> Self {
-        let object = describe(node);
-        let mut told = Self {
+    fn told(self, handles: &mut Handles) -> SchemaFault {
+        let Self { fault, object, against, existing } = self;
+        let mut told = SchemaFault {
             at: handles.add(Target::of_value(&fault.origin, &object, &fault.pointer)),
             kind: object.kind,
             name: object.name,
@@ -93,7 +153,8 @@ impl SchemaFault {
             fix: String::new(),
             known: Vec::new(),
             elsewhere: String::new(),
-            against: against.to_owned(),
+            against,
+            existing,
         };
         match fault.kind {
             FaultKind::Missing => {}

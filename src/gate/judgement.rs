@@ -39,6 +39,9 @@ impl<'a> Judge<'a> {
         let document = self.document(case)?;
         let mut findings = self.ask(&rules, &document, Some(case))?;
         let entering = self.entering(case, &document.input);
+        for finding in &mut findings {
+            finding.is_strict = self.trusted.settings.is_strict(&finding.rule);
+        }
         if findings.is_empty() || !case.rendered.base.exists {
             return Ok((findings, entering));
         }
@@ -49,8 +52,7 @@ impl<'a> Judge<'a> {
         let in_base = self.ask(&rules, &self.document_of_base(case)?, Some(case))?;
         let known: HashSet<_> = in_base.iter().map(Finding::identity).collect();
         for finding in &mut findings {
-            finding.existing = known.contains(&finding.identity());
-            finding.is_strict = self.trusted.settings.is_strict(&finding.rule);
+            finding.existing |= known.contains(&finding.identity());
         }
         Ok((findings, entering))
     }
@@ -223,7 +225,7 @@ fn finding(
         object: target.object.clone(),
         path: target.path.clone(),
         subject: found.subject,
-        existing: false,
+        existing: found.existing,
         is_strict: false,
         waived: None,
         undecided: found.undecided,

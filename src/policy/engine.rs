@@ -27,6 +27,9 @@ pub struct RuleFinding {
     /// Whether the rule could not find out what it asks.
     #[serde(default)]
     pub undecided: bool,
+    /// Whether the base has it already, where the rule knows better than by what identifies a finding.
+    #[serde(default)]
+    pub existing: bool,
     /// What to do, where the rule's own help is not enough.
     #[serde(default)]
     pub help: Option<String>,
