@@ -122,7 +122,7 @@ pub struct Facts {
     pub order: Vec<OrderFault>,
     /// Changed files that judge changes; only for the change as a whole.
     pub guards: Vec<Guard>,
-    /// Entries of `images` that match nothing.
+    /// Entries of `images`, and targets of patches, that match nothing.
     pub unmatched: Vec<Unmatched>,
     /// Folders that the change touches and nobody judges; only for the change as a whole.
     pub unjudged: Vec<UnjudgedFolder>,
@@ -182,7 +182,7 @@ impl Facts {
     ) -> Result<Self, FactsError> {
         let overlay = Some(OverlayOwners::of(context, case, handles));
         let mut facts = Self { owners: OwnersFacts { overlay, ..OwnersFacts::default() }, ..Self::default() };
-        facts.unmatched = Unmatched::of(context, case, handles);
+        facts.unmatched = Unmatched::of(&case.rendered.head, handles);
         facts.kubernetes.clone_from(&context.config.kubernetes);
         facts.removed_apis = RemovedApiInput::of(&case.rendered.head, handles);
         let side = &case.rendered.head;
@@ -229,7 +229,8 @@ impl Facts {
             Vec::new()
         };
         let kubernetes = context.config.kubernetes.clone();
-        Ok(Self { versions, owners, kubernetes, removed_apis, schema_faults, ..Self::default() })
+        let unmatched = Unmatched::of(side, handles);
+        Ok(Self { versions, unmatched, owners, kubernetes, removed_apis, schema_faults, ..Self::default() })
     }
 
     /// The facts about the change as a whole; `seen` is what its overlays have told.

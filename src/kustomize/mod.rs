@@ -6,6 +6,7 @@
 
 pub use build::closure::Closure;
 pub use build::id::{Gvk, ResourceId};
+pub use build::idle::Idle;
 pub use build::loader::LoadRestrictor;
 pub use build::opaque::{Opaque, OpaqueKind, chart_identity};
 pub use build::parsed::ParsedFiles;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::id::Gvk;
+use super::idle::Idle;
 use super::opaque::{Opaque, short_digest};
 use super::resource::{Behavior, Resource};
 use super::transformer_config::TransformerConfig;
@@ -30,6 +31,8 @@ pub(crate) struct Accumulator {
     pub vars: Vars,
     /// What comes from elsewhere and is left out.
     pub opaque: Vec<Opaque>,
+    /// Entries that match nothing.
+    pub idle: Vec<Idle>,
 }
 
 /// The bytes of all values under `data` and `binaryData`.

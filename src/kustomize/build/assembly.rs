@@ -67,6 +67,7 @@ impl Renderer<'_> {
             resources: accumulator.resources,
             vars: accumulator.vars,
             opaque: accumulator.opaque,
+            idle: accumulator.idle,
             closure: own,
             roots,
             schema: run.schema,
@@ -296,6 +297,7 @@ impl Renderer<'_> {
                     accumulator.merge_config(&built.config)?;
                     vars::merge(&mut accumulator.vars, &built.vars)?;
                     accumulator.opaque.extend(built.opaque.iter().cloned());
+                    accumulator.idle.extend(built.idle.iter().cloned());
                 }
             }
         }

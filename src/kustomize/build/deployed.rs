@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::closure::Closure;
 use super::objects::objects;
 use super::opaque::{Opaque, OpaqueKind};
-use super::renderer::{Renderer, Rendering, Unrendered};
+use super::renderer::{Finish, Renderer, Rendering, Unrendered};
 use super::resource::Resource;
 use crate::config::Controller;
 use crate::kustomize::build::loader::LoadRestrictor;
@@ -156,24 +156,20 @@ impl Renderer<'_> {
             Some(deployer) => self.render_folder_of(&deployer, &mut closure),
             None => Err(RenderError::nowhere(format!("nothing deploys `{path}` any more"))),
         };
-        let (objects, opaque) = result.map_err(|error| Unrendered::new(error, closure.clone()))?;
-        Ok(self.rendering(objects, closure, opaque))
+        let (objects, finish) = result.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        Ok(self.rendering(objects, closure, finish))
     }
 
-    fn render_folder_of(
-        &self,
-        deployer: &Deployer,
-        closure: &mut Closure,
-    ) -> Result<(Vec<Node>, Vec<Opaque>), RenderError> {
+    fn render_folder_of(&self, deployer: &Deployer, closure: &mut Closure) -> Result<(Vec<Node>, Finish), RenderError> {
         let through = |error: RenderError| error.through(deployer.folder_span, "deployed from here");
-        let (resources, finish) = self.root(&deployer.folder, Some(deployer), closure).map_err(through)?;
-        let mut opaque = finish.opaque.clone();
-        opaque.extend(deployer.changes.unfollowed.iter().map(|(field, node)| Opaque::field(deployer, field, node)));
+        let (resources, mut finish) = self.root(&deployer.folder, Some(deployer), closure).map_err(through)?;
         let mut objects = self.finish(resources, &finish).map_err(through)?;
         if let Some(post_build) = deployer.changes.post_build() {
             self.variables(deployer, post_build, closure)?.fill(&mut objects)?;
         }
-        Ok((objects, opaque))
+        let unfollowed = deployer.changes.unfollowed.iter().map(|(field, node)| Opaque::field(deployer, field, node));
+        finish.opaque.extend(unfollowed);
+        Ok((objects, finish))
     }
 
     /// The kustomization of a deployed folder, with the object's changes; for a folder without one, what its controller

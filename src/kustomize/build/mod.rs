@@ -7,6 +7,7 @@ pub(crate) mod crds;
 pub(crate) mod deployed;
 pub(crate) mod generators;
 pub(crate) mod id;
+pub(crate) mod idle;
 pub(crate) mod kept;
 pub(crate) mod loader;
 pub(crate) mod objects;

@@ -9,6 +9,7 @@ use super::accumulator::id_key;
 use super::assembly::Run;
 use super::closure::Closure;
 use super::deployed::Deployed;
+use super::idle::Idle;
 use super::kept::Kept;
 use super::loader::{LoadRestrictor, Loader};
 use super::objects::{self, objects};
@@ -43,6 +44,8 @@ pub struct Rendering {
     pub closure: Closure,
     /// What comes from elsewhere and is left out.
     pub opaque: Vec<Opaque>,
+    /// Entries that match nothing, although something of nearly the same name is there.
+    pub idle: Vec<Idle>,
     /// Values of charts that stand in texts of their own.
     pub values: Vec<Values>,
 }
@@ -138,6 +141,7 @@ pub(super) struct Finish {
     order: Option<Order>,
     metadata: BuildMetadata,
     pub(super) opaque: Vec<Opaque>,
+    pub(super) idle: Vec<Idle>,
 }
 
 impl Finish {
@@ -149,6 +153,7 @@ impl Finish {
             order: None,
             metadata: BuildMetadata::default(),
             opaque: Vec::new(),
+            idle: Vec::new(),
         }
     }
 }
@@ -203,13 +208,13 @@ impl<'a> Renderer<'a> {
     pub fn render(&self, root: &RepoPath) -> Result<Rendering, Box<Unrendered>> {
         let mut closure = Closure::default();
         let result = self.render_noting(root, &mut closure);
-        let (objects, opaque) = result.map_err(|error| Unrendered::new(error, closure.clone()))?;
-        Ok(self.rendering(objects, closure, opaque))
+        let (objects, finish) = result.map_err(|error| Unrendered::new(error, closure.clone()))?;
+        Ok(self.rendering(objects, closure, finish))
     }
 
-    fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Node>, Vec<Opaque>), RenderError> {
+    fn render_noting(&self, root: &RepoPath, closure: &mut Closure) -> Result<(Vec<Node>, Finish), RenderError> {
         let (resources, finish) = self.root(root, None, closure)?;
-        Ok((self.finish(resources, &finish)?, finish.opaque))
+        Ok((self.finish(resources, &finish)?, finish))
     }
 
     /// What happens once, at the root: hashes, references, vars, local objects, order (`api/krusty/kustomizer.go`).
@@ -295,8 +300,8 @@ impl<'a> Renderer<'a> {
                 let built = self.build(root, kustomization, &mut run, closure, origin.as_ref())?;
                 let built = Arc::unwrap_or_clone(built);
                 let order = kustomization.order.clone()?;
-                let opaque = built.opaque;
-                let finish = Finish { config: built.config, vars: built.vars, order, metadata, opaque };
+                let (opaque, idle) = (built.opaque, built.idle);
+                let finish = Finish { config: built.config, vars: built.vars, order, metadata, opaque, idle };
                 Ok((built.resources, finish))
             }
         }
@@ -340,10 +345,11 @@ impl<'a> Renderer<'a> {
         });
         let rendered = resources.and_then(|resources| self.finish(resources, &Finish::plain()));
         let rendered = rendered.map_err(|error| Unrendered::new(error, closure.clone()));
-        rendered.map(|objects| self.rendering(objects, closure, Vec::new()))
+        rendered.map(|objects| self.rendering(objects, closure, Finish::plain()))
     }
 
-    pub(super) fn rendering(&self, objects: Vec<Node>, closure: Closure, opaque: Vec<Opaque>) -> Rendering {
+    pub(super) fn rendering(&self, objects: Vec<Node>, closure: Closure, finish: Finish) -> Rendering {
+        let Finish { opaque, idle, .. } = finish;
         let mut values = values::taken(&objects, &self.parsed.files);
         for Opaque { kind, identity, given, .. } in &opaque {
             let user = || match kind {
@@ -352,7 +358,7 @@ impl<'a> Renderer<'a> {
             };
             values.extend(given.iter().map(|node| Values { user: user(), node: node.clone() }));
         }
-        Rendering { objects, closure, opaque, values }
+        Rendering { objects, closure, opaque, idle, values }
     }
 
     pub(super) fn loader<'b>(&'b self, root: &RepoPath, closure: &'b mut Closure, schemas: &Schemas) -> Loader<'b> {

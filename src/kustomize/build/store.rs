@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::closure::Closure;
+use super::idle::Idle;
 use super::opaque::Opaque;
 use super::resource::Resource;
 use super::transformer_config::TransformerConfig;
@@ -62,6 +63,8 @@ pub(super) struct Built {
     pub(super) vars: Vars,
     /// What comes from elsewhere and is left out.
     pub(super) opaque: Vec<Opaque>,
+    /// Entries that match nothing.
+    pub(super) idle: Vec<Idle>,
     pub(super) closure: Closure,
     /// Folders of this and of every kustomization below.
     pub(super) roots: BTreeSet<RepoPath>,

@@ -1,6 +1,7 @@
 //! A kustomization's own transformers, in kustomize's order (`api/internal/target/kusttarget_configplugin.go`).
 
 use crate::kustomize::build::accumulator::Accumulator;
+use crate::kustomize::build::idle::Idle;
 use crate::kustomize::build::loader::Loader;
 use crate::kustomize::build::opaque::Opaque;
 use crate::kustomize::build::resource::Resource;
@@ -60,6 +61,7 @@ pub(crate) fn run(
         applied(resources, "PatchStrategicMergeTransformer");
     }
     for patch in &kustomization.patches {
+        accumulator.idle.extend(Idle::patch(patch, resources));
         patches::apply(resources, patch, loader)?;
         applied(resources, "PatchTransformer");
     }
@@ -89,6 +91,7 @@ pub(crate) fn run(
         applied(resources, "AnnotationsTransformer");
     }
     for patch in &kustomization.patches_json6902 {
+        accumulator.idle.extend(Idle::patch(patch, resources));
         patches::apply_json6902(resources, patch, loader)?;
         applied(resources, "PatchJson6902Transformer");
     }
@@ -100,6 +103,8 @@ pub(crate) fn run(
         let has_matched = images::set(resources, image, &config.images)?;
         if !has_matched && loader.is_opaque {
             accumulator.opaque.push(Opaque::image(image));
+        } else if !has_matched {
+            accumulator.idle.extend(Idle::image(image, resources));
         }
         applied(resources, "ImageTagTransformer");
     }

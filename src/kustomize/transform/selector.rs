@@ -66,6 +66,17 @@ pub struct Selector {
     pub labels: Vec<Requirement>,
     /// Requirements on annotations.
     pub annotations: Vec<Requirement>,
+    /// Where the kind and the name are written.
+    pub spans: TargetSpans,
+}
+
+/// Where a selector's fields are written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TargetSpans {
+    /// The kind.
+    pub kind: Option<Span>,
+    /// The name.
+    pub name: Option<Span>,
 }
 
 impl Selector {
@@ -82,6 +93,7 @@ impl Selector {
             let text = fields.text(name)?;
             text.map_or(Ok(Pattern::Any), |text| Pattern::new(&text.value, text.span))
         };
+        let span = |name| Ok(fields.text(name)?.map(|text| text.span));
         let requirements = |name| {
             let text = fields.text(name)?;
             text.map_or(Ok(Vec::new()), |text| Requirement::parse_all(&text.value, text.span))
@@ -94,6 +106,7 @@ impl Selector {
             namespace: pattern("namespace")?,
             labels: requirements("labelSelector")?,
             annotations: requirements("annotationSelector")?,
+            spans: TargetSpans { kind: span("kind")?, name: span("name")? },
         })
     }
 
