@@ -3,6 +3,7 @@
 # description: >-
 #   An image enters an environment without a scan report (`--scans DIR`) of exactly its digest that is recent enough (`maxAge`) and finds
 #   nothing of the severity `threshold` or above, besides what `allow` names. A report that recognised nothing in the image says nothing.
+#   Where the folder also has the index of an image for several platforms, as its registry has it, each platform needs such a report.
 #   With `key`, a file of the base branch, only attestations that it signed count. The rule is off until it is configured, as with
 #   `evidence/unscanned: {severity: error}`.
 # custom:
@@ -34,18 +35,46 @@ deny contains finding if {
 }
 
 is_proven(image) if {
-	some scan in image.scans
+	count(image.platforms) == 0
+	is_clear(image.scans)
+}
+
+is_proven(image) if {
+	count(image.platforms) > 0
+	every platform in image.platforms {
+		is_clear(platform.scans)
+	}
+}
+
+is_clear(scans) if {
+	some scan in scans
 	count(faults(scan)) == 0
 }
+
+notes(image) := [note |
+	some platform in image.platforms
+	not is_clear(platform.scans)
+	note := sprintf("%s (%s): %s", [platform.name, platform.short, platform_note(platform)])
+] if count(image.platforms) > 0
 
 notes(image) := ["no digest is pinned, so that no scan can be of it"] if not image.pinned
 
 notes(image) := ["there is no scan of this digest"] if {
 	image.pinned
+	count(image.platforms) == 0
 	count(image.scans) == 0
 }
 
-notes(image) := [sprintf("%s (%s, %s): %s", [scan.file, scan.tool, scan.since, concat("; ", sort(faults(scan)))]) | some scan in image.scans] if count(image.scans) > 0
+notes(image) := [told(scan) | some scan in image.scans] if {
+	count(image.platforms) == 0
+	count(image.scans) > 0
+}
+
+platform_note(platform) := "there is no scan of it" if count(platform.scans) == 0
+
+platform_note(platform) := concat(", ", [told(scan) | some scan in platform.scans]) if count(platform.scans) > 0
+
+told(scan) := sprintf("%s (%s, %s): %s", [scan.file, scan.tool, scan.since, concat("; ", sort(faults(scan)))])
 
 faults(scan) := {fault | some fault in all_faults(scan)}
 

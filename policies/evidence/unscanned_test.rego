@@ -8,7 +8,7 @@ good := {"file": "a.json", "tool": "trivy", "age": 3600, "since": "then", "recog
 document(scans, parameters) := {
 	"overlay": {"affected": true},
 	"environment": {"name": "production"},
-	"facts": {"scanned": [{"at": 3, "short": "api@sha256:aa", "pinned": true, "scans": scans}]},
+	"facts": {"scanned": [{"at": 3, "short": "api@sha256:aa", "pinned": true, "scans": scans, "platforms": []}]},
 	"parameters": {"evidence/unscanned": object.union({"maxAge": "168h", "threshold": "high", "allow": [], "key": ""}, parameters)},
 }
 
@@ -38,7 +38,7 @@ test_each_fault_is_told if {
 }
 
 test_a_tag_cannot_be_proven if {
-	tag := {"at": 3, "short": "api:v1", "pinned": false, "scans": []}
+	tag := {"at": 3, "short": "api:v1", "pinned": false, "scans": [], "platforms": []}
 	some finding in unscanned.deny with input as json_with(tag)
 	contains(finding.notes[0], "no digest is pinned")
 }
@@ -48,4 +48,22 @@ json_with(image) := {
 	"environment": {"name": "production"},
 	"facts": {"scanned": [image]},
 	"parameters": {"evidence/unscanned": {"maxAge": "168h", "threshold": "high", "allow": [], "key": ""}},
+}
+
+platforms(arm) := {
+	"overlay": {"affected": true},
+	"environment": {"name": "production"},
+	"facts": {"scanned": [{"at": 3, "short": "api@sha256:aa", "pinned": true, "scans": [good], "platforms": [
+		{"name": "linux/amd64", "short": "sha256:bb", "scans": [good]},
+		{"name": "linux/arm64", "short": "sha256:cc", "scans": arm},
+	]}]},
+	"parameters": {"evidence/unscanned": {"maxAge": "168h", "threshold": "high", "allow": [], "key": ""}},
+}
+
+test_each_platform_of_an_index_needs_a_scan if {
+	count(unscanned.deny) == 0 with input as platforms([good])
+	some missing in unscanned.deny with input as platforms([])
+	missing.notes == ["linux/arm64 (sha256:cc): there is no scan of it"]
+	some old in unscanned.deny with input as platforms([object.union(good, {"age": 700000})])
+	contains(old.notes[0], "linux/arm64 (sha256:cc): a.json (trivy, then): it is older")
 }

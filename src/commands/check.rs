@@ -6,7 +6,7 @@ use super::shared::{
 };
 use super::{Exit, Invocation};
 use crate::cli::{ChangeArguments, CheckArguments, Format, JudgeArguments, TrustArgument};
-use crate::facts::scans::Scan;
+use crate::facts::scans::Scans;
 use crate::gate::{self, GateError, NamedText, Request, Selection, Trust};
 use crate::kustomize::ParsedFiles;
 use crate::report::check::detail::Detail;
@@ -141,14 +141,14 @@ fn try_request<T>(
         review: review.as_ref().map(|(name, text)| NamedText { name, text }),
         owners_dialect: ci_dialect(invocation.variables),
         reports: reports.as_deref(),
-        scans: scans.as_deref(),
+        scans: scans.as_ref(),
         is_deploy_freeze: variables.get("GITLAB_CI").map(|_| variables.get("CI_DEPLOY_FREEZE").is_some()),
     };
     work(&request).map_err(CommandError::Gate)
 }
 
 /// The scan reports in a folder, which must not be a part of what was checked out: a change could bring its own.
-fn scans(folder: Option<&Path>, repository: &Repository) -> Result<Option<Vec<Scan>>, CommandError> {
+fn scans(folder: Option<&Path>, repository: &Repository) -> Result<Option<Scans>, CommandError> {
     let Some(folder) = folder else { return Ok(None) };
     let unreadable = |error| CommandError::Read {
         path: folder.to_owned(),
@@ -159,9 +159,9 @@ fn scans(folder: Option<&Path>, repository: &Repository) -> Result<Option<Vec<Sc
     if whole.starts_with(repository.root()) {
         return Err(unreadable(io::Error::other("a change could write to it, since it is in the repository")));
     }
-    let mut scans = Vec::new();
+    let mut scans = Scans::default();
     for (name, text) in read_argument_folder(&whole, "json").map_err(unreadable)? {
-        scans.extend(Scan::read(&name, &text).map_err(GateError::from)?);
+        scans.add(&name, &text).map_err(GateError::from)?;
     }
     Ok(Some(scans))
 }

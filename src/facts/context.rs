@@ -12,7 +12,7 @@ use super::elsewhere::ProvidedBy;
 use super::neighbours::Neighbour;
 use super::reports::{Applied, Deployed, deployed};
 use super::review::Review;
-use super::scans::Scan;
+use super::scans::Scans;
 use super::schemas::Definitions;
 use super::{Change, FactsError, LandingTimes, LookBack, first_changed_line};
 use crate::config::{Config, Freeze, Recurring, Window};
@@ -49,7 +49,7 @@ pub struct Context<'a> {
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
     /// Reports of scanners; `None` where none were given.
-    pub scans: Option<&'a [Scan]>,
+    pub scans: Option<&'a Scans>,
     /// Whether GitLab says that this job runs in a deploy freeze; `None` outside of GitLab's jobs.
     pub is_deploy_freeze: Option<bool>,
     /// The time of the judgement.

@@ -421,7 +421,7 @@ pub(super) fn counterparts_here<'a>(context: &Context<'a>, overlay: &Overlay) ->
     environments.filter_map(|at| Some((at, *here.counterparts(overlay, at).first()?))).collect()
 }
 
-fn short_digest(digest: &str) -> String {
+pub(super) fn short_digest(digest: &str) -> String {
     let (algorithm, hex) = digest.split_once(':').unwrap_or(("", digest));
     format!("{algorithm}:{}…", hex.get(..8).unwrap_or(hex))
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use serde::Serialize;
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 
 use super::handle::{Handle, Handles, Target};
 use super::{Context, FactsError};
@@ -20,7 +21,8 @@ use crate::words;
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("cannot read the scan report `{file}`: {why}")]
 #[diagnostic(help(
-    "`--scans` names a folder with what `trivy image --format json`, `grype -o json` or `cosign download attestation` print"
+    "`--scans` names a folder with what `trivy image --format json`, `grype -o json` or `cosign download attestation` print, and \
+     with indexes (`crane manifest IMAGE`)"
 ))]
 pub struct ScanError {
     /// The file.
@@ -43,6 +45,24 @@ pub struct Scan {
     /// Whether the scanner recognised what the image holds: an operating system, or packages.
     is_recognised: bool,
     envelope: Option<Envelope>,
+    /// What it is of, where the report says so: `linux/arm64`.
+    platform: Option<String>,
+}
+
+/// Scan reports, and the indexes of images for several platforms.
+#[derive(Clone, Debug, Default)]
+pub struct Scans {
+    reports: Vec<Scan>,
+    /// By digest.
+    indexes: BTreeMap<String, Vec<Platform>>,
+}
+
+/// An image of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Platform {
+    /// `linux/arm64`.
+    name: String,
+    digest: String,
 }
 
 /// What a signature is of (<https://github.com/secure-systems-lab/dsse>).
@@ -75,6 +95,20 @@ pub struct Scanned {
     pub pinned: bool,
     /// The scans of this digest, the newest first.
     pub scans: Vec<ScanInput>,
+    /// The images of all platforms, where the digest is that of an index that is known.
+    pub platforms: Vec<PlatformInput>,
+}
+
+/// An image of an index, and the scans of it.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlatformInput {
+    /// Such as `linux/arm64`.
+    pub name: String,
+    /// Its digest, shortened.
+    pub short: String,
+    /// The scans of it, the newest first.
+    pub scans: Vec<ScanInput>,
 }
 
 /// One scan of a digest.
@@ -104,25 +138,73 @@ const CLOCK: i64 = 300;
 /// How many findings of one scan are handed to rules, the gravest first.
 const MOST: usize = 500;
 
-impl Scan {
-    /// Reads a file: a report, or attestations, one on each line.
+impl Scans {
+    /// Reads a file: a report, attestations, one on each line, or the index of an image as its registry has it.
     ///
     /// # Errors
-    /// When it is neither.
-    pub fn read(file: &str, text: &str) -> Result<Vec<Self>, ScanError> {
+    /// When it is none of them.
+    pub fn add(&mut self, file: &str, text: &str) -> Result<(), ScanError> {
         let wrong = |why: &str| ScanError { file: file.to_owned(), why: why.to_owned() };
         let documents = serde_json::Deserializer::from_str(text).into_iter::<Json>();
-        let mut scans = Vec::new();
-        for document in documents {
-            let document = document.map_err(|error| wrong(&error.to_string()))?;
-            scans.push(match document.get("payload") {
-                Some(_) => attested(file, &document).ok_or_else(|| wrong("it is no attestation of a scan"))?,
-                None => report(file, &document).ok_or_else(|| wrong("it is no report of Trivy or Grype"))?,
+        let documents: Vec<Json> = documents.collect::<Result<_, _>>().map_err(|error| wrong(&error.to_string()))?;
+        if let [document] = &*documents
+            && let Some(platforms) = platforms(document)
+        {
+            // Only the very bytes of an index have its digest; a line break may have been added on the way.
+            for bytes in [text, text.trim_end()] {
+                let digest = format!("sha256:{}", words::hexadecimal(&Sha256::digest(bytes)));
+                self.indexes.insert(digest, platforms.clone());
+            }
+            return Ok(());
+        }
+        for document in &documents {
+            self.reports.push(match document.get("payload") {
+                Some(_) => attested(file, document).ok_or_else(|| wrong("it is no attestation of a scan"))?,
+                None => report(file, document).ok_or_else(|| wrong("it is no report of Trivy or Grype"))?,
             });
         }
-        if scans.is_empty() { Err(wrong("it is empty")) } else { Ok(scans) }
+        if documents.is_empty() { Err(wrong("it is empty")) } else { Ok(()) }
     }
 
+    /// The scans that accept says something of, the newest first.
+    fn of(&self, accepts: impl Fn(&Scan) -> bool) -> Vec<&Scan> {
+        let mut found: Vec<&Scan> = self.reports.iter().filter(|scan| accepts(scan)).collect();
+        found.sort_by_key(|scan| std::cmp::Reverse(scan.time));
+        found
+    }
+
+    /// The scans of one image of the index `index`: those of its own digest, and those of the index that say that they are of this
+    /// platform, or that are signed for the index as a whole.
+    fn of_platform(&self, index: &str, platform: &Platform) -> Vec<&Scan> {
+        self.of(|scan| {
+            let is_of_platform = match &scan.platform {
+                Some(name) => platform.name == *name || platform.name.starts_with(&format!("{name}/")),
+                None => scan.envelope.is_some(),
+            };
+            scan.digests.contains(&platform.digest) || is_of_platform && scan.digests.iter().any(|it| it == index)
+        })
+    }
+}
+
+/// The images of an index (<https://github.com/opencontainers/image-spec/blob/main/image-index.md>), without what is attached to them.
+fn platforms(document: &Json) -> Option<Vec<Platform>> {
+    let manifests = document.get("manifests")?.as_array()?;
+    let is_image = |manifest: &&Json| !matches!(text(manifest, "/platform/os"), "" | "unknown");
+    let platform = |manifest: &Json| {
+        let parts = ["/platform/os", "/platform/architecture", "/platform/variant"].map(|part| text(manifest, part));
+        let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        Platform { name, digest: text(manifest, "/digest").to_owned() }
+    };
+    Some(manifests.iter().filter(is_image).map(platform).collect())
+}
+
+/// What a report says it is of.
+fn platform_of(document: &Json, os: &str, architecture: &str) -> Option<String> {
+    let (os, architecture) = (text(document, os), text(document, architecture));
+    (!os.is_empty() && !architecture.is_empty()).then(|| format!("{os}/{architecture}"))
+}
+
+impl Scan {
     /// Whether one of its signatures is by a key.
     fn is_signed_by(&self, key: &[u8]) -> bool {
         let Some(Envelope { kind, payload, signatures }) = &self.envelope else { return false };
@@ -184,6 +266,7 @@ fn trivy(file: &str, document: &Json) -> Scan {
         suppressed,
         is_recognised: !matches!(family, "" | "none") || !results.is_empty(),
         envelope: None,
+        platform: platform_of(document, "/Metadata/ImageConfig/os", "/Metadata/ImageConfig/architecture"),
     }
 }
 
@@ -207,6 +290,7 @@ fn grype(file: &str, document: &Json) -> Scan {
         suppressed: list(document, "/ignoredMatches").len(),
         is_recognised: !text(document, "/distro/name").is_empty() || !list(document, "/matches").is_empty(),
         envelope: None,
+        platform: platform_of(document, "/source/target/os", "/source/target/architecture"),
     }
 }
 
@@ -228,6 +312,7 @@ fn attested(file: &str, document: &Json) -> Option<Scan> {
         suppressed: 0,
         is_recognised: false,
         envelope: None,
+        platform: None,
     });
     let subjects = list(&statement, "/subject").iter().map(|subject| text(subject, "/digest/sha256"));
     scan.digests = subjects.filter(|digest| !digest.is_empty()).map(|digest| format!("sha256:{digest}")).collect();
@@ -268,16 +353,24 @@ impl Scanned {
             if base.iter().any(|known| known.image.content(mirrors) == content) || entering.contains_key(&content) {
                 continue;
             }
-            let of_it = |scan: &&Scan| used.image.digest.as_ref().is_some_and(|digest| scan.digests.contains(digest));
-            let mut found: Vec<&Scan> = scans.iter().filter(of_it).collect();
-            found.sort_by_key(|scan| std::cmp::Reverse(scan.time));
-            let scans: Vec<ScanInput> = found.into_iter().map(|scan| scan.input(context, key.as_deref())).collect();
-            for (oldest, age) in scans.iter().filter_map(|scan| asked.oldest.zip(scan.age)) {
-                context.clock.changes_in(oldest - age);
-            }
+            let told = |scans: Vec<&Scan>| {
+                let told: Vec<ScanInput> = scans.into_iter().map(|scan| scan.input(context, key.as_deref())).collect();
+                for (oldest, age) in told.iter().filter_map(|scan| asked.oldest.zip(scan.age)) {
+                    context.clock.changes_in(oldest - age);
+                }
+                told
+            };
+            let digest = used.image.digest.as_deref().unwrap_or_default();
+            let platforms = scans.indexes.get(digest).into_iter().flatten().map(|platform| PlatformInput {
+                name: platform.name.clone(),
+                short: super::promotions::short_digest(&platform.digest),
+                scans: told(scans.of_platform(digest, platform)),
+            });
+            let platforms = platforms.collect();
+            let scans = told(scans.of(|scan| scan.digests.iter().any(|known| known == digest)));
             let at = handles.add(Target::of_value(&used.origin, &used.object, &used.path));
             let short = super::promotions::short_reference(&used.image);
-            entering.insert(content, Self { at, short, pinned: used.image.digest.is_some(), scans });
+            entering.insert(content, Self { at, short, pinned: !digest.is_empty(), scans, platforms });
         }
         Ok(entering.into_values().collect())
     }
@@ -327,7 +420,9 @@ mod tests {
     const ATTESTED: &str = r#"{"payloadType": "application/vnd.in-toto+json", "payload": "eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjAuMSIsInByZWRpY2F0ZVR5cGUiOiJodHRwczovL2Nvc2lnbi5zaWdzdG9yZS5kZXYvYXR0ZXN0YXRpb24vdnVsbi92MSIsInN1YmplY3QiOlt7Im5hbWUiOiJnaGNyLmlvL2V4YW1wbGUvYXBpIiwiZGlnZXN0Ijp7InNoYTI1NiI6ImFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWEifX1dLCJwcmVkaWNhdGUiOnsic2Nhbm5lciI6eyJ1cmkiOiJwa2c6dHJpdnkiLCJyZXN1bHQiOnsiU2NoZW1hVmVyc2lvbiI6MiwiQXJ0aWZhY3ROYW1lIjoieCIsIk1ldGFkYXRhIjp7Ik9TIjp7IkZhbWlseSI6ImFscGluZSJ9fSwiUmVzdWx0cyI6W119fSwibWV0YWRhdGEiOnsic2NhbkZpbmlzaGVkT24iOiIyMDI2LTAxLTA5VDAwOjAwOjAwWiJ9fX0=", "signatures": [{"keyid": "", "sig": "MEUCIQCFgMQac22cTCHW85tLN2jdVeCpsj8Z8YYe8yaLU+f1oAIgQSO2PGuX1HRl//+19x/gcRw6JpdjN5/1MorjSVFId0g="}]}"#;
 
     fn read(text: &str) -> Scan {
-        Scan::read("a.json", text).unwrap().remove(0)
+        let mut scans = Scans::default();
+        scans.add("a.json", text).unwrap();
+        scans.reports.remove(0)
     }
 
     #[test]
@@ -345,8 +440,35 @@ mod tests {
         other[10] ^= 1;
         assert!(!scan.is_signed_by(&other));
         assert!(public_key("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----").is_none());
-        assert_eq!(Scan::read("a.json", &format!("{ATTESTED}\n{ATTESTED}")).unwrap().len(), 2);
-        assert!(Scan::read("a.json", "{}").is_err() && Scan::read("a.json", "").is_err());
+        let mut scans = Scans::default();
+        scans.add("a.json", &format!("{ATTESTED}\n{ATTESTED}")).unwrap();
+        assert_eq!(scans.reports.len(), 2);
+        assert!(scans.add("a.json", "{}").is_err() && scans.add("a.json", "").is_err());
+    }
+
+    #[test]
+    fn an_index_is_known_by_its_bytes() {
+        let index = r#"{"schemaVersion":2,"manifests":[
+            {"digest":"sha256:aa","platform":{"os":"linux","architecture":"amd64"}},
+            {"digest":"sha256:bb","platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
+            {"digest":"sha256:cc","platform":{"os":"unknown","architecture":"unknown"}}]}"#;
+        let digest = format!("sha256:{}", words::hexadecimal(&Sha256::digest(index)));
+        let mut scans = Scans::default();
+        scans.add("index.json", &format!("{index}\n")).unwrap();
+        let names: Vec<&str> = scans.indexes[&digest].iter().map(|platform| platform.name.as_str()).collect();
+        assert_eq!(names, ["linux/amd64", "linux/arm64/v8"]);
+        let trivy = |image: &str, architecture: &str| {
+            format!(
+                r#"{{"SchemaVersion": 2, "ArtifactName": "x@{image}", "Metadata": {{"OS": {{"Family": "alpine"}},
+                    "ImageConfig": {{"os": "linux", "architecture": "{architecture}"}}}}}}"#
+            )
+        };
+        scans.add("a.json", &trivy(&digest, "arm64")).unwrap();
+        scans.add("b.json", &trivy("sha256:aa", "amd64")).unwrap();
+        let files = |at: usize| -> Vec<&str> {
+            scans.of_platform(&digest, &scans.indexes[&digest][at]).iter().map(|scan| scan.file.as_str()).collect()
+        };
+        assert_eq!((files(0), files(1)), (vec!["b.json"], vec!["a.json"]));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use chrono::{DateTime, Utc};
 use crate::config::OwnersDialect;
 use crate::facts::Applied;
 use crate::facts::neighbours::NamedClones;
-use crate::facts::scans::Scan;
+use crate::facts::scans::Scans;
 use crate::model::OverlayFilter;
 use crate::progress::Progress;
 use crate::sources::{Comparison, Repository};
@@ -39,7 +39,7 @@ pub struct Request<'a> {
     /// What controllers report as applied; `None` where no report was given.
     pub reports: Option<&'a [Applied]>,
     /// Reports of scanners; `None` where none were given.
-    pub scans: Option<&'a [Scan]>,
+    pub scans: Option<&'a Scans>,
     /// Whether GitLab says that this job runs in a deploy freeze; `None` outside of GitLab's jobs.
     pub is_deploy_freeze: Option<bool>,
     /// Where it is shown how far the judgement is.

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use tollgate::facts::scans::Scan;
+use tollgate::facts::scans::Scans;
 use tollgate::gate::{NamedText, Request, judge, show_facts};
 use tollgate::kustomize::ParsedFiles;
 use tollgate::report::check::human;
@@ -119,8 +119,12 @@ fn first_files(case: &Case, sections: &BTreeMap<String, String>) -> Files {
     files
 }
 
-fn scans(files: &BTreeMap<String, String>) -> Vec<Scan> {
-    files.iter().flat_map(|(name, text)| Scan::read(name, text).unwrap()).collect()
+fn scans(files: &BTreeMap<String, String>) -> Scans {
+    let mut scans = Scans::default();
+    for (name, text) in files {
+        scans.add(name, text).unwrap();
+    }
+    scans
 }
 
 /// What the rule says of the case, and whether base against base is quiet.
