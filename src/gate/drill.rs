@@ -100,6 +100,12 @@ impl Drill<'_> {
                 &pod(&own, ", envFrom: [{secretRef: {name: tollgate-drill}}]"),
                 "`secret/missing` is off here",
             )?,
+            self.adds(
+                "a ConfigMap that nothing provides",
+                &pod(&own, ", envFrom: [{configMapRef: {name: tollgate-drill}}]"),
+                "`config/missing` is off here",
+            )?,
+            self.adds("a misspelt field", &pod(&own, ", imagePullPolicie: Always"), "`schema/invalid` is off here")?,
             self.in_base(&unknown)?,
             self.by_component(&unknown)?,
             self.remote_base()?,

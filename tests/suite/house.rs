@@ -120,26 +120,60 @@ fn the_page_of_what_is_rendered_lists_it() {
     }
 }
 
+/// A misspelt path is undefined in Rego, and what is undefined is no finding. Variables that a rule takes out of the input are
+/// followed: `some image in input.facts.scanned` says what `image` has, wherever the rule calls something so.
 #[test]
 fn every_input_path_of_a_rule_is_in_the_schema() {
     let schema = fs::read_to_string(root().join("policies/input.schema.json")).unwrap();
     let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+    let binding = regex::Regex::new(r"some (?:\w+, )?(\w+) in (\w+(?:\.\w+)+)").unwrap();
+    let used = regex::Regex::new(r"(?:^|[^.\w])(\w+)((?:\.\w+)+)").unwrap();
+    let mut followed = 0;
     for (path, text) in files_in(&root().join("policies")) {
         let is_rule = path.file_name().strip_suffix(".rego").is_some_and(|name| !name.ends_with("_test"));
         if !is_rule {
             continue;
         }
-        for used in text.match_indices("input.").map(|(at, _)| &text[at + "input.".len()..]) {
-            let end =
-                used.find(|character: char| !character.is_alphanumeric() && character != '.').unwrap_or(used.len());
-            let mut here = &schema;
-            for key in used[..end].split('.').filter(|key| !key.is_empty()) {
-                here = resolve(&schema, here);
-                assert!(!here["properties"][key].is_null(), "{path}: `input.{}` is not in the schema", &used[..end]);
-                here = &here["properties"][key];
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with('#')).collect::<Vec<_>>().join("\n");
+        let mut variables: Vec<(String, &serde_json::Value)> = vec![("input".to_owned(), &schema)];
+        // One may be taken out of another.
+        for _ in 0..3 {
+            for found in binding.captures_iter(&code) {
+                let (first, rest) = found[2].split_once('.').unwrap();
+                let holders: Vec<_> = variables.iter().filter(|(name, _)| *name == first).map(|(_, of)| *of).collect();
+                for holder in holders {
+                    let Some(list) = below(&schema, holder, rest) else { continue };
+                    let items = &resolve(&schema, list)["items"];
+                    if !items.is_null() && !variables.iter().any(|(name, of)| *name == found[1] && *of == items) {
+                        variables.push((found[1].to_owned(), items));
+                    }
+                }
             }
         }
+        for found in used.captures_iter(&code) {
+            let of: Vec<_> = variables.iter().filter(|(name, _)| *name == found[1]).map(|(_, of)| *of).collect();
+            let rest = found[2].trim_start_matches('.');
+            let is_there = of.is_empty() || of.iter().any(|of| below(&schema, of, rest).is_some());
+            assert!(is_there, "{path}: `{}{}` is not in the schema", &found[1], &found[2]);
+            followed += usize::from(!of.is_empty() && &found[1] != "input");
+        }
     }
+    assert!(followed > 150, "{followed} paths of variables were followed");
+}
+
+/// What the schema says of a path below a value; anything below what has no properties.
+fn below<'a>(
+    schema: &'a serde_json::Value,
+    mut here: &'a serde_json::Value,
+    path: &str,
+) -> Option<&'a serde_json::Value> {
+    for key in path.split('.') {
+        here = resolve(schema, here);
+        let Some(properties) = here.get("properties") else { return Some(here) };
+        here = properties.get(key)?;
+    }
+    Some(here)
 }
 
 /// Follows references and takes the variant that is not null.
