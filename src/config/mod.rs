@@ -225,6 +225,27 @@ pub struct Provider {
     pub keys: Option<Vec<String>>,
 }
 
+/// A folder with policies of the repository itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySource {
+    /// The folder.
+    pub folder: RepoPath,
+    /// The packages whose rules are asked; `*` stands for any text.
+    pub namespaces: Vec<String>,
+    /// Folders with data for them.
+    pub data: Vec<RepoPath>,
+    /// Whether all objects of an overlay are one input.
+    pub combine: bool,
+}
+
+impl PolicySource {
+    /// Whether a file is one of its policies or data.
+    #[must_use]
+    pub fn holds(&self, path: &RepoPath) -> bool {
+        path.is_within(&self.folder) || self.data.iter().any(|folder| path.is_within(folder))
+    }
+}
+
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -238,6 +259,8 @@ pub struct Config {
     pub exclude: Folders,
     /// Whether a remote base must be supplied.
     pub requires_sources: bool,
+    /// Policies of the repository itself.
+    pub policies: Vec<PolicySource>,
     /// The minor version of Kubernetes, such as `1.31`; `None` where it is not said.
     pub kubernetes: Option<String>,
     /// Which files kustomizations may read; `None` where the controllers in the repository tell.
@@ -294,6 +317,7 @@ impl Default for Config {
             has_usual_environments: true,
             exclude: Folders::default(),
             requires_sources: false,
+            policies: Vec::new(),
             kubernetes: None,
             load_restrictor: None,
             images: Vec::new(),

@@ -61,7 +61,8 @@ impl Guard {
 /// Whether a file judges changes: by its name, or because it is a workflow that runs the gate on either side.
 fn is_guard(context: &Context<'_>, path: &RepoPath) -> Result<bool, FactsError> {
     let name = path.as_str();
-    if name == config::FILE_NAME || is_owners_file(path, context.owners.dialect) {
+    let is_policy = context.config.policies.iter().any(|source| source.holds(path));
+    if name == config::FILE_NAME || is_policy || is_owners_file(path, context.owners.dialect) {
         return Ok(true);
     }
     let is_workflow = name.starts_with(".github/workflows/")

@@ -57,6 +57,24 @@ pub enum GateError {
     #[error("`{0}` is not read")]
     #[diagnostic(help("rename it to `{}`", config::FILE_NAME))]
     MisnamedConfig(&'static str),
+    /// Policies of the repository that cannot be read.
+    #[error("the policies in `{folder}` cannot be used: {why}")]
+    #[diagnostic(help("correct them, or take the folder out of `policies` in tollgate.yaml"))]
+    Policies {
+        /// The folder.
+        folder: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A policy of the repository that fails.
+    #[error("a policy failed on `{overlay}`: {why}")]
+    #[diagnostic(help("what it would have found is unknown, so the gate does not pass; correct the policy"))]
+    PolicyFailed {
+        /// The overlay.
+        overlay: String,
+        /// Which, and why.
+        why: String,
+    },
     /// A link or a folder where a file decides.
     #[error("`{0}` must be a regular file")]
     #[diagnostic(help("what judges a change is read from exactly this path; put the file there"))]

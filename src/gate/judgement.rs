@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::teams::Asked;
 use super::trusted::Trusted;
 use super::{GateError, Request};
 use crate::config::{Environment, parse_duration};
 use crate::facts::promotions::{Promotion, Tier};
-use crate::facts::scans::Asked;
+use crate::facts::scans;
 use crate::facts::{Context, Facts, Handles, Need, Seen, StateInput, Target, elsewhere};
 use crate::finding::{Finding, Label, Place, Severity};
-use crate::model::Case;
+use crate::model::{Case, RenderedOverlay};
 use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
 use crate::report::check::{Entering, Proof};
 use crate::sided::Sided;
@@ -38,6 +39,7 @@ impl<'a> Judge<'a> {
         let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
         let document = self.document(case)?;
         let mut findings = self.ask(&rules, &document, Some(case))?;
+        findings.extend(self.ask_teams(case, &case.rendered.head)?);
         let entering = self.entering(case, &document.input);
         for finding in &mut findings {
             finding.is_strict = self.trusted.settings.is_strict(&finding.rule);
@@ -49,7 +51,8 @@ impl<'a> Judge<'a> {
         if case.rendered.head.error.is_some() && case.is_affected {
             return Ok((findings, entering));
         }
-        let in_base = self.ask(&rules, &self.document_of_base(case)?, Some(case))?;
+        let mut in_base = self.ask(&rules, &self.document_of_base(case)?, Some(case))?;
+        in_base.extend(self.ask_teams(case, &case.rendered.base)?);
         let known: HashSet<_> = in_base.iter().map(Finding::identity).collect();
         for finding in &mut findings {
             finding.existing |= known.contains(&finding.identity());
@@ -129,7 +132,7 @@ impl<'a> Judge<'a> {
             let parameters = self.trusted.settings.parameters.get("evidence/unscanned");
             parameters.and_then(|own| own.get(name)?.as_str()).unwrap_or_default()
         };
-        let asked = Asked { key: parameter("key"), oldest: parse_duration(parameter("maxAge")) };
+        let asked = scans::Asked { key: parameter("key"), oldest: parse_duration(parameter("maxAge")) };
         let facts = Facts::of_case(context, case, own, &needs, asked, &mut handles)?;
         let places = Places { own, changed, is_affected: case.is_affected };
         let parameters = &self.trusted.settings.parameters;
@@ -166,6 +169,22 @@ impl<'a> Judge<'a> {
         Ok(Document { input, handles })
     }
 
+    /// What the repository's own policies find in one side of a case.
+    fn ask_teams(&self, case: &Case<'_>, side: &RenderedOverlay) -> Result<Vec<Finding>, GateError> {
+        let place = self.place(case);
+        let own = self.context.own_line(case)?;
+        let asked = Asked { place: &place, own, files: self.context.files };
+        self.trusted.teams.judge(side, &asked, self.request.rule)
+    }
+
+    fn place(&self, case: &Case<'_>) -> Place {
+        Place {
+            app: case.overlay.app.clone(),
+            environment: self.environment(case).name.clone(),
+            overlay: case.overlay.path.to_string(),
+        }
+    }
+
     fn ask(
         &self,
         rules: &[(&'static Rule, Severity)],
@@ -176,11 +195,7 @@ impl<'a> Judge<'a> {
             return Ok(Vec::new());
         }
         let mut evaluation = self.engine.load(&document.input)?;
-        let place = case.map(|case| Place {
-            app: case.overlay.app.clone(),
-            environment: self.environment(case).name.clone(),
-            overlay: case.overlay.path.to_string(),
-        });
+        let place = case.map(|case| self.place(case));
         let mut findings = Vec::new();
         for (rule, severity) in rules {
             let found = evaluation.run(rule)?;

@@ -44,6 +44,7 @@ mod promote;
 mod reached;
 mod request;
 mod setup;
+mod teams;
 mod trusted;
 mod waive;
 

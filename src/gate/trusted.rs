@@ -2,6 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
+use super::teams::TeamPolicies;
 use super::{GateError, Request, Trust};
 use crate::config::{self, Config, OwnersDialect};
 use crate::facts::neighbours::environment_here;
@@ -25,6 +26,8 @@ pub(super) struct Trusted {
     pub(super) review: Option<Review>,
     pub(super) change: Change,
     pub(super) landings: LandingTimes,
+    /// Policies of the repository itself.
+    pub(super) teams: TeamPolicies,
     /// The SHA-256 of what judges, hexadecimal.
     pub(super) digest: String,
 }
@@ -40,6 +43,7 @@ impl Trusted {
         let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
         let mut config = read_config(trusted, files)?;
         let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
+        let teams = TeamPolicies::read(trusted, &config.policies, files)?;
         // Once merged it judges every change; one that cannot be read would close the gate for all of them.
         let mut next = read_config(trees.head, files)?;
         for config in [&mut config, &mut next] {
@@ -47,7 +51,7 @@ impl Trusted {
             config.environment = environment_here(config, repository, *branch, &comparison.base)?;
         }
         policy::settings(&next, rules).map_err(GateError::Config)?;
-        check_names(request, &config, rules)?;
+        check_names(request, &config, rules, &teams)?;
         for side in [trusted, trees.head] {
             for place in CODEOWNERS_PLACES {
                 read_regular(side, place)?;
@@ -79,6 +83,10 @@ impl Trusted {
             Review::new(file.name, said, head.as_deref(), &change.contributors, is_same)
         });
         let review = review.transpose()?;
+        let holds_policy = |path: &RepoPath| next.policies.iter().any(|it| it.holds(path));
+        if next.policies != config.policies || change.files.iter().any(holds_policy) {
+            TeamPolicies::read(trees.head, &next.policies, files)?;
+        }
         let decides = |path: &&RepoPath| {
             next.versions.as_ref() == Some(*path) || next.controllers.iter().any(|folder| path.is_within(folder))
         };
@@ -89,8 +97,8 @@ impl Trusted {
             change.add_bot(&one.author, one.files.clone());
         }
         let next = change.files.iter().any(|path| path.as_str() == config::FILE_NAME).then_some(next);
-        let digest = digest(trusted, rules)?;
-        Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings, digest })
+        let digest = digest(trusted, rules, &teams, files)?;
+        Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings, teams, digest })
     }
 
     /// Whether a rule's facts were given.
@@ -100,7 +108,7 @@ impl Trusted {
 }
 
 /// The SHA-256 of what judges: the program's version, the rules, the configuration and CODEOWNERS.
-fn digest(trusted: &dyn Tree, rules: &[Rule]) -> Result<String, GateError> {
+fn digest(trusted: &dyn Tree, rules: &[Rule], teams: &TeamPolicies, files: &ParsedFiles) -> Result<String, GateError> {
     let mut hash = Sha256::new();
     let mut part = |name: &str, content: &[u8]| {
         hash.update(name.as_bytes());
@@ -115,6 +123,9 @@ fn digest(trusted: &dyn Tree, rules: &[Rule]) -> Result<String, GateError> {
         if let Some((_, (_, content))) = read_regular(trusted, name)? {
             part(name, &content);
         }
+    }
+    for (path, file) in teams.files() {
+        part(path, files.files.get(file).text.as_bytes());
     }
     Ok(words::hexadecimal(&hash.finalize()))
 }
@@ -147,11 +158,12 @@ fn read_regular(tree: &dyn Tree, name: &str) -> Result<Option<(RepoPath, Content
 }
 
 /// Refuses environments and rules that the command line names and nobody knows.
-fn check_names(request: &Request<'_>, config: &Config, rules: &[Rule]) -> Result<(), GateError> {
+fn check_names(request: &Request<'_>, config: &Config, rules: &[Rule], teams: &TeamPolicies) -> Result<(), GateError> {
     if let Some(name) = request.environment {
         environment(config, name)?;
     }
-    if let Some(name) = request.rule.filter(|name| rules.iter().all(|rule| rule.id != *name)) {
+    let is_known = |name: &str| teams.has(name) || rules.iter().any(|rule| rule.id == name);
+    if let Some(name) = request.rule.filter(|name| !is_known(name)) {
         let known = rules.iter().map(|rule| rule.id.to_owned()).collect();
         return Err(GateError::UnknownName { noun: "rule", name: name.to_owned(), known });
     }

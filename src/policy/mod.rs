@@ -1,13 +1,17 @@
 //! Rules: their metadata, their input, and their evaluation. The only stage that names regorus.
 
 pub use catalog::{Rule, catalog};
-pub use engine::{Engine, Evaluation, PolicyError, RelatedPlace, RuleFinding};
+pub use conftest::Conftest;
+pub use engine::{DeclaredRule, Engine, Evaluation, Module, PolicyError, RelatedPlace, RuleFinding};
 pub use input::{ChangeInput, EnvironmentInput, OverlayInput, Places, RuleInput, Soak};
 pub use metadata::{Metadata, Rank, Scope};
 pub use settings::{Settings, settings};
+pub use team_finding::TeamFinding;
 
 mod catalog;
+mod conftest;
 mod engine;
 mod input;
 mod metadata;
 mod settings;
+mod team_finding;

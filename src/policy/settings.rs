@@ -63,7 +63,8 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
         rules.iter().map(|rule| (rule.id.to_owned(), Json::Object(rule.metadata.custom.parameters.clone()))).collect();
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
     let named = config.waivers.iter().map(|waiver| (&waiver.rule, waiver.span));
-    for (name, span) in named.filter(|(name, _)| !ids.contains(&name.as_str())) {
+    let is_known = |name: &str| ids.contains(&name) || name.starts_with(super::conftest::PREFIX);
+    for (name, span) in named.filter(|(name, _)| !is_known(name)) {
         let help = nearest(name, &ids)
             .map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
         problems.push(ConfigError { message: format!("there is no rule `{name}`"), span, help: Some(help) });

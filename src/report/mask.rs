@@ -52,7 +52,8 @@ impl Mask {
 
     fn add_unrendered(&mut self, file: &SourceFile, is_read: bool) {
         let name = file.path.file_name();
-        if matches!(name, "CODEOWNERS" | ".gitattributes") || file.path.as_str() == config::FILE_NAME {
+        let is_shown = matches!(name, "CODEOWNERS" | ".gitattributes") || file.path.ending() == "rego";
+        if is_shown || file.path.as_str() == config::FILE_NAME {
             return;
         }
         let may_be_yaml = matches!(name.rsplit('.').next(), Some("yaml" | "yml" | "json"));

@@ -94,7 +94,7 @@ fn a_stage_uses_only_stages_to_its_left() {
 fn engines_stay_behind_their_adapters() {
     for (path, text) in files_in(&root().join("src")) {
         for (engine, home) in [
-            ("regorus::", "policy/engine.rs"),
+            ("regorus::", "policy/engine/"),
             ("gix::", "sources/"),
             ("granit_parser::", "yaml/parse.rs"),
             ("cron::", "config/freeze.rs"),
@@ -230,7 +230,7 @@ fn what_others_read_is_yaml_and_what_the_pages_configure_is_accepted() {
             }
         }
     }
-    assert_eq!(configurations, 2, "the whole configuration, and that of branches");
+    assert_eq!(configurations, 3, "the whole configuration, that of branches, and that of policies");
 }
 
 #[test]

@@ -18,4 +18,5 @@ mod picture;
 mod promote;
 mod render;
 mod support;
+mod teams;
 mod yaml;

@@ -3,7 +3,8 @@ use std::collections::{HashMap, HashSet};
 use super::duration::parse_duration;
 use super::layout::Layout;
 use super::{
-    Config, Dependency, Environment, Group, ImagePlace, Landings, Mirrors, OwnersDialect, Provider, RuleSetting,
+    Config, Dependency, Environment, Group, ImagePlace, Landings, Mirrors, OwnersDialect, PolicySource, Provider,
+    RuleSetting,
 };
 use crate::finding::Severity;
 use crate::kustomize::{LoadRestrictor, nearest};
@@ -162,6 +163,7 @@ impl Reader {
             "controllers",
             "versions",
             "kubernetes",
+            "policies",
             "freezes",
             "rules",
             "waivers",
@@ -225,6 +227,7 @@ impl Reader {
                 "dependencies" => config.dependencies = self.dependencies(value),
                 "versions" => config.versions = self.file(value),
                 "kubernetes" => config.kubernetes = self.kubernetes(value),
+                "policies" => config.policies = self.policies(value),
                 "controllers" => config.controllers = self.folders(value),
                 "freezes" => {
                     let items = self.list(value, "`freezes`");
@@ -266,6 +269,49 @@ impl Reader {
             self.problem(node.origin.span, message, "write for example `versions.json`");
         }
         path
+    }
+
+    /// A folder, or a mapping that says more about one, or a list of these.
+    fn policies(&mut self, node: &Node) -> Vec<PolicySource> {
+        let items = node.as_sequence().unwrap_or(std::slice::from_ref(node));
+        let mut sources = Vec::new();
+        for item in items {
+            let plain = PolicySource {
+                folder: RepoPath::root(),
+                namespaces: vec!["main".to_owned()],
+                data: Vec::new(),
+                combine: false,
+            };
+            if item.as_mapping().is_none() {
+                sources.extend(self.folders(item).into_iter().map(|folder| PolicySource { folder, ..plain.clone() }));
+                continue;
+            }
+            let fields = self.fields(item, &["folder", "namespaces", "data", "combine"], "an entry of `policies`");
+            let mut source = plain;
+            let mut has_folder = false;
+            for Field { name, value } in &fields {
+                match name.as_str() {
+                    "folder" => {
+                        let folder = self.folders(value).into_iter().next();
+                        has_folder = folder.is_some();
+                        source.folder = folder.unwrap_or_else(RepoPath::root);
+                    }
+                    "namespaces" => {
+                        source.namespaces =
+                            self.texts(value, "a namespace").into_iter().map(|(name, _)| name).collect();
+                    }
+                    "data" => source.data = self.folders(value),
+                    _ => source.combine = self.flag(value, "`combine`"),
+                }
+            }
+            if has_folder {
+                sources.push(source);
+            } else {
+                let help = "write for example `{folder: policy, namespaces: [main]}`";
+                self.problem(item.origin.span, "an entry of `policies` needs `folder`", help);
+            }
+        }
+        sources
     }
 
     fn folders(&mut self, node: &Node) -> Vec<RepoPath> {

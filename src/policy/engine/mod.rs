@@ -1,11 +1,19 @@
 //! Evaluates rules. One engine is prepared and cloned for every document.
 
+pub use team::{DeclaredRule, Module};
+
+pub(super) use team::TeamEngine;
+
 use serde::Deserialize;
 
 use super::catalog::{LIBRARIES, Rule};
 use super::input::RuleInput;
 use crate::facts::Handle;
 use crate::finding::Severity;
+
+mod go_format;
+mod opa;
+mod team;
 
 /// One finding of a rule, as the rule hands it back.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]

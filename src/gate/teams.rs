@@ -1,0 +1,229 @@
+//! Policies of the repository itself: reads them from the side that is trusted, and asks them about what is rendered.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use super::GateError;
+use crate::config::PolicySource;
+use crate::finding::{Finding, Label, Place, Severity};
+use crate::kustomize::ParsedFiles;
+use crate::model::{RenderedOverlay, describe};
+use crate::policy::{Conftest, Module, TeamFinding};
+use crate::sources::{RepoPath, Tree, list_below};
+use crate::span::{FileId, Span};
+use crate::yaml::{Dialect, Node, Origin, Source, Step, Value, parse, pointer_token, to_json};
+
+/// The policies that the configuration names.
+#[derive(Default)]
+pub(super) struct TeamPolicies {
+    conftest: Vec<Conftest>,
+    /// Their files, by path.
+    files: BTreeMap<String, FileId>,
+}
+
+impl TeamPolicies {
+    /// Their files, by path.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, FileId)> {
+        self.files.iter().map(|(path, file)| (path.as_str(), *file))
+    }
+
+    /// Reads the policies of a tree.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is no policy.
+    pub(super) fn read(tree: &dyn Tree, sources: &[PolicySource], files: &ParsedFiles) -> Result<Self, GateError> {
+        let mut read = Self::default();
+        for source in sources {
+            let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
+            let mut texts = Vec::new();
+            for path in list_below(tree, std::slice::from_ref(&source.folder))?.files {
+                if path.ending() != "rego" || path.file_name().ends_with("_test.rego") {
+                    continue;
+                }
+                let Some((id, content)) = tree.read(&path)? else { continue };
+                let text = std::str::from_utf8(&content).map_err(|_| broken(format!("`{path}` is not UTF-8")))?;
+                read.files.insert(path.to_string(), files.files.add(&path, id, text));
+                texts.push((path.to_string(), text.to_owned()));
+            }
+            if texts.is_empty() {
+                return Err(broken("there is no file `*.rego` in it".to_owned()));
+            }
+            let mut data = Map::new();
+            for folder in &source.data {
+                read_data(tree, folder, files, &mut data).map_err(|error| match error {
+                    DataError::Tree(error) => error.into(),
+                    DataError::Wrong(why) => broken(why),
+                })?;
+            }
+            let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
+            let policies = Conftest::new(&modules, &Json::Object(data), &source.namespaces, source.combine);
+            read.conftest.push(policies.map_err(broken)?);
+        }
+        Ok(read)
+    }
+
+    /// Whether there is a rule of this name.
+    pub(super) fn has(&self, rule: &str) -> bool {
+        self.conftest.iter().flat_map(Conftest::ids).any(|id| id == rule)
+    }
+
+    /// What the policies find in a rendering; with `only`, the findings of one rule.
+    pub(super) fn judge(
+        &self,
+        side: &RenderedOverlay,
+        asked: &Asked<'_>,
+        only: Option<&str>,
+    ) -> Result<Vec<Finding>, GateError> {
+        let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders()) else { return Ok(Vec::new()) };
+        let mut findings = Vec::new();
+        for policies in self.conftest.iter().filter(|it| only.is_none_or(|only| it.ids().any(|id| id == only))) {
+            let failed = |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why };
+            if policies.combines {
+                let item = |node: &Node| {
+                    let path = asked.files.files.get(node.origin.span.file).path.to_string();
+                    serde_json::json!({"path": path, "contents": to_json(node)})
+                };
+                let all: Json = rendering.objects.iter().map(item).collect();
+                let found = policies.judge(&all).map_err(failed)?;
+                findings.extend(found.into_iter().map(|found| self.finding(found, None, asked)));
+                continue;
+            }
+            for node in &rendering.objects {
+                let found = policies.judge(&to_json(node)).map_err(failed)?;
+                findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));
+            }
+        }
+        findings.retain(|finding| only.is_none_or(|only| finding.rule == only));
+        Ok(findings)
+    }
+
+    fn finding(&self, found: TeamFinding, node: Option<&Node>, asked: &Asked<'_>) -> Finding {
+        let Asked { place, own, files } = *asked;
+        let field = node.zip(found.field.as_deref()).and_then(|(node, field)| resolved(node, field));
+        let (span, path) = match (&field, node) {
+            (Some((origin, path)), _) => (origin.span, Some(path.clone())),
+            (None, Some(node)) => (node.get("kind").map_or(node.origin.span, |kind| kind.origin.span), None),
+            (None, None) => (own, None),
+        };
+        let declared = found.declared.as_ref();
+        let file = declared.and_then(|rule| Some((*self.files.get(&rule.path)?, rule.line)));
+        let help = declared.map(|rule| format!("see what the policy asks for: `{}`, line {}", rule.path, rule.line));
+        Finding {
+            rule: found.rule,
+            severity: if found.is_warning { Severity::Warning } else { Severity::Error },
+            subject: Some(found.message.clone()),
+            message: found.message,
+            primary: Label { span, text: "the policy is about this".to_owned() },
+            related: file
+                .map(|(file, line)| Label { span: line_of(files, file, line), text: "the policy".to_owned() })
+                .into_iter()
+                .collect(),
+            notes: Vec::new(),
+            help,
+            place: Some(place.clone()),
+            object: node.map(describe),
+            path,
+            existing: false,
+            is_strict: false,
+            waived: None,
+            undecided: false,
+        }
+    }
+}
+
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) place: &'a Place,
+    /// The line that stands for the overlay as a whole.
+    pub(super) own: Span,
+    pub(super) files: &'a ParsedFiles,
+}
+
+/// A line of a file, from 1, without what is blank before it.
+fn line_of(files: &ParsedFiles, file: FileId, line: u32) -> Span {
+    let source = files.files.get(file);
+    let (start, end) = source.line_range(line.saturating_sub(1) as usize);
+    Span { file, start, end }
+}
+
+/// The field of an object that a policy names, as far down as it is there: who wrote it, and its JSON pointer.
+fn resolved(node: &Node, field: &str) -> Option<(Origin, String)> {
+    let steps: Vec<String> = if let Some(pointer) = field.strip_prefix('/') {
+        pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
+    } else {
+        let dotted = field.trim_start_matches(['$', '.']).replace('[', ".").replace(['"', '\''], "");
+        dotted.split(['.', ']']).filter(|step| !step.is_empty()).map(str::to_owned).collect()
+    };
+    let (mut here, mut origin, mut pointer) = (node, None, String::new());
+    for step in steps {
+        let next = match &here.value {
+            Value::Mapping(mapping) => mapping.get(&step),
+            Value::Sequence(items) => {
+                let by_name = || items.iter().find(|item| item.get("name").and_then(Node::as_text) == Some(&step));
+                step.parse::<usize>().ok().and_then(|at| items.get(at)).or_else(by_name)
+            }
+            Value::Scalar(_) => None,
+        };
+        let Some(next) = next else { break };
+        pointer.push_str(&format!("/{}", pointer_token(&step)));
+        origin = Some(match here.as_mapping().and_then(|mapping| mapping.key(&step)) {
+            // What is put together is shown by its key.
+            Some(key) if next.as_scalar().is_none() => Origin::new(key.span, next.origin.step),
+            _ => next.origin.clone(),
+        });
+        here = next;
+    }
+    Some((origin?, pointer))
+}
+
+enum DataError {
+    Tree(crate::sources::TreeError),
+    Wrong(String),
+}
+
+impl From<crate::sources::TreeError> for DataError {
+    fn from(error: crate::sources::TreeError) -> Self {
+        Self::Tree(error)
+    }
+}
+
+/// Puts the YAML and JSON files of a folder together, as `conftest --data` does: by content, not by name.
+fn read_data(
+    tree: &dyn Tree,
+    folder: &RepoPath,
+    files: &ParsedFiles,
+    data: &mut Map<String, Json>,
+) -> Result<(), DataError> {
+    let mut is_empty = true;
+    for path in list_below(tree, std::slice::from_ref(folder))?.files {
+        if !matches!(path.ending(), "yaml" | "yml" | "json") {
+            continue;
+        }
+        let Some((id, content)) = tree.read(&path)? else { continue };
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let file = files.files.add(&path, id, &text);
+        let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource);
+        let documents = documents.map_err(|error| DataError::Wrong(format!("`{path}`: {}", error.message)))?;
+        for document in &documents {
+            let Json::Object(fields) = to_json(document) else {
+                return Err(DataError::Wrong(format!("`{path}` is not a mapping, so that it is no data")));
+            };
+            merge(data, fields);
+            is_empty = false;
+        }
+    }
+    if is_empty { Err(DataError::Wrong(format!("there is no data in `{folder}`"))) } else { Ok(()) }
+}
+
+fn merge(into: &mut Map<String, Json>, from: Map<String, Json>) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (Some(Json::Object(known)), Json::Object(more)) => merge(known, more),
+            (_, value) => {
+                into.insert(key, value);
+            }
+        }
+    }
+}

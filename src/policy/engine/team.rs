@@ -1,0 +1,272 @@
+//! Rego that teams have written for other tools. One set of modules is prepared and cloned for every object.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use regorus::unstable::{Expr, Rule, RuleHead};
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
+use serde_json::Value as Json;
+
+use super::go_format::{self, Argument};
+use super::opa;
+
+/// How long one rule may take on one object.
+const LIMIT: Duration = Duration::from_secs(2);
+/// After how many steps the clock is looked at.
+const STEPS: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+
+/// One file of Rego.
+#[derive(Clone, Copy, Debug)]
+pub struct Module<'a> {
+    /// Its path, as messages name it.
+    pub path: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Modules and data that are ready to be asked.
+pub(in crate::policy) struct TeamEngine {
+    prepared: Engine,
+}
+
+/// A rule that a module declares.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DeclaredRule {
+    /// The path of its package below `data`, such as `main`.
+    pub package: String,
+    /// Its name.
+    pub name: String,
+    /// The module.
+    pub path: String,
+    /// The line of its first head, from 1.
+    pub line: u32,
+}
+
+impl TeamEngine {
+    /// Reads modules: as Rego v1, else as v0, in which much is written that is still in use.
+    ///
+    /// # Errors
+    /// The engine's words for the first module that it does not take, which begin with the path and the place.
+    pub(in crate::policy) fn new(modules: &[Module<'_>], data: &Json) -> Result<Self, String> {
+        let mut prepared = Engine::new();
+        prepared.set_strict_builtin_errors(false);
+        prepared.set_gather_prints(true);
+        prepared.set_execution_timer_config(ExecutionTimerConfig { limit: LIMIT, check_interval: STEPS });
+        supply(&mut prepared)?;
+        for module in modules {
+            add(&mut prepared, module)?;
+        }
+        prepared.add_data(Value::from(data.clone())).map_err(|error| error.to_string())?;
+        Ok(Self { prepared })
+    }
+
+    /// The rules that modules declare, each once.
+    pub(in crate::policy) fn rules(&mut self) -> Vec<DeclaredRule> {
+        let mut found: Vec<DeclaredRule> = Vec::new();
+        for module in self.prepared.get_modules() {
+            let Some(package) = reference(&module.package.refr) else { continue };
+            for rule in &module.policy {
+                let Rule::Spec { head, span, .. } = &**rule else { continue };
+                let refr = match head {
+                    RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
+                };
+                let Some(name) = first_name(refr) else { continue };
+                if !found.iter().any(|known| known.package == package && known.name == name) {
+                    let path = span.source.get_path().clone();
+                    found.push(DeclaredRule { package: package.clone(), name, path, line: span.line });
+                }
+            }
+        }
+        found
+    }
+
+    /// An evaluation of one input.
+    pub(in crate::policy) fn ask(&self, input: &Json) -> Question {
+        let mut engine = self.prepared.clone();
+        engine.set_input(Value::from(input.clone()));
+        Question { engine }
+    }
+}
+
+/// Modules with one input before them.
+pub(in crate::policy) struct Question {
+    engine: Engine,
+}
+
+impl Question {
+    /// What a rule says, `null` where that is undefined. Sets become lists.
+    ///
+    /// # Errors
+    /// When it fails, or takes too long.
+    pub(in crate::policy) fn value(&mut self, package: &str, rule: &str) -> Result<Json, String> {
+        let value = self.engine.eval_rule(format!("data.{package}.{rule}")).map_err(|error| error.to_string())?;
+        if value == Value::Undefined {
+            return Ok(Json::Null);
+        }
+        let text = value.to_json_str().map_err(|error| error.to_string())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+}
+
+fn add(engine: &mut Engine, module: &Module<'_>) -> Result<(), String> {
+    let mut first = None;
+    for is_v0 in [false, true] {
+        engine.set_rego_v0(is_v0);
+        let added = opa::rewritten(module, is_v0)
+            .and_then(|text| engine.add_policy(module.path.to_owned(), text).map_err(|error| format!("{error:#}")));
+        match added {
+            Ok(_) => return Ok(()),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(format!("{}: {}", module.path, first.unwrap_or_default().trim()))
+}
+
+/// Supplies what OPA has and regorus has not, or has otherwise; and refuses what would make a verdict depend on more than its input.
+fn supply(engine: &mut Engine) -> Result<(), String> {
+    let own = Box::new(|values: Vec<Value>| Ok(sprintf(&values)));
+    engine.add_extension("sprintf".to_owned(), 2, own).map_err(|error| error.to_string())?;
+    for (name, arity) in [("http.send", 1), ("net.lookup_ip_addr", 1), ("opa.runtime", 0), ("rego.parse_module", 2)] {
+        let refuse = move |_: Vec<Value>| {
+            let why = format!("`{name}` is not available: the same change must have the same verdict everywhere");
+            Err(std::io::Error::other(why).into())
+        };
+        engine.add_extension(name.to_owned(), arity, Box::new(refuse)).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn sprintf(values: &[Value]) -> Value {
+    let (Some(format), Some(Value::Array(arguments))) = (values.first(), values.get(1)) else {
+        return Value::Undefined;
+    };
+    let Ok(format) = format.as_string() else { return Value::Undefined };
+    let arguments: Vec<Argument> = arguments.iter().map(argument).collect();
+    Value::from(go_format::format(format, &arguments))
+}
+
+fn argument(value: &Value) -> Argument {
+    match value {
+        Value::String(text) => Argument::Text(text.to_string()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Argument::Int(whole),
+            (None, Some(number)) => Argument::Float(number),
+            (None, None) => Argument::Text(value.to_string()),
+        },
+        other => Argument::Text(as_rego(other)),
+    }
+}
+
+/// A value as Rego writes it.
+fn as_rego(value: &Value) -> String {
+    let joined = |values: &mut dyn Iterator<Item = &Value>| values.map(as_rego).collect::<Vec<_>>().join(", ");
+    match value {
+        Value::Array(values) => format!("[{}]", joined(&mut values.iter())),
+        Value::Set(values) if values.is_empty() => "set()".to_owned(),
+        Value::Set(values) => format!("{{{}}}", joined(&mut values.iter())),
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(key, value)| format!("{}: {}", as_rego(key), as_rego(value))).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The path of a package: `main`, `main.gke`.
+fn reference(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::Var { value, .. } => value.as_string().ok().map(ToString::to_string),
+        Expr::RefDot { refr, field, .. } => {
+            let name = field.1.as_string().ok()?.to_string();
+            Some(format!("{}.{name}", reference(refr)?))
+        }
+        Expr::RefBrack { refr, index, .. } => match &**index {
+            Expr::String { value, .. } => Some(format!("{}.{}", reference(refr)?, value.as_string().ok()?)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The name of a rule: what its head begins with.
+fn first_name(expression: &Expr) -> Option<String> {
+    match expression {
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => first_name(refr),
+        _ => reference(expression),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn value(text: &str, input: &Json) -> Result<Json, String> {
+        let mut engine = TeamEngine::new(&[Module { path: "a.rego", text }], &json!({}))?;
+        assert!(!engine.rules().is_empty());
+        engine.ask(input).value("t", "r")
+    }
+
+    /// What OPA 1.22 says of each.
+    #[test]
+    fn a_negation_is_undefined_where_an_operand_is() {
+        let input = json!({"one": 1, "k": "zzz", "arr": [1]});
+        for (body, holds) in [
+            ("not startswith(input.missing, \"a\")", false),
+            ("not f(input.missing)", false),
+            ("not input.missing == 1", true),
+            ("not input.missing != 1", false),
+            ("not count(input.missing) > 0", false),
+            ("not \"a\" in input.missing", false),
+            ("not input.missing in [\"b\"]", false),
+            ("not f(input.one)", false),
+            ("not f(2)", true),
+            ("x := input; not f(x.missing)", false),
+            ("not object.get(input, \"missing\", \"b\") == \"b\"", false),
+            ("not input.a.b.c", true),
+            ("x := [y | y := 1; not f(input.missing)]; count(x) == 0", true),
+            ("not f(input.one) with input as {\"one\": 2}", false),
+        ] {
+            for head in ["import future.keywords.in\nr = true {", "import rego.v1\nr if {"] {
+                let function =
+                    if head.contains("v1") { "f(x) if { x == input.one }" } else { "f(x) { x == input.one }" };
+                let text = format!("package t\n{head} {body} }}\n{function}\n");
+                let expected = if holds { json!(true) } else { Json::Null };
+                assert_eq!(value(&text, &input), Ok(expected), "{text}");
+            }
+        }
+        let braceless = "package t\nimport rego.v1\nr if not startswith(input.missing, \"a\")\n";
+        assert_eq!(value(braceless, &input), Ok(Json::Null));
+    }
+
+    #[test]
+    fn what_is_written_for_opa_is_read() {
+        for (text, expected) in [
+            ("package t\nr[x] { x := 1 } { x := 2 }\n", json!([1, 2])),
+            ("package t\nr { x := 3\n(x + 1) == 4 }\n", json!(true)),
+            ("package t\nr = sprintf(\"%v of %v: %v\", [1, {2}]) { true }\n", json!("1 of {2}: %!v(MISSING)")),
+            ("package t\nr := [p | walk(input, [p, 5])]\n", json!([["a", 0]])),
+            ("package t\nr := base64.encode(\"a\")\n", json!("YQ==")),
+        ] {
+            assert_eq!(value(text, &json!({"a": [5]})), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_depends_on_more_than_its_input_is_refused() {
+        for call in ["http.send({\"method\": \"GET\", \"url\": \"http://x\"})", "opa.runtime()"] {
+            let refused = value(&format!("package t\nr := {call}\n"), &json!({}));
+            assert!(refused.as_ref().is_err_and(|why| why.contains("is not available")), "{refused:?}");
+        }
+        let endless = value(
+            "package t\nr := count([1 | x := numbers.range(1, 5000)[_]; y := numbers.range(1, 5000)[_]; x + y == 0])\n",
+            &json!({}),
+        );
+        assert!(endless.is_err(), "{endless:?}");
+        let broken = value("package t\nr := {\n", &json!({}));
+        assert!(broken.as_ref().is_err_and(|why| why.contains("a.rego")), "{broken:?}");
+    }
+}

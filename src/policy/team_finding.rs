@@ -1,0 +1,40 @@
+use serde_json::Value as Json;
+
+use super::engine::DeclaredRule;
+
+/// What a team's policy finds in an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeamFinding {
+    /// The rule's id, such as `conftest/main.deny`.
+    pub rule: String,
+    /// Whether it only warns.
+    pub is_warning: bool,
+    /// What is wrong.
+    pub message: String,
+    /// The field that it is about, where the policy names one: a JSON pointer, or `spec.containers[0].image`.
+    pub field: Option<String>,
+    /// Where the rule is written, where it is Rego of the repository.
+    pub declared: Option<DeclaredRule>,
+}
+
+/// Where policies name a field: at the top of what they hand back, and under `details`.
+const FIELDS: [&str; 6] = ["/path", "/field", "/_loc/path", "/details/path", "/details/field", "/details/location"];
+
+impl TeamFinding {
+    /// A text, or a mapping with `msg`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub(super) fn read(item: &Json) -> Result<Self, String> {
+        let message = item.as_str().or_else(|| item.get("msg")?.as_str());
+        let message = message.ok_or_else(|| format!("it hands back `{item}`, in which there is no message (`msg`)"))?;
+        let field = FIELDS.iter().find_map(|pointer| item.pointer(pointer)?.as_str());
+        Ok(Self {
+            rule: String::new(),
+            is_warning: false,
+            message: message.to_owned(),
+            field: field.map(str::to_owned),
+            declared: None,
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! Policies of the repository itself, on what would land.
+
+use crate::support::{Files, Repository, files, run};
+
+const POLICY: &str = "package main\nimport rego.v1\ndeny contains {\"msg\": \"at most 3 replicas\", \"path\": \"spec.replicas\"} if {\n  \
+                      input.kind == \"Deployment\"\n  input.spec.replicas > data.limits.replicas\n}\n";
+const CONFIG: &str = "version: 1\nlayout: \"{app}/{env}\"\nenvironments: [{name: production}]\npolicies: {folder: policy, data: policy/data}\n";
+
+fn base() -> Files {
+    let app = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api}\nspec:\n  replicas: 2\n  selector: {matchLabels: {app: api}}\n  \
+               template: {metadata: {labels: {app: api}}}\n";
+    files(&[
+        ("tollgate.yaml", CONFIG),
+        ("policy/main.rego", POLICY),
+        ("policy/data/limits.yaml", "limits: {replicas: 3}\n"),
+        ("api/base/kustomization.yaml", "resources: [app.yaml]\n"),
+        ("api/base/app.yaml", app),
+        ("api/production/kustomization.yaml", "resources: [../base]\n"),
+    ])
+}
+
+/// What the gate says of a change, and how it ends.
+fn judged(base: &Files, changes: &[(&str, &str)]) -> (i32, String) {
+    let mut head = base.clone();
+    head.extend(files(changes));
+    let repository = Repository::new();
+    let main = repository.commit("main", base, "Ana <ana@example.com>", 1_700_000_000, &[]);
+    repository.commit("change", &head, "Ana <ana@example.com>", 1_700_000_100, &[main]);
+    repository.check_out("change", &head);
+    let ran = run(repository.path(), &["check", "--base", "main", "--head", "change"]);
+    (ran.code, ran.out + &ran.err)
+}
+
+const MANY: &str = "resources: [../base]\npatches:\n- target: {kind: Deployment}\n  patch: |-\n    - {op: replace, path: /spec/replicas, value: 5}\n";
+
+#[test]
+fn a_policy_for_conftest_is_asked_about_what_would_land() {
+    let path = "api/production/kustomization.yaml";
+    let (code, told) = judged(&base(), &[(path, MANY)]);
+    assert_eq!(code, 1, "{told}");
+    for text in [
+        "error[conftest/main.deny]: at most 3 replicas",
+        "api/production/kustomization.yaml:5:50",
+        "policy/main.rego:3",
+        "deny contains",
+    ] {
+        assert!(told.contains(text), "{text}: {told}");
+    }
+    let three = MANY.replace("value: 5", "value: 3");
+    assert_eq!(judged(&base(), &[(path, &three)]).0, 0);
+    // What the base has already does not close the gate.
+    let mut worse = base();
+    worse.extend(files(&[(path, MANY)]));
+    let (code, told) = judged(&worse, &[(path, &format!("{MANY}namePrefix: x-\n")), ("notes", "x")]);
+    assert_eq!(code, 1, "another object: {told}");
+    let (code, told) = judged(&worse, &[(path, &format!("{MANY}commonAnnotations: {{a: b}}\n"))]);
+    assert!(code == 0 && told.contains("the base already has this"), "{told}");
+    // A waiver.
+    let mut waived = base();
+    let waiver =
+        "waivers: [{rule: conftest/main.deny, app: api, reason: r, approvedBy: \"@a\", expires: 2999-01-01}]\n";
+    waived.extend(files(&[("tollgate.yaml", &format!("{CONFIG}{waiver}"))]));
+    let (code, told) = judged(&waived, &[(path, MANY)]);
+    assert!(code == 0 && told.contains("waived until"), "{told}");
+}
+
+#[test]
+fn a_change_cannot_loosen_the_policies_that_judge_it() {
+    let path = "api/production/kustomization.yaml";
+    for loosened in [
+        ("policy/main.rego", POLICY.replace("deny", "warn")),
+        ("policy/data/limits.yaml", "limits: {replicas: 9}\n".to_owned()),
+        ("tollgate.yaml", CONFIG.replace("policies: {folder: policy, data: policy/data}\n", "")),
+    ] {
+        let (code, told) = judged(&base(), &[(path, MANY), (loosened.0, &loosened.1)]);
+        assert_eq!(code, 1, "{told}");
+        assert!(told.contains("gate/tampered") && told.contains(loosened.0), "{told}");
+    }
+}
+
+#[test]
+fn policies_that_cannot_be_asked_leave_it_undecided() {
+    let path = "api/production/kustomization.yaml";
+    for (file, text, why) in [
+        ("policy/main.rego", "package main\ndeny contains\n", "policy/main.rego:"),
+        ("policy/main.rego", "package other\nimport rego.v1\ndeny contains 1 if true\n", "in the namespace main"),
+        ("policy/data/limits.yaml", "- a\n", "is not a mapping"),
+    ] {
+        let mut broken = base();
+        broken.extend(files(&[(file, text)]));
+        let (code, told) = judged(&broken, &[(path, MANY)]);
+        assert!(code == 2 && told.contains(why), "{why}: {told}");
+        // Nor may such a one land.
+        let (code, told) = judged(&base(), &[(file, text)]);
+        assert!(code == 2 && told.contains(why), "{why}: {told}");
+    }
+    let failing = POLICY.replace(
+        "input.spec.replicas > data.limits.replicas",
+        "http.send({\"method\": \"GET\", \"url\": \"http://x\"})",
+    );
+    let mut broken = base();
+    broken.extend(files(&[("policy/main.rego", &failing)]));
+    let (code, told) = judged(&broken, &[(path, MANY)]);
+    assert!(code == 2 && told.contains("`http.send` is not available"), "{told}");
+}
