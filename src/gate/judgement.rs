@@ -39,7 +39,7 @@ impl<'a> Judge<'a> {
         let rules = self.rules_for(Scope::Overlay, Some(self.environment(case)));
         let document = self.document(case)?;
         let mut findings = self.ask(&rules, &document, Some(case))?;
-        findings.extend(self.ask_teams(case, &case.rendered.head)?);
+        findings.extend(self.ask_teams(case, &case.rendered.head, Some(&case.rendered.base))?);
         let entering = self.entering(case, &document.input);
         for finding in &mut findings {
             finding.is_strict = self.trusted.settings.is_strict(&finding.rule);
@@ -52,7 +52,7 @@ impl<'a> Judge<'a> {
             return Ok((findings, entering));
         }
         let mut in_base = self.ask(&rules, &self.document_of_base(case)?, Some(case))?;
-        in_base.extend(self.ask_teams(case, &case.rendered.base)?);
+        in_base.extend(self.ask_teams(case, &case.rendered.base, None)?);
         let known: HashSet<_> = in_base.iter().map(Finding::identity).collect();
         for finding in &mut findings {
             finding.existing |= known.contains(&finding.identity());
@@ -170,11 +170,16 @@ impl<'a> Judge<'a> {
     }
 
     /// What the repository's own policies find in one side of a case.
-    fn ask_teams(&self, case: &Case<'_>, side: &RenderedOverlay) -> Result<Vec<Finding>, GateError> {
+    fn ask_teams(
+        &self,
+        case: &Case<'_>,
+        side: &RenderedOverlay,
+        before: Option<&RenderedOverlay>,
+    ) -> Result<Vec<Finding>, GateError> {
         let place = self.place(case);
         let own = self.context.own_line(case)?;
         let asked = Asked { place: &place, own, files: self.context.files };
-        self.trusted.teams.judge(side, &asked, self.request.rule)
+        self.trusted.teams.judge(side, before, &asked, self.request.rule)
     }
 
     fn place(&self, case: &Case<'_>) -> Place {

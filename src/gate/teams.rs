@@ -1,15 +1,16 @@
 //! Policies of the repository itself: reads them from the side that is trusted, and asks them about what is rendered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
 use super::GateError;
 use crate::config::PolicySource;
-use crate::finding::{Finding, Label, Place, Severity};
+use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::ParsedFiles;
 use crate::model::{RenderedOverlay, describe};
-use crate::policy::{Conftest, Module, TeamFinding};
+use crate::policy::{Conftest, Gatekeeper, Module, PolicyObject, Review, TeamFinding};
 use crate::sources::{RepoPath, Tree, list_below};
 use crate::span::{FileId, Span};
 use crate::yaml::{Dialect, Node, Origin, Source, Step, Value, parse, pointer_token, to_json};
@@ -18,6 +19,7 @@ use crate::yaml::{Dialect, Node, Origin, Source, Step, Value, parse, pointer_tok
 #[derive(Default)]
 pub(super) struct TeamPolicies {
     conftest: Vec<Conftest>,
+    gatekeeper: Vec<Gatekeeper>,
     /// Their files, by path.
     files: BTreeMap<String, FileId>,
 }
@@ -37,17 +39,27 @@ impl TeamPolicies {
         for source in sources {
             let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
             let mut texts = Vec::new();
+            let mut gatekeeper = Gatekeeper::default();
             for path in list_below(tree, std::slice::from_ref(&source.folder))?.files {
-                if path.ending() != "rego" || path.file_name().ends_with("_test.rego") {
+                let is_data = source.data.iter().any(|folder| path.is_within(folder));
+                let is_rego = path.ending() == "rego" && !path.file_name().ends_with("_test.rego");
+                let is_yaml = matches!(path.ending(), "yaml" | "yml") && !is_data;
+                if !is_rego && !is_yaml {
                     continue;
                 }
                 let Some((id, content)) = tree.read(&path)? else { continue };
                 let text = std::str::from_utf8(&content).map_err(|_| broken(format!("`{path}` is not UTF-8")))?;
-                read.files.insert(path.to_string(), files.files.add(&path, id, text));
-                texts.push((path.to_string(), text.to_owned()));
+                let file = files.files.add(&path, id, text);
+                read.files.insert(path.to_string(), file);
+                if is_rego {
+                    texts.push((path.to_string(), text.to_owned()));
+                } else {
+                    add_objects(&mut gatekeeper, &path, file, files).map_err(broken)?;
+                }
             }
-            if texts.is_empty() {
-                return Err(broken("there is no file `*.rego` in it".to_owned()));
+            gatekeeper.complete().map_err(broken)?;
+            if texts.is_empty() && gatekeeper.ids().next().is_none() {
+                return Err(broken("there is no Rego and no constraint in it".to_owned()));
             }
             let mut data = Map::new();
             for folder in &source.data {
@@ -56,46 +68,71 @@ impl TeamPolicies {
                     DataError::Wrong(why) => broken(why),
                 })?;
             }
-            let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
-            let policies = Conftest::new(&modules, &Json::Object(data), &source.namespaces, source.combine);
-            read.conftest.push(policies.map_err(broken)?);
+            if !texts.is_empty() {
+                let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
+                let policies = Conftest::new(&modules, &Json::Object(data), &source.namespaces, source.combine);
+                read.conftest.push(policies.map_err(broken)?);
+            }
+            read.gatekeeper.push(gatekeeper);
         }
         Ok(read)
     }
 
     /// Whether there is a rule of this name.
     pub(super) fn has(&self, rule: &str) -> bool {
-        self.conftest.iter().flat_map(Conftest::ids).any(|id| id == rule)
+        let mut ids =
+            self.conftest.iter().flat_map(Conftest::ids).chain(self.gatekeeper.iter().flat_map(Gatekeeper::ids));
+        ids.any(|id| id == rule)
     }
 
-    /// What the policies find in a rendering; with `only`, the findings of one rule.
+    /// What the policies find in a rendering; with `only`, the findings of one rule. `before` is what was there before the change,
+    /// where that is asked about.
     pub(super) fn judge(
         &self,
         side: &RenderedOverlay,
+        before: Option<&RenderedOverlay>,
         asked: &Asked<'_>,
         only: Option<&str>,
     ) -> Result<Vec<Finding>, GateError> {
-        let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders()) else { return Ok(Vec::new()) };
+        let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders() && !self.is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let failed = |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why };
         let mut findings = Vec::new();
-        for policies in self.conftest.iter().filter(|it| only.is_none_or(|only| it.ids().any(|id| id == only))) {
-            let failed = |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why };
+        let all: Vec<Json> = rendering.objects.iter().map(to_json).collect();
+        for policies in self.conftest.iter().filter(|it| is_asked(only, it.ids())) {
             if policies.combines {
-                let item = |node: &Node| {
+                let item = |(node, json): (&Node, &Json)| {
                     let path = asked.files.files.get(node.origin.span.file).path.to_string();
-                    serde_json::json!({"path": path, "contents": to_json(node)})
+                    serde_json::json!({"path": path, "contents": json})
                 };
-                let all: Json = rendering.objects.iter().map(item).collect();
-                let found = policies.judge(&all).map_err(failed)?;
+                let together: Json = rendering.objects.iter().zip(&all).map(item).collect();
+                let found = policies.judge(&together).map_err(failed)?;
                 findings.extend(found.into_iter().map(|found| self.finding(found, None, asked)));
                 continue;
             }
-            for node in &rendering.objects {
-                let found = policies.judge(&to_json(node)).map_err(failed)?;
+            for (node, json) in rendering.objects.iter().zip(&all) {
+                let found = policies.judge(json).map_err(failed)?;
+                findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));
+            }
+        }
+        let old: HashMap<Object, Json> = before
+            .and_then(|before| before.rendering.as_ref())
+            .map(|before| before.objects.iter().map(|node| (identity(node), to_json(node))).collect())
+            .unwrap_or_default();
+        for policies in self.gatekeeper.iter().filter(|it| is_asked(only, it.ids())) {
+            for (node, json) in rendering.objects.iter().zip(&all) {
+                let review = Review { object: json, old: old.get(&identity(node)), all: &all };
+                let found = policies.judge(&review).map_err(failed)?;
                 findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));
             }
         }
         findings.retain(|finding| only.is_none_or(|only| finding.rule == only));
         Ok(findings)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.conftest.is_empty() && self.gatekeeper.is_empty()
     }
 
     fn finding(&self, found: TeamFinding, node: Option<&Node>, asked: &Asked<'_>) -> Finding {
@@ -130,6 +167,39 @@ impl TeamPolicies {
             undecided: false,
         }
     }
+}
+
+fn is_asked(only: Option<&str>, mut ids: impl Iterator<Item = String>) -> bool {
+    only.is_none_or(|only| ids.any(|id| id == only))
+}
+
+/// An object whatever version of its API it is written for.
+fn identity(node: &Node) -> Object {
+    let object = describe(node);
+    let group = object.api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
+    Object { api_version: group, ..object }
+}
+
+/// Takes up the objects of a file that are policies.
+fn add_objects(gatekeeper: &mut Gatekeeper, path: &RepoPath, file: FileId, files: &ParsedFiles) -> Result<(), String> {
+    let text = Arc::clone(&files.files.get(file).text);
+    let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource);
+    for node in documents.map_err(|error| format!("`{path}`: {}", error.message))? {
+        let line = node.get("kind").map_or(1, |kind| files.files.location(kind.origin.span).line);
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        let object = PolicyObject { json: to_json(&node), path: path.to_string(), line };
+        let described = describe(&node);
+        let is_other = described.api_version.contains("kyverno.io/")
+            || described.kind.starts_with("ValidatingAdmissionPolicy")
+            || described.kind.starts_with("MutatingAdmissionPolicy");
+        if !gatekeeper.add(&object)? && is_other {
+            return Err(format!(
+                "{path}:{line}: policies of the kind `{}` ({}) are not evaluated",
+                described.kind, described.api_version
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What is asked about.

@@ -3,6 +3,7 @@
 pub use catalog::{Rule, catalog};
 pub use conftest::Conftest;
 pub use engine::{DeclaredRule, Engine, Evaluation, Module, PolicyError, RelatedPlace, RuleFinding};
+pub use gatekeeper::{Gatekeeper, PolicyObject, Review};
 pub use input::{ChangeInput, EnvironmentInput, OverlayInput, Places, RuleInput, Soak};
 pub use metadata::{Metadata, Rank, Scope};
 pub use settings::{Settings, settings};
@@ -11,6 +12,7 @@ pub use team_finding::TeamFinding;
 mod catalog;
 mod conftest;
 mod engine;
+mod gatekeeper;
 mod input;
 mod metadata;
 mod settings;

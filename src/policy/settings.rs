@@ -63,7 +63,10 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
         rules.iter().map(|rule| (rule.id.to_owned(), Json::Object(rule.metadata.custom.parameters.clone()))).collect();
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
     let named = config.waivers.iter().map(|waiver| (&waiver.rule, waiver.span));
-    let is_known = |name: &str| ids.contains(&name) || name.starts_with(super::conftest::PREFIX);
+    let is_known = |name: &str| {
+        let prefixes = [super::conftest::PREFIX, super::gatekeeper::PREFIX];
+        ids.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+    };
     for (name, span) in named.filter(|(name, _)| !is_known(name)) {
         let help = nearest(name, &ids)
             .map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));

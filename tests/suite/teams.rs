@@ -103,3 +103,34 @@ fn policies_that_cannot_be_asked_leave_it_undecided() {
     let (code, told) = judged(&broken, &[(path, MANY)]);
     assert!(code == 2 && told.contains("`http.send` is not available"), "{told}");
 }
+
+#[test]
+fn a_constraint_of_gatekeeper_is_asked_about_an_update_as_an_update() {
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: k8sfewer}\nspec:\n  crd: {spec: \
+                    {names: {kind: K8sFewer}}}\n  targets:\n    - target: admission.k8s.gatekeeper.sh\n      rego: |\n        package \
+                    k8sfewer\n        violation[{\"msg\": msg, \"details\": {\"path\": \"spec.replicas\"}}] {\n          \
+                    input.review.operation == \"UPDATE\"\n          input.review.object.spec.replicas < \
+                    input.review.oldObject.spec.replicas\n          msg := sprintf(\"fewer than %v\", \
+                    [input.review.oldObject.spec.replicas])\n        }\n";
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: K8sFewer\nmetadata: {name: never}\nspec: {match: {kinds: \
+                      [{apiGroups: [apps], kinds: [Deployment]}]}}\n";
+    let mut base = base();
+    base.extend(files(&[
+        ("tollgate.yaml", &CONFIG.replace("{folder: policy, data: policy/data}", "gatekeeper")),
+        ("gatekeeper/template.yaml", template),
+        ("gatekeeper/constraint.yaml", constraint),
+    ]));
+    let path = "api/production/kustomization.yaml";
+    let fewer = MANY.replace("value: 5", "value: 1");
+    let (code, told) = judged(&base, &[(path, &fewer)]);
+    assert!(code == 1 && told.contains("error[gatekeeper/K8sFewer.never]: fewer than 2"), "{told}");
+    assert!(
+        told.contains("api/production/kustomization.yaml:5:50") && told.contains("gatekeeper/constraint.yaml:2"),
+        "{told}"
+    );
+    assert_eq!(judged(&base, &[(path, MANY)]).0, 0);
+    // What is not evaluated is named.
+    let other = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: x}\n";
+    let (code, told) = judged(&base, &[("gatekeeper/more.yaml", other)]);
+    assert!(code == 2 && told.contains("`ClusterPolicy`") && told.contains("gatekeeper/more.yaml:2"), "{told}");
+}

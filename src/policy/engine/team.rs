@@ -95,6 +95,14 @@ pub(in crate::policy) struct Question {
 }
 
 impl Question {
+    /// Puts further data under `data`.
+    ///
+    /// # Errors
+    /// When it contradicts what is there.
+    pub(in crate::policy) fn add_data(&mut self, data: &Json) -> Result<(), String> {
+        self.engine.add_data(Value::from(data.clone())).map_err(|error| error.to_string())
+    }
+
     /// What a rule says, `null` where that is undefined. Sets become lists.
     ///
     /// # Errors

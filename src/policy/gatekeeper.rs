@@ -1,0 +1,390 @@
+//! Templates and constraints of Gatekeeper (<https://open-policy-agent.github.io/gatekeeper>), on rendered objects.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::engine::{DeclaredRule, Module, TeamEngine};
+use super::team_finding::TeamFinding;
+use crate::config::glob_matches;
+
+/// What the ids of these rules begin with.
+pub(super) const PREFIX: &str = "gatekeeper/";
+
+/// An object of a policy folder, and where it is written.
+#[derive(Clone, Debug)]
+pub struct PolicyObject {
+    /// The object.
+    pub json: Json,
+    /// The file.
+    pub path: String,
+    /// The line of its kind, from 1.
+    pub line: u32,
+}
+
+/// The templates and constraints of one folder.
+#[derive(Default)]
+pub struct Gatekeeper {
+    templates: BTreeMap<String, Template>,
+    constraints: Vec<Constraint>,
+}
+
+struct Template {
+    engine: TeamEngine,
+    package: String,
+    /// Whether it looks at other objects.
+    uses_inventory: bool,
+}
+
+struct Constraint {
+    declared: DeclaredRule,
+    is_warning: bool,
+    matches: Json,
+    parameters: Json,
+}
+
+/// An object as an admission controller is asked about it.
+#[derive(Clone, Copy)]
+pub struct Review<'a> {
+    /// The object.
+    pub object: &'a Json,
+    /// What it was before, where it was there.
+    pub old: Option<&'a Json>,
+    /// All objects beside it.
+    pub all: &'a [Json],
+}
+
+impl Gatekeeper {
+    /// Takes up an object; says whether it is one of Gatekeeper's.
+    ///
+    /// # Errors
+    /// What is wrong with it, or which part of Gatekeeper it would take that is not here.
+    pub fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
+        let (api_version, kind) = (text(&object.json, "/apiVersion"), text(&object.json, "/kind"));
+        let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
+        if api_version.starts_with("templates.gatekeeper.sh/") && kind == "ConstraintTemplate" {
+            let of = text(&object.json, "/spec/crd/spec/names/kind").to_owned();
+            let template = Template::read(&object.json, &object.path).map_err(wrong)?;
+            self.templates.insert(of, template);
+        } else if api_version.starts_with("constraints.gatekeeper.sh/") {
+            self.constraints.extend(Constraint::read(object));
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Says which constraint has no template.
+    ///
+    /// # Errors
+    /// When one has none.
+    pub fn complete(&self) -> Result<(), String> {
+        let is_known = |constraint: &&Constraint| self.templates.contains_key(&constraint.declared.package);
+        match self.constraints.iter().find(|constraint| !is_known(constraint)) {
+            None => Ok(()),
+            Some(Constraint { declared, .. }) => Err(format!(
+                "{}:{}: there is no ConstraintTemplate of the kind `{}`",
+                declared.path, declared.line, declared.package
+            )),
+        }
+    }
+
+    /// The ids of all rules.
+    pub fn ids(&self) -> impl Iterator<Item = String> {
+        self.constraints.iter().map(Constraint::id)
+    }
+
+    /// What the constraints find in an object.
+    ///
+    /// # Errors
+    /// When a template fails.
+    pub fn judge(&self, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
+        let mut found = Vec::new();
+        for constraint in self.constraints.iter().filter(|constraint| constraint.is_about(review)) {
+            let DeclaredRule { package: kind, path, line, .. } = &constraint.declared;
+            let Some(template) = self.templates.get(kind) else { continue };
+            let failed = |why: String| format!("{path}:{line}: the template `{kind}` failed: {why}");
+            let mut question = template.engine.ask(&constraint.input(review));
+            if template.uses_inventory {
+                question.add_data(&json!({ "inventory": inventory(review.all) })).map_err(failed)?;
+            }
+            let value = question.value(&template.package, "violation").map_err(failed)?;
+            for item in value.as_array().map(Vec::as_slice).unwrap_or_default() {
+                let told = TeamFinding::read(item).map_err(failed)?;
+                let declared = Some(constraint.declared.clone());
+                found.push(TeamFinding { rule: constraint.id(), is_warning: constraint.is_warning, declared, ..told });
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Template {
+    fn read(object: &Json, path: &str) -> Result<Self, String> {
+        let target = object.pointer("/spec/targets/0").ok_or("the template has no target")?;
+        let engines = target.get("code").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let source = engines.iter().find(|code| text(code, "/engine") == "Rego").and_then(|code| code.get("source"));
+        let (rego, libraries) = match (source, target.get("rego")) {
+            (Some(source), _) => (text(source, "/rego"), source.get("libs")),
+            (None, Some(rego)) => (rego.as_str().unwrap_or_default(), target.get("libs")),
+            (None, None) => {
+                return Err("the template has no Rego, and its other languages are not evaluated here".to_owned());
+            }
+        };
+        let libraries = libraries.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let texts = libraries.iter().filter_map(Json::as_str).chain([rego]);
+        let modules: Vec<Module<'_>> = texts.map(|text| Module { path, text }).collect();
+        let mut engine = TeamEngine::new(&modules, &json!({"inventory": {}}))?;
+        let declares = engine.rules().into_iter().find(|rule| rule.name == "violation");
+        let package = declares.map(|rule| rule.package).ok_or("the template has no rule `violation`")?;
+        let uses_inventory = modules.iter().any(|module| module.text.contains("inventory"));
+        Ok(Self { engine, package, uses_inventory })
+    }
+}
+
+impl Constraint {
+    /// `None` where it only observes.
+    fn read(object: &PolicyObject) -> Option<Self> {
+        let json = &object.json;
+        let scoped = json.pointer("/spec/scopedEnforcementActions").and_then(Json::as_array);
+        let actions: Vec<&str> = match (text(json, "/spec/enforcementAction"), scoped) {
+            ("scoped", Some(scoped)) => scoped.iter().map(|one| text(one, "/action")).collect(),
+            ("", _) => vec!["deny"],
+            (action, _) => vec![action],
+        };
+        if !actions.contains(&"deny") && !actions.contains(&"warn") {
+            return None;
+        }
+        let get = |pointer: &str| json.pointer(pointer).cloned().unwrap_or_else(|| Json::Object(Map::new()));
+        Some(Self {
+            declared: DeclaredRule {
+                package: text(json, "/kind").to_owned(),
+                name: text(json, "/metadata/name").to_owned(),
+                path: object.path.clone(),
+                line: object.line,
+            },
+            is_warning: !actions.contains(&"deny"),
+            matches: get("/spec/match"),
+            parameters: get("/spec/parameters"),
+        })
+    }
+
+    fn id(&self) -> String {
+        format!("{PREFIX}{}.{}", self.declared.package, self.declared.name)
+    }
+
+    /// What its template is asked, in the form of an admission review.
+    fn input(&self, review: &Review<'_>) -> Json {
+        let (group, version) = group_and_version(text(review.object, "/apiVersion"));
+        let kind = text(review.object, "/kind");
+        json!({
+            "parameters": self.parameters,
+            "review": {
+                "kind": {"group": group, "version": version, "kind": kind},
+                "name": text(review.object, "/metadata/name"),
+                "namespace": namespace(review.object),
+                "object": review.object,
+                "oldObject": review.old,
+                "operation": if review.old.is_some() { "UPDATE" } else { "CREATE" },
+                "namespaceObject": review.namespace(),
+                "options": null,
+                "resource": {"group": "", "resource": "", "version": ""},
+                "uid": "",
+                "userInfo": {},
+            },
+        })
+    }
+
+    /// Whether the constraint's match criteria hold for an object. Each of them that is there must.
+    fn is_about(&self, review: &Review<'_>) -> bool {
+        let object = review.object;
+        let matches = &self.matches;
+        let texts = |pointer: &str| -> Option<Vec<&str>> {
+            Some(matches.pointer(pointer)?.as_array()?.iter().filter_map(Json::as_str).collect())
+        };
+        let (group, _) = group_and_version(text(object, "/apiVersion"));
+        let kind = text(object, "/kind");
+        let kinds = matches.get("kinds").and_then(Json::as_array).filter(|kinds| !kinds.is_empty());
+        let is_kind = kinds.is_none_or(|kinds| {
+            kinds.iter().any(|one| {
+                let has = |list: &str, wanted: &str| {
+                    let list = one.get(list).and_then(Json::as_array).filter(|list| !list.is_empty());
+                    list.is_none_or(|list| list.iter().any(|it| *it == wanted || *it == "*"))
+                };
+                has("apiGroups", group) && has("kinds", kind)
+            })
+        });
+        let namespace = if kind == "Namespace" { text(object, "/metadata/name") } else { namespace(object) };
+        let is_cluster_wide = namespace.is_empty();
+        let is_named = |list: &[&str]| list.iter().any(|pattern| glob_matches(pattern, namespace));
+        let in_namespaces = texts("/namespaces").is_none_or(|list| is_cluster_wide || is_named(&list));
+        let is_excluded = texts("/excludedNamespaces").is_some_and(|list| !is_cluster_wide && is_named(&list));
+        let in_scope = match text(matches, "/scope") {
+            "Cluster" => is_cluster_wide || kind == "Namespace",
+            "Namespaced" => !is_cluster_wide && kind != "Namespace",
+            _ => true,
+        };
+        let name = text(matches, "/name");
+        let has_name = name.is_empty() || glob_matches(name, text(object, "/metadata/name"));
+        let fits = |selector: &str, object: Option<&Json>| {
+            let Some(selector) = matches.get(selector) else { return true };
+            object.is_some_and(|object| selects(selector, object.pointer("/metadata/labels")))
+        };
+        let namespace_object = if kind == "Namespace" { Some(object) } else { review.namespace() };
+        is_kind
+            && in_namespaces
+            && !is_excluded
+            && in_scope
+            && has_name
+            && fits("labelSelector", Some(object))
+            && (is_cluster_wide || fits("namespaceSelector", namespace_object))
+    }
+}
+
+impl<'a> Review<'a> {
+    /// The Namespace that the object is in, where it is beside it.
+    fn namespace(&self) -> Option<&'a Json> {
+        let wanted = namespace(self.object);
+        self.all.iter().find(|other| text(other, "/kind") == "Namespace" && text(other, "/metadata/name") == wanted)
+    }
+}
+
+fn text<'a>(json: &'a Json, pointer: &str) -> &'a str {
+    json.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
+}
+
+fn namespace(object: &Json) -> &str {
+    text(object, "/metadata/namespace")
+}
+
+fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+/// Kubernetes' label selectors (<https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>).
+fn selects(selector: &Json, labels: Option<&Json>) -> bool {
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
+    let wanted = selector.get("matchLabels").and_then(Json::as_object);
+    let has_all = wanted.is_none_or(|wanted| wanted.iter().all(|(key, value)| label(key) == value.as_str()));
+    let expressions = selector.get("matchExpressions").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    has_all
+        && expressions.iter().all(|expression| {
+            let found = label(text(expression, "/key"));
+            let values = expression.get("values").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            let is_one = found.is_some_and(|found| values.iter().any(|value| *value == found));
+            match text(expression, "/operator") {
+                "In" => is_one,
+                "NotIn" => !is_one,
+                "Exists" => found.is_some(),
+                "DoesNotExist" => found.is_none(),
+                _ => false,
+            }
+        })
+}
+
+/// All objects as Gatekeeper keeps them: `cluster[apiVersion][kind][name]`, `namespace[namespace][apiVersion][kind][name]`.
+fn inventory(all: &[Json]) -> Json {
+    let mut inventory = json!({"cluster": {}, "namespace": {}});
+    for object in all {
+        let (api_version, kind, name) =
+            (text(object, "/apiVersion"), text(object, "/kind"), text(object, "/metadata/name"));
+        let place = match namespace(object) {
+            "" => &mut inventory["cluster"],
+            namespace => &mut inventory["namespace"][namespace],
+        };
+        place[api_version][kind][name] = object.clone();
+    }
+    inventory
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gatekeeper(constraint: &Json) -> Gatekeeper {
+        let rego = "package k8srequired\nviolation[{\"msg\": msg, \"details\": {\"path\": \"metadata.labels\"}}] {\n  not \
+                    input.review.object.metadata.labels[input.parameters.label]\n  msg := sprintf(\"no %v\", \
+                    [input.parameters.label])\n}\nviolation[{\"msg\": \"changed\"}] {\n  input.review.operation == \"UPDATE\"\n  \
+                    input.review.object.spec.x != input.review.oldObject.spec.x\n}\nviolation[{\"msg\": \"twin\"}] {\n  other := \
+                    data.inventory.namespace[_][\"v1\"][\"Pod\"][name]\n  name != input.review.object.metadata.name\n  \
+                    other.spec.twin == input.review.object.spec.twin\n}\n";
+        let template = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+            "spec": {"crd": {"spec": {"names": {"kind": "Required"}}}, "targets": [{"target": "admission.k8s.gatekeeper.sh", "rego": rego}]}});
+        let mut gatekeeper = Gatekeeper::default();
+        for json in [&template, constraint] {
+            let object = PolicyObject { json: json.clone(), path: "policy/a.yaml".to_owned(), line: 3 };
+            assert!(gatekeeper.add(&object).unwrap());
+        }
+        gatekeeper.complete().unwrap();
+        gatekeeper
+    }
+
+    fn constraint(matches: &Json) -> Json {
+        json!({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Required", "metadata": {"name": "owner"},
+               "spec": {"match": matches, "parameters": {"label": "owner"}}})
+    }
+
+    fn messages(gatekeeper: &Gatekeeper, object: &Json, old: Option<&Json>, all: &[Json]) -> Vec<String> {
+        let found = gatekeeper.judge(&Review { object, old, all }).unwrap();
+        assert!(found.iter().all(|it| it.rule == "gatekeeper/Required.owner"));
+        found.into_iter().map(|it| it.message).collect()
+    }
+
+    fn pod(name: &str, labels: &Json, spec: &Json) -> Json {
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": spec})
+    }
+
+    #[test]
+    fn templates_are_asked_with_parameters_the_old_object_and_what_is_beside() {
+        let gatekeeper = gatekeeper(&constraint(&json!({"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}]})));
+        let plain = pod("a", &json!({}), &json!({"x": 1}));
+        let owned = pod("a", &json!({"owner": "me"}), &json!({"x": 2, "twin": "t"}));
+        assert_eq!(messages(&gatekeeper, &plain, None, &[]), ["no owner"]);
+        assert!(messages(&gatekeeper, &owned, None, &[]).is_empty());
+        assert_eq!(messages(&gatekeeper, &owned, Some(&plain), &[]), ["changed"]);
+        let twin = pod("b", &json!({}), &json!({"twin": "t"}));
+        assert_eq!(messages(&gatekeeper, &owned, None, &[owned.clone(), twin]), ["twin"]);
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}});
+        assert!(messages(&gatekeeper, &service, None, &[]).is_empty());
+    }
+
+    #[test]
+    fn constraints_are_about_what_they_match() {
+        let object = pod("a", &json!({"tier": "web"}), &json!({}));
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"env": "prod"}}});
+        for (matches, is_about) in [
+            (json!({}), true),
+            (json!({"namespaces": ["sh*"]}), true),
+            (json!({"namespaces": ["other"]}), false),
+            (json!({"excludedNamespaces": ["*op"]}), false),
+            (json!({"scope": "Cluster"}), false),
+            (json!({"scope": "Namespaced"}), true),
+            (json!({"name": "b*"}), false),
+            (json!({"labelSelector": {"matchLabels": {"tier": "web"}}}), true),
+            (
+                json!({"labelSelector": {"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["web"]}]}}),
+                false,
+            ),
+            (json!({"namespaceSelector": {"matchLabels": {"env": "prod"}}}), true),
+            (json!({"namespaceSelector": {"matchLabels": {"env": "dev"}}}), false),
+            (json!({"kinds": [{"apiGroups": ["apps"], "kinds": ["*"]}]}), false),
+            (json!({"kinds": [{"apiGroups": ["*"], "kinds": ["Pod"]}]}), true),
+        ] {
+            let found = messages(&gatekeeper(&constraint(&matches)), &object, None, std::slice::from_ref(&namespace));
+            assert_eq!(found.is_empty(), !is_about, "{matches}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_an_error() {
+        let mut gatekeeper = Gatekeeper::default();
+        let object = |json: Json| PolicyObject { json, path: "policy/a.yaml".to_owned(), line: 3 };
+        gatekeeper.add(&object(constraint(&json!({})))).unwrap();
+        assert!(gatekeeper.complete().is_err_and(|why| why.contains("policy/a.yaml:3") && why.contains("`Required`")));
+        let cel = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+                         "spec": {"targets": [{"code": [{"engine": "K8sNativeValidation"}]}]}});
+        assert!(gatekeeper.add(&object(cel)).is_err_and(|why| why.contains("has no Rego")));
+        assert!(!gatekeeper.add(&object(json!({"apiVersion": "v1", "kind": "Pod"}))).unwrap());
+    }
+}
