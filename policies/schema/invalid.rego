@@ -32,8 +32,12 @@ deny contains finding if {
 allowed(fault) if {
 	some pattern in input.parameters["schema/invalid"].allow
 	some name in [fault.kind, sprintf("%s.%s", [fault.kind, fault.field])]
-	glob.match(pattern, [], name)
+	matches(pattern, name)
 }
+
+matches(pattern, name) if pattern == name
+
+matches(pattern, name) if glob.match(pattern, [], name)
 
 message(fault) := sprintf("%s `%s`: `%s` is not a field", [fault.kind, fault.name, fault.field]) if fault.fault == "unknown"
 
@@ -63,7 +67,7 @@ label(fault) := sprintf("%s has no such field; that of %s has it", [fault.agains
 
 label(fault) := sprintf("%s requires it here", [fault.against]) if fault.fault == "missing"
 
-label(fault) := sprintf("%s takes no other", [fault.against]) if fault.fault == "value"
+label(fault) := sprintf("%s refuses this value", [fault.against]) if fault.fault == "value"
 
 label(fault) := sprintf("%s has no such kind", [fault.against]) if fault.fault == "kind"
 
@@ -93,23 +97,13 @@ help(fault) := "remove it; nothing can stand there" if {
 help(fault) := sprintf("add `%s`", [fault.field]) if fault.fault == "missing"
 
 help(fault) := fault.fix if {
-	fault.fault == "value"
+	fault.fault in {"value", "kind"}
 	fault.fix != ""
-}
-
-help(fault) := sprintf("write what is %s", [fault.expected]) if {
-	fault.fault == "value"
-	fault.fix == ""
-}
-
-help(fault) := sprintf("write `apiVersion: %s`", [fault.near]) if {
-	fault.fault == "kind"
-	fault.near != ""
 }
 
 help(fault) := "correct `kind`, or `apiVersion`" if {
 	fault.fault == "kind"
-	fault.near == ""
+	fault.fix == ""
 }
 
 names(known) := concat(", ", [sprintf("`%s`", [name]) | some name in array.slice(known, 0, 12)])

@@ -42,21 +42,23 @@ test_a_wrong_value if {
 	typed := found({"fault": "value", "expected": "a whole number", "found": "a string", "fix": "write it without quotes: `3`"})
 	typed.message == "Deployment `api`: `spec.replica` must be a whole number, and is a string"
 	typed.help == "write it without quotes: `3`"
-	plain := found({"fault": "value", "expected": "base64"})
+	plain := found({"fault": "value", "expected": "base64", "fix": "encode it in base64"})
 	plain.message == "Deployment `api`: `spec.replica` must be base64"
-	plain.help == "write what is base64"
+	plain.help == "encode it in base64"
 }
 
 test_a_kind_that_is_elsewhere if {
-	finding := found({"fault": "kind", "apiVersion": "v1", "near": "apps/v1"})
+	finding := found({"fault": "kind", "apiVersion": "v1", "fix": "write `apiVersion: apps/v1`"})
 	finding.message == "Deployment `api`: `v1` has no kind `Deployment`"
 	finding.help == "write `apiVersion: apps/v1`"
 	found({"fault": "kind"}).help == "correct `kind`, or `apiVersion`"
 }
 
 test_what_is_allowed if {
-	every allow in [["Deployment"], ["Deployment.spec.*"], ["*.spec.replica"]] {
+	every allow in [["Deployment"], ["Deployment.spec.*"], ["*.spec.replica"], ["Deployment.spec.replica"]] {
 		count(invalid.deny) == 0 with input as document({}, allow)
 	}
 	count(invalid.deny) == 1 with input as document({}, ["Service"])
+	indexed := {"field": "spec.list[0].x"}
+	count(invalid.deny) == 0 with input as document(indexed, ["Deployment.spec.list[0].x"])
 }

@@ -1,6 +1,6 @@
 //! What facts share, and what is read only where a fact asks for it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
@@ -13,10 +13,11 @@ use super::neighbours::Neighbour;
 use super::reports::{Applied, Deployed, deployed};
 use super::review::Review;
 use super::scans::Scans;
-use super::schemas::Definitions;
+use super::schemas::{Definitions, Mark};
 use super::{Change, FactsError, LandingTimes, LookBack, first_changed_line};
 use crate::config::{Config, Freeze, Recurring, Window};
 use crate::kustomize::{ParsedFiles, RenderError, Renderer};
+use crate::model::schema::Versions;
 use crate::model::{Case, Overlays, Unjudged};
 use crate::sided::Sided;
 use crate::sources::{Comparison, RepoPath, Repository, Tree, TreeError};
@@ -73,6 +74,8 @@ pub struct ReadOnDemand<'a> {
     /// By environment.
     pub(super) provided: Mutex<HashMap<usize, Arc<Vec<ProvidedBy>>>>,
     definitions: OnceLock<Sided<Definitions<'a>>>,
+    /// By overlay of the base.
+    pub(super) schema_marks: Mutex<HashMap<RepoPath, Arc<HashSet<Mark>>>>,
     /// Kinds that no schema is known of, with their API versions.
     pub(super) unknown_kinds: Mutex<BTreeSet<(String, String)>>,
 }
@@ -82,8 +85,23 @@ impl<'a> Context<'a> {
     pub(super) fn definitions(&self) -> &Sided<Definitions<'a>> {
         self.on_demand.definitions.get_or_init(|| {
             let sides = self.comparison.trees().zip(self.overlays);
-            sides.map(|(tree, overlays)| Definitions::new(tree, &overlays.definitions))
+            sides.map(|(tree, overlays)| Definitions::new(tree, &overlays.definitions, &self.overlays.base.definitions))
         })
+    }
+
+    /// The version of Kubernetes that is asked in the place of the configured one, where that is not known.
+    #[must_use]
+    pub fn version_instead(&self) -> Option<&'static str> {
+        let configured = self.config.kubernetes.as_deref();
+        configured.and_then(|version| Versions::of(Some(version)).instead)
+    }
+
+    /// Files with `CustomResourceDefinition`s that the change touches.
+    #[must_use]
+    pub fn changed_definitions(&self) -> Vec<String> {
+        let Sided { base, head } = self.overlays;
+        let defines = |path: &&RepoPath| base.definitions.contains(path) || head.definitions.contains(path);
+        self.change.files.iter().filter(defines).map(ToString::to_string).collect()
     }
 
     /// Kinds that were judged and that no schema is known of, such as `Rollout of argoproj.io/v1alpha1`.

@@ -189,10 +189,14 @@ impl Scans {
 /// The images of an index (<https://github.com/opencontainers/image-spec/blob/main/image-index.md>), without what is attached to them.
 fn platforms(document: &Json) -> Option<Vec<Platform>> {
     let manifests = document.get("manifests")?.as_array()?;
-    let is_image = |manifest: &&Json| !matches!(text(manifest, "/platform/os"), "" | "unknown");
+    let is_image = |manifest: &&Json| {
+        let is_attached = manifest.pointer("/annotations/vnd.docker.reference.type").is_some();
+        !is_attached && text(manifest, "/platform/os") != "unknown"
+    };
     let platform = |manifest: &Json| {
         let parts = ["/platform/os", "/platform/architecture", "/platform/variant"].map(|part| text(manifest, part));
         let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        let name = if name.is_empty() { "an unnamed platform".to_owned() } else { name };
         Platform { name, digest: text(manifest, "/digest").to_owned() }
     };
     Some(manifests.iter().filter(is_image).map(platform).collect())
@@ -451,12 +455,12 @@ mod tests {
         let index = r#"{"schemaVersion":2,"manifests":[
             {"digest":"sha256:aa","platform":{"os":"linux","architecture":"amd64"}},
             {"digest":"sha256:bb","platform":{"os":"linux","architecture":"arm64","variant":"v8"}},
-            {"digest":"sha256:cc","platform":{"os":"unknown","architecture":"unknown"}}]}"#;
+            {"digest":"sha256:cc","platform":{"os":"unknown","architecture":"unknown"}},{"digest":"sha256:dd"}]}"#;
         let digest = format!("sha256:{}", words::hexadecimal(&Sha256::digest(index)));
         let mut scans = Scans::default();
         scans.add("index.json", &format!("{index}\n")).unwrap();
         let names: Vec<&str> = scans.indexes[&digest].iter().map(|platform| platform.name.as_str()).collect();
-        assert_eq!(names, ["linux/amd64", "linux/arm64/v8"]);
+        assert_eq!(names, ["linux/amd64", "linux/arm64/v8", "an unnamed platform"]);
         let trivy = |image: &str, architecture: &str| {
             format!(
                 r#"{{"SchemaVersion": 2, "ArtifactName": "x@{image}", "Metadata": {{"OS": {{"Family": "alpine"}},

@@ -9,7 +9,7 @@ use super::Context;
 use super::handle::{Handle, Handles, Target};
 use crate::finding::Object;
 use crate::kustomize::ParsedFiles;
-use crate::model::schema::{self, CustomKind, Fault, FaultKind, Schemas, Verdict};
+use crate::model::schema::{CustomKind, Fault, FaultKind, Schemas, Verdict, Versions};
 use crate::model::{Case, Overlay, describe};
 use crate::sided::Sided;
 use crate::sources::{RepoPath, Tree};
@@ -37,9 +37,9 @@ pub struct SchemaFault {
     pub found: &'static str,
     /// What the value must be.
     pub expected: String,
-    /// What to write instead: a name, or an API version; empty where that is not clear.
+    /// The field that was probably meant; empty where that is not clear.
     pub near: String,
-    /// What to do about a value; empty where that is not clear.
+    /// What to do about a value or a kind; empty where that is not clear.
     pub fix: String,
     /// The fields that are known beside an unknown one.
     pub known: Vec<String>,
@@ -63,7 +63,8 @@ impl SchemaFault {
         if side == Side::Head && !found.is_empty() {
             let before = written_before(context, case);
             for fault in &mut found {
-                fault.existing = before.contains(&fault.mark(context));
+                let mark = fault.mark(context);
+                fault.existing = before.iter().any(|marks| marks.contains(&mark));
             }
         }
         found.into_iter().map(|fault| fault.told(handles)).collect()
@@ -87,12 +88,15 @@ struct Found {
     existing: bool,
 }
 
-/// A fault as it is written: the file's text, the place in it, the object's kind, and the field.
-type Mark = (Arc<str>, u32, String, String);
+/// How many faults of an overlay are told of; a rule shows fewer.
+const MOST_FAULTS: usize = 400;
+
+/// A fault as it is written: the file's text, the place in it, the object's kind, and the field without positions in lists.
+pub(super) type Mark = (Arc<str>, u32, String, String);
 
 /// The faults of rendered objects.
 fn faults(context: &Context<'_>, objects: &[Node], defined: &Definitions<'_>) -> Vec<Found> {
-    let Some(versions) = schema::versions(context.config.kubernetes.as_deref()) else { return Vec::new() };
+    let versions = Versions::of(context.config.kubernetes.as_deref());
     let own: Vec<Arc<CustomKind>> = objects.iter().flat_map(CustomKind::read).map(Arc::new).collect();
     let custom = |api_version: &str, kind: &str| {
         let is_it = |custom: &&Arc<CustomKind>| custom.api_version == api_version && custom.kind == kind;
@@ -102,6 +106,9 @@ fn faults(context: &Context<'_>, objects: &[Node], defined: &Definitions<'_>) ->
     let schemas = Schemas::new(&versions, &custom);
     let mut found = Vec::new();
     for node in objects {
+        if found.len() >= MOST_FAULTS {
+            break;
+        }
         let object = describe(node);
         match schemas.judge(node) {
             Verdict::Held { against, faults } => found.extend(faults.into_iter().map(|fault| Found {
@@ -120,22 +127,33 @@ fn faults(context: &Context<'_>, objects: &[Node], defined: &Definitions<'_>) ->
 
 /// Faults that the environment has already on the same lines: in an overlay of the app, under whatever name of the object, or in one
 /// that is not there any more after the change.
-fn written_before(context: &Context<'_>, case: &Case<'_>) -> HashSet<Mark> {
+fn written_before(context: &Context<'_>, case: &Case<'_>) -> Vec<Arc<HashSet<Mark>>> {
     let Sided { base, head } = context.overlays;
     let is_before = |other: &&Overlay| {
         other.environment == case.overlay.environment
             && (other.app == case.overlay.app || head.at(&other.path).is_none())
     };
-    let rendered =
-        base.all.iter().filter(is_before).filter_map(|other| context.renderers.base.render_any(&other.path).ok());
-    let all = rendered.flat_map(|rendering| faults(context, &rendering.objects, &context.definitions().base));
-    all.map(|found| found.mark(context)).collect()
+    base.all.iter().filter(is_before).map(|other| marks(context, &other.path)).collect()
+}
+
+/// The faults of an overlay of the base, found once.
+fn marks(context: &Context<'_>, path: &RepoPath) -> Arc<HashSet<Mark>> {
+    if let Some(known) = context.on_demand.schema_marks.lock().get(path) {
+        return Arc::clone(known);
+    }
+    let rendering = context.renderers.base.render_any(path).ok();
+    let objects = rendering.as_ref().map(|rendering| rendering.objects.as_slice()).unwrap_or_default();
+    let found = faults(context, objects, &context.definitions().base);
+    let marks: Arc<HashSet<Mark>> = Arc::new(found.iter().map(|found| found.mark(context)).collect());
+    Arc::clone(context.on_demand.schema_marks.lock().entry(path.clone()).or_insert(marks))
 }
 
 impl Found {
     fn mark(&self, context: &Context<'_>) -> Mark {
         let Span { file, start, .. } = self.fault.origin.span;
-        (Arc::clone(&context.files.files.get(file).text), start, self.object.kind.clone(), self.fault.field.clone())
+        let field: String =
+            self.fault.field.split('[').map(|part| part.rsplit(']').next().unwrap_or_default()).collect();
+        (Arc::clone(&context.files.files.get(file).text), start, self.object.kind.clone(), field)
     }
 
     fn told(self, handles: &mut Handles) -> SchemaFault {
@@ -163,11 +181,9 @@ impl Found {
                 told.elsewhere = elsewhere.unwrap_or_default();
             }
             FaultKind::Value { found, expected, fix } => {
-                (told.fault, told.found, told.expected, told.fix) = ("value", found, expected, fix.unwrap_or_default());
+                (told.fault, told.found, told.expected, told.fix) = ("value", found, expected, fix);
             }
-            FaultKind::Kind { homes } => {
-                (told.fault, told.near) = ("kind", homes.into_iter().next_back().unwrap_or_default());
-            }
+            FaultKind::Kind { fix } => (told.fault, told.fix) = ("kind", fix.unwrap_or_default()),
         }
         told
     }
@@ -177,6 +193,7 @@ impl Found {
 pub struct Definitions<'a> {
     tree: &'a dyn Tree,
     files: &'a [RepoPath],
+    trusted: &'a [RepoPath],
     /// By the words that may name a kind: the positions of the files that have them.
     words: OnceLock<HashMap<String, Vec<usize>>>,
     /// What each file defines.
@@ -184,16 +201,24 @@ pub struct Definitions<'a> {
 }
 
 impl<'a> Definitions<'a> {
-    /// `files` are those that may hold any.
-    pub fn new(tree: &'a dyn Tree, files: &'a [RepoPath]) -> Self {
-        Self { tree, files, words: OnceLock::new(), read: files.iter().map(|_| OnceLock::new()).collect() }
+    /// `files` are those that may hold any. Of a kind that a file of `trusted` defines, only those count: another one beside them,
+    /// which nobody deploys, must not say what the kind is.
+    pub fn new(tree: &'a dyn Tree, files: &'a [RepoPath], trusted: &'a [RepoPath]) -> Self {
+        let read = files.iter().map(|_| OnceLock::new()).collect();
+        Self { tree, files, trusted, words: OnceLock::new(), read }
     }
 
     /// The definitions of a kind. A file that cannot be read defines nothing.
     fn of(&self, parsed: &ParsedFiles, api_version: &str, kind: &str) -> Vec<Arc<CustomKind>> {
         let files = self.words.get_or_init(|| self.words()).get(kind).map(Vec::as_slice).unwrap_or_default();
-        let all = files.iter().flat_map(|at| self.read[*at].get_or_init(|| self.read(parsed, &self.files[*at])));
-        all.filter(|custom| custom.api_version == api_version && custom.kind == kind).cloned().collect()
+        let is_it = |custom: &&Arc<CustomKind>| custom.api_version == api_version && custom.kind == kind;
+        let of_files = |is_trusted: bool| -> Vec<Arc<CustomKind>> {
+            let files = files.iter().filter(|at| self.trusted.contains(&self.files[**at]) == is_trusted);
+            let all = files.flat_map(|at| self.read[*at].get_or_init(|| self.read(parsed, &self.files[*at])));
+            all.filter(is_it).cloned().collect()
+        };
+        let trusted = of_files(true);
+        if trusted.is_empty() { of_files(false) } else { trusted }
     }
 
     fn read(&self, parsed: &ParsedFiles, path: &RepoPath) -> Vec<Arc<CustomKind>> {

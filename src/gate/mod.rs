@@ -257,6 +257,17 @@ fn not_judged(reached: &Reached<'_>, judge: &Judge<'_>) -> Vec<String> {
             some(&unknown)
         ));
     }
+    if let Some(instead) = context.version_instead() {
+        let asked = trusted.config.kubernetes.as_deref().unwrap_or_default();
+        left_out.push(format!("fields against Kubernetes {asked}, which is not known here ({instead} was asked)"));
+    }
+    let definitions = context.changed_definitions();
+    if !definitions.is_empty() && request.selection != Selection::All {
+        left_out.push(format!(
+            "objects that this change does not affect against the definitions in {}",
+            some(&definitions)
+        ));
+    }
     if request.shard.count > 1 {
         left_out.push(request.shard.leaves_out());
     }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use crate::sources::TreeError;
 use crate::span::Span;
 
@@ -107,5 +109,14 @@ impl RenderError {
 /// The known name that an unknown one was probably meant to be.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    similar::get_close_matches(word, known, 1, 0.6).into_iter().next()
+    // Names in Kubernetes have at most 253 characters; what is longer or of another length was not meant.
+    const LONGEST: usize = 253;
+    const MOST: usize = 1_000;
+    if word.len() > LONGEST {
+        return None;
+    }
+    let alike = |other: &&&str| other.len() <= 2 * word.len() + 2 && word.len() <= 2 * other.len() + 2;
+    let mut seen = HashSet::new();
+    let known: Vec<&str> = known.iter().filter(alike).copied().filter(|other| seen.insert(*other)).take(MOST).collect();
+    similar::get_close_matches(word, &known, 1, 0.6).into_iter().next()
 }

@@ -78,6 +78,11 @@ pub fn read_argument_folder(folder: &std::path::Path, ending: &str) -> std::io::
 /// # Errors
 /// When it cannot be written.
 pub fn write_argument_file(path: &std::path::Path, content: &[u8]) -> std::io::Result<()> {
+    // What was checked out may hold a link that leads anywhere; `/dev/stdout` is one, too.
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    if is_link && !path.starts_with("/dev") {
+        return Err(std::io::Error::other("a symbolic link is there; remove it, or name another file"));
+    }
     std::fs::write(path, content)
 }
 

@@ -22,7 +22,8 @@ fn may_deploy(content: &[u8]) -> bool {
 
 /// Whether a file may hold a `CustomResourceDefinition`.
 fn may_define(content: &[u8]) -> bool {
-    std::str::from_utf8(content).is_ok_and(|text| text.contains("kind: CustomResourceDefinition"))
+    std::str::from_utf8(content)
+        .is_ok_and(|text| text.contains("CustomResourceDefinition") && text.contains("openAPIV3Schema"))
 }
 
 /// Whether a text has an `AppProject`, and not only the definition of what that is.

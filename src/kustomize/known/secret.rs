@@ -1,5 +1,6 @@
 //! Which values of which objects are secret.
 
+use crate::kustomize::error::nearest;
 use crate::yaml::{Mapping, Node, Value};
 
 /// Fields of a Secret that say nothing of its contents.
@@ -13,8 +14,14 @@ pub(crate) fn is_one(object: &Node) -> bool {
     matches!(kind(object), Some("Secret" | "SecretList" | "SealedSecret"))
 }
 
+/// The kind; that of a Secret also where it is misspelt, or where something else writes as a Secret does: what was meant to be
+/// secret is not shown because the word is wrong.
 fn kind(object: &Node) -> Option<&str> {
-    object.get("kind").and_then(Node::as_text)
+    let kind = object.get("kind").and_then(Node::as_text)?;
+    let is_known = matches!(kind, "SecretList" | "SealedSecret");
+    let is_meant = (5..=8).contains(&kind.len()) && nearest(&kind.to_lowercase(), &["secret"]).is_some();
+    let is_one = !is_known && (is_meant || object.get("stringData").is_some());
+    Some(if is_one { "Secret" } else { kind })
 }
 
 /// Calls `visit` with every scalar of an object that is, or may be, secret.

@@ -61,7 +61,7 @@ pub(crate) fn run(
         applied(resources, "PatchStrategicMergeTransformer");
     }
     for patch in &kustomization.patches {
-        accumulator.idle.extend(Idle::patch(patch, resources));
+        accumulator.idle.extend(is_told(&accumulator.idle).then(|| Idle::patch(patch, resources)).flatten());
         patches::apply(resources, patch, loader)?;
         applied(resources, "PatchTransformer");
     }
@@ -91,7 +91,7 @@ pub(crate) fn run(
         applied(resources, "AnnotationsTransformer");
     }
     for patch in &kustomization.patches_json6902 {
-        accumulator.idle.extend(Idle::patch(patch, resources));
+        accumulator.idle.extend(is_told(&accumulator.idle).then(|| Idle::patch(patch, resources)).flatten());
         patches::apply_json6902(resources, patch, loader)?;
         applied(resources, "PatchJson6902Transformer");
     }
@@ -103,7 +103,7 @@ pub(crate) fn run(
         let has_matched = images::set(resources, image, &config.images)?;
         if !has_matched && loader.is_opaque {
             accumulator.opaque.push(Opaque::image(image));
-        } else if !has_matched {
+        } else if !has_matched && is_told(&accumulator.idle) {
             accumulator.idle.extend(Idle::image(image, resources));
         }
         applied(resources, "ImageTagTransformer");
@@ -158,4 +158,10 @@ fn label_specs(entry: &Labels, config: &TransformerConfig) -> Result<Vec<FieldSp
     }
     merge_all(&mut specs, vec![FieldSpec::parse(specs::PLAIN_LABELS)])?;
     Ok(specs)
+}
+
+/// Whether one more entry that matches nothing is looked into: more than these nobody reads.
+fn is_told(idle: &[Idle]) -> bool {
+    const MOST: usize = 100;
+    idle.len() < MOST
 }

@@ -65,7 +65,10 @@ impl Kubernetes {
                 (Some(fields), _) => {
                     let fields = fields.iter().map(|(name, of)| {
                         let of = read(of, &positions);
-                        (name.trim_end_matches('!').into(), Field { of, is_required: name.ends_with('!') })
+                        (
+                            name.trim_end_matches('!').into(),
+                            Field { of, is_required: name.ends_with('!'), is_nullable: false },
+                        )
                     });
                     Type::Record(Record { fields: fields.collect(), is_open: false })
                 }
@@ -97,12 +100,22 @@ impl Kubernetes {
         self.kinds.contains_key(api_version)
     }
 
-    /// The API versions that have a kind, in any version of Kubernetes.
-    pub(super) fn homes(&self, kind: &str) -> Vec<&str> {
-        let homes = self.kinds.iter().filter(|(_, kinds)| kinds.contains_key(kind));
-        let mut homes: Vec<&str> = homes.map(|(api_version, _)| api_version.as_str()).collect();
-        homes.sort_unstable();
-        homes
+    /// The API version that has a kind in a version of Kubernetes; of several the most stable one.
+    pub(super) fn home(&self, kind: &str, version: usize) -> Option<&str> {
+        let rank = |api_version: &str| {
+            let version = api_version.rsplit('/').next().unwrap_or_default();
+            (version.contains("alpha"), version.contains("beta"), api_version.to_owned())
+        };
+        let homes = self.kinds.keys().filter(|api_version| self.kind(api_version, kind, version).is_some());
+        homes.map(String::as_str).min_by_key(|api_version| rank(api_version))
+    }
+
+    /// The kinds of an API version.
+    pub(super) fn kinds_of(&self, api_version: &str) -> Vec<&str> {
+        let mut kinds: Vec<&str> =
+            self.kinds.get(api_version).into_iter().flat_map(HashMap::keys).map(String::as_str).collect();
+        kinds.sort_unstable();
+        kinds
     }
 
     /// What a definition says in a version.
@@ -171,7 +184,8 @@ mod tests {
             let Type::Record(record) = all.definition(at, newest) else { panic!("{kind}") };
             assert!(record.fields.contains_key("spec"));
         }
-        assert_eq!(all.homes("Deployment"), ["apps/v1"]);
+        assert_eq!(all.home("Deployment", newest), Some("apps/v1"));
+        assert_eq!(all.home("FlowSchema", newest), Some("flowcontrol.apiserver.k8s.io/v1"));
         assert!(all.has_api_version("v1") && !all.has_api_version("example.com/v1"));
         // Every expression means something: what the table calls `any` is the only thing that is.
         let text = include_str!("kubernetes.json");

@@ -13,6 +13,8 @@ pub(super) enum Type {
     Int64,
     Number,
     IntOrString,
+    /// The same of a custom kind, whose numbers may be larger.
+    Int64OrString,
     /// An amount such as `100m` or `1Gi`, or a number.
     Quantity,
     /// Base64.
@@ -43,12 +45,14 @@ pub(super) struct Record {
 pub(super) struct Field {
     pub(super) of: Type,
     pub(super) is_required: bool,
+    /// Whether null counts as written.
+    pub(super) is_nullable: bool,
 }
 
 /// What a `CustomResourceDefinition` says of a value besides its type.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Limits {
-    pub(super) pattern: Option<regex::Regex>,
+    pub(super) pattern: Option<Box<str>>,
     pub(super) least: Option<f64>,
     pub(super) most: Option<f64>,
     /// Of characters, or of items.

@@ -1,10 +1,12 @@
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, PAD};
 use chrono::DateTime;
 
 use super::kubernetes::Kubernetes;
+use super::patterns;
 use super::quantity::is_quantity;
-use super::types::{Limits, Record, Type};
+use super::types::{Field, Limits, Record, Type};
 use crate::kustomize::nearest;
 use crate::yaml::{Kind, Mapping, Node, Origin, Scalar, Value, pointer_token};
 
@@ -41,13 +43,13 @@ pub enum FaultKind {
         found: &'static str,
         /// What it must be.
         expected: String,
-        /// What to write, where that is clear.
-        fix: Option<String>,
+        /// What to write.
+        fix: String,
     },
     /// No such kind in this API version.
     Kind {
-        /// The API versions that have it.
-        homes: Vec<String>,
+        /// What to write: an API version that has it, else a kind of this API version.
+        fix: Option<String>,
     },
 }
 
@@ -55,23 +57,31 @@ pub enum FaultKind {
 #[derive(Clone, Copy)]
 enum Step<'a> {
     Key(&'a str),
-    Item(usize),
+    /// The position, and the name of what is there.
+    Item(usize, Option<&'a str>),
 }
 
 /// Holds one object against its type.
 pub(super) struct Walk<'a> {
     version: usize,
+    /// After how many faults the rest is not looked at.
+    most: usize,
     /// Whether values must not be told.
     is_secret: bool,
     path: Vec<Step<'a>>,
     faults: Vec<Fault>,
 }
 
+/// How many faults of one object are told.
+pub(super) const MOST_FAULTS: usize = 200;
+/// How many of the fields that can stand somewhere are told.
+const MOST_KNOWN: usize = 12;
+
 impl<'a> Walk<'a> {
     /// `version` is the position of the version whose definitions count.
-    pub(super) fn new(node: &'a Node, version: usize) -> Self {
+    pub(super) fn new(node: &'a Node, version: usize, most: usize) -> Self {
         let is_secret = node.get("kind").and_then(Node::as_text) == Some("Secret");
-        Self { version, is_secret, path: Vec::new(), faults: Vec::new() }
+        Self { version, most, is_secret, path: Vec::new(), faults: Vec::new() }
     }
 
     /// The faults of an object. Its status is the cluster's to write.
@@ -83,7 +93,7 @@ impl<'a> Walk<'a> {
 
     /// `place` is who wrote what shows best where the value is.
     fn value(&mut self, node: &'a Node, of: &Type, place: &Origin) {
-        if node.is_null() || is_filled_in_later(node) {
+        if node.is_null() || self.faults.len() >= self.most {
             return;
         }
         match (of, &node.value) {
@@ -109,11 +119,12 @@ impl<'a> Walk<'a> {
             }
             (Type::List(of), Value::Sequence(items)) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.path.push(Step::Item(at));
+                    self.path.push(Step::Item(at, item.get("name").and_then(Node::as_text)));
                     self.value(item, of, &shown(item));
                     self.path.pop();
                 }
             }
+            (_, Value::Scalar(scalar)) if is_filled_in_later(scalar, of) => {}
             (_, Value::Scalar(scalar)) => self.scalar(node, scalar, of),
             _ => self.wrong_type(node, of),
         }
@@ -122,6 +133,9 @@ impl<'a> Walk<'a> {
     /// `named` is the definition of Kubernetes that the record is.
     fn record(&mut self, mapping: &'a Mapping, record: &Record, named: Option<usize>, place: &Origin) {
         for (key, node) in mapping.iter() {
+            if self.faults.len() >= self.most {
+                return;
+            }
             let is_status = self.path.is_empty() && &*key.text == "status";
             self.path.push(Step::Key(&key.text));
             let here = Origin::new(key.span, node.origin.step);
@@ -133,15 +147,16 @@ impl<'a> Walk<'a> {
                     let known: Vec<&str> = record.fields.keys().map(|name| &**name).collect();
                     let elsewhere = named.and_then(|at| Kubernetes::get().other_with(at, &key.text, self.version));
                     let near = nearest(&key.text, &known).filter(|_| elsewhere.is_none()).map(str::to_owned);
-                    let known = known.into_iter().map(str::to_owned).collect();
+                    let known = known.into_iter().take(MOST_KNOWN).map(str::to_owned).collect();
                     let elsewhere = elsewhere.map(str::to_owned);
                     self.fault(here, FaultKind::Unknown { near, known, elsewhere });
                 }
             }
             self.path.pop();
         }
-        let is_missing = |name: &str| mapping.get(name).is_none_or(Node::is_null);
-        for (name, _) in record.fields.iter().filter(|(name, field)| field.is_required && is_missing(name)) {
+        let is_missing =
+            |name: &str, field: &Field| mapping.get(name).is_none_or(|node| node.is_null() && !field.is_nullable);
+        for (name, _) in record.fields.iter().filter(|(name, field)| field.is_required && is_missing(name, field)) {
             // Who took it away is who must put it back.
             let origin = match mapping.removal(name) {
                 Some(span) => Origin::new(span, place.step),
@@ -161,6 +176,7 @@ impl<'a> Walk<'a> {
             Type::Int32 => whole(scalar.kind).is_some_and(|value| i32::try_from(value).is_ok()),
             Type::Int64 => whole(scalar.kind).is_some(),
             Type::Number => matches!(scalar.kind, Kind::Int(_) | Kind::Uint(_) | Kind::Float(_)),
+            Type::Int64OrString => is_text || whole(scalar.kind).is_some(),
             Type::IntOrString => is_text || whole(scalar.kind).is_some_and(|value| i32::try_from(value).is_ok()),
             Type::Quantity => is_text || matches!(scalar.kind, Kind::Int(_) | Kind::Uint(_) | Kind::Float(_)),
             _ => false,
@@ -191,6 +207,7 @@ impl<'a> Walk<'a> {
             Type::Bytes => Some("encode it in base64".to_owned()),
             _ => None,
         };
+        let fix = fix.unwrap_or_else(|| format!("write {expected}"));
         self.fault(node.origin.clone(), FaultKind::Value { found: "", expected, fix });
     }
 
@@ -206,23 +223,24 @@ impl<'a> Walk<'a> {
         let noun = if node.as_sequence().is_some() { "items" } else { "characters" };
         let below = |limit: Option<f64>| limit.filter(|limit| number.is_some_and(|number| number < *limit));
         let above = |limit: Option<f64>| limit.filter(|limit| number.is_some_and(|number| number > *limit));
-        let unlike = |pattern: &&regex::Regex| {
-            node.as_scalar().is_some_and(|scalar| scalar.kind == Kind::String && !pattern.is_match(&scalar.text))
+        let unlike = |pattern: &&str| {
+            node.as_scalar()
+                .is_some_and(|scalar| scalar.kind == Kind::String && patterns::differs(pattern, &scalar.text))
         };
-        let expected = if let Some(least) = below(limits.least) {
-            format!("at least {least}")
+        let (expected, fix) = if let Some(least) = below(limits.least) {
+            (format!("at least {least}"), format!("write a number that is at least {least}"))
         } else if let Some(most) = above(limits.most) {
-            format!("at most {most}")
+            (format!("at most {most}"), format!("write a number that is at most {most}"))
         } else if let Some(shortest) = limits.shortest.filter(|shortest| length.is_some_and(|it| it < *shortest)) {
-            format!("of at least {shortest} {noun}")
+            (format!("of at least {shortest} {noun}"), format!("write at least {shortest} {noun}"))
         } else if let Some(longest) = limits.longest.filter(|longest| length.is_some_and(|it| it > *longest)) {
-            format!("of at most {longest} {noun}")
-        } else if let Some(pattern) = limits.pattern.as_ref().filter(unlike) {
-            format!("a text that matches `{pattern}`")
+            (format!("of at most {longest} {noun}"), format!("write at most {longest} {noun}"))
+        } else if let Some(pattern) = limits.pattern.as_deref().filter(unlike) {
+            (format!("a text that matches `{pattern}`"), format!("write a text that matches `{pattern}`"))
         } else {
             return;
         };
-        self.fault(node.origin.clone(), FaultKind::Value { found: "", expected, fix: None });
+        self.fault(node.origin.clone(), FaultKind::Value { found: "", expected, fix });
     }
 
     fn wrong_type(&mut self, node: &Node, of: &Type) {
@@ -232,7 +250,7 @@ impl<'a> Walk<'a> {
             Type::Int32 => "a whole number of 32 bits",
             Type::Int64 => "a whole number",
             Type::Number => "a number",
-            Type::IntOrString => "a whole number or a string",
+            Type::IntOrString | Type::Int64OrString => "a whole number or a string",
             Type::Quantity => "an amount, such as `100m` or `1Gi`",
             Type::List(_) => "a list",
             _ => "a mapping",
@@ -247,6 +265,7 @@ impl<'a> Walk<'a> {
             },
         };
         let fix = node.as_scalar().and_then(|scalar| self.fix(scalar, of));
+        let fix = fix.unwrap_or_else(|| format!("write {expected}"));
         self.fault(node.origin.clone(), FaultKind::Value { found, expected: expected.to_owned(), fix });
     }
 
@@ -284,9 +303,10 @@ impl<'a> Walk<'a> {
                         (false, false) => field.push_str(&format!(".{key}")),
                     }
                 }
-                Step::Item(at) => {
+                Step::Item(at, name) => {
                     pointer.push_str(&format!("/{at}"));
-                    field.push_str(&format!("[{at}]"));
+                    // A name stays where others are added before it.
+                    field.push_str(&name.map_or_else(|| format!("[{at}]"), |name| format!("[{name}]")));
                 }
             }
         }
@@ -306,13 +326,18 @@ fn shown(item: &Node) -> Origin {
     }
 }
 
-/// Whether another program puts something else there before it reaches the API: Flux's `${NAME}`, and what argocd-vault-plugin,
-/// templates and pipelines fill in.
-fn is_filled_in_later(node: &Node) -> bool {
-    let Some(text) = node.as_scalar().filter(|scalar| scalar.kind == Kind::String).map(|scalar| &*scalar.text) else {
+/// Whether another program puts something else there before it reaches the API: Flux's `${NAME}`, and what argocd-vault-plugin and
+/// templates fill in. A list or a mapping only takes the place of a whole text.
+fn is_filled_in_later(scalar: &Scalar, of: &Type) -> bool {
+    if scalar.kind != Kind::String {
         return false;
-    };
-    ["${", "{{", "$(", "<path:"].iter().any(|mark| text.contains(mark)) || text.starts_with('<') && text.ends_with('>')
+    }
+    let text = scalar.text.trim();
+    let is_whole = [("${", "}"), ("{{", "}}"), ("<", ">")]
+        .iter()
+        .any(|(open, close)| text.starts_with(open) && text.ends_with(close) && text.matches(open).count() == 1);
+    let is_plain = !matches!(of, Type::List(_) | Type::Map(_) | Type::Record(_) | Type::Object);
+    is_whole || is_plain && ["${", "{{", "<path:"].iter().any(|mark| text.contains(mark))
 }
 
 /// The whole number that a value is, as JSON's decoder in Go reads it: `80.0` is one.
@@ -325,8 +350,9 @@ fn whole(kind: Kind) -> Option<i64> {
     }
 }
 
-/// Base64 as Go's decoder reads it: line breaks may stand anywhere.
+/// Base64 as Go's decoder reads it: line breaks may stand anywhere, and the last character may have bits to spare.
 fn is_base64(text: &str) -> bool {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(&STANDARD, PAD.with_decode_allow_trailing_bits(true));
     let joined: String = text.chars().filter(|character| !matches!(character, '\n' | '\r')).collect();
-    STANDARD.decode(joined).is_ok()
+    LENIENT.decode(joined).is_ok()
 }
