@@ -94,7 +94,8 @@ impl TeamPolicies {
         asked: &Asked<'_>,
         only: Option<&str>,
     ) -> Result<Vec<Finding>, GateError> {
-        let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders() && !self.is_empty()) else {
+        let is_asked_at_all = only.is_none_or(|only| self.has(only)) && !self.is_empty();
+        let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders() && is_asked_at_all) else {
             return Ok(Vec::new());
         };
         let failed = |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why };
