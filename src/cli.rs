@@ -55,6 +55,8 @@ pub enum Command {
     Rules,
     /// Explain a rule: what it requires, why, and its parameters
     Explain(ExplainArguments),
+    /// Run the tests of your own policies: rules `test_…` of Rego
+    Test(TestArguments),
     /// Make one verdict of the JSON reports of all shards
     Merge(MergeArguments),
     /// Print completions for a shell
@@ -439,6 +441,20 @@ pub enum FreezeFormat {
     Json,
     /// A calendar to import or to subscribe to (RFC 5545).
     Ics,
+}
+
+/// `tollgate test`.
+#[derive(Debug, Args)]
+pub struct TestArguments {
+    /// A folder with policies, by its path in the repository [default: those that tollgate.yaml names]
+    #[arg(value_name = "DIR")]
+    pub folder: Option<String>,
+    /// A folder in the repository
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+    /// Fail where tests reach less than so many percent of the lines of policies
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub threshold: u8,
 }
 
 /// `tollgate merge`.

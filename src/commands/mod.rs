@@ -29,6 +29,7 @@ mod review;
 mod rules;
 mod shared;
 mod status;
+mod test;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +80,7 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Init(arguments) => init::run(arguments, invocation),
         Command::Rules => rules::run(invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),
+        Command::Test(arguments) => test::run(arguments, invocation),
         Command::Merge(arguments) => merge::run(arguments, invocation),
         Command::Completions(arguments) => {
             let mut command = Cli::command();

@@ -10,7 +10,7 @@ use crate::config::PolicySource;
 use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::ParsedFiles;
 use crate::model::{RenderedOverlay, describe};
-use crate::policy::{Conftest, Gatekeeper, Module, PolicyObject, Review, TeamFinding};
+use crate::policy::{Conftest, Gatekeeper, Module, PolicyObject, Reached, Review, TeamFinding, Tested, run_tests};
 use crate::sources::{RepoPath, Tree, list_below};
 use crate::span::{FileId, Span};
 use crate::yaml::{Dialect, Node, Origin, Source, Step, Value, parse, pointer_token, to_json};
@@ -61,16 +61,10 @@ impl TeamPolicies {
             if texts.is_empty() && gatekeeper.ids().next().is_none() {
                 return Err(broken("there is no Rego and no constraint in it".to_owned()));
             }
-            let mut data = Map::new();
-            for folder in &source.data {
-                read_data(tree, folder, files, &mut data).map_err(|error| match error {
-                    DataError::Tree(error) => error.into(),
-                    DataError::Wrong(why) => broken(why),
-                })?;
-            }
+            let data = data_of(source, tree, files)?;
             if !texts.is_empty() {
                 let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
-                let policies = Conftest::new(&modules, &Json::Object(data), &source.namespaces, source.combine);
+                let policies = Conftest::new(&modules, &data, &source.namespaces, source.combine);
                 read.conftest.push(policies.map_err(broken)?);
             }
             read.gatekeeper.push(gatekeeper);
@@ -247,6 +241,67 @@ fn resolved(node: &Node, field: &str) -> Option<(Origin, String)> {
         here = next;
     }
     Some((origin?, pointer))
+}
+
+/// The tests in a folder of policies.
+pub struct TestedFolder {
+    /// The folder.
+    pub folder: RepoPath,
+    /// Its tests.
+    pub tests: Vec<Tested>,
+    /// Which lines of its policies they have reached.
+    pub reached: Vec<Reached>,
+}
+
+/// Runs the tests of a snapshot's policies: those of the folders that its configuration names, or of one folder.
+///
+/// # Errors
+/// When a policy or its data cannot be read.
+pub fn test_policies(
+    tree: &dyn Tree,
+    folder: Option<&RepoPath>,
+    files: &ParsedFiles,
+) -> Result<Vec<TestedFolder>, GateError> {
+    let mut sources = super::trusted::read_config(tree, files)?.policies;
+    if let Some(folder) = folder {
+        sources.retain(|source| source.folder == *folder);
+        if sources.is_empty() {
+            sources.push(PolicySource {
+                folder: folder.clone(),
+                namespaces: Vec::new(),
+                data: Vec::new(),
+                combine: false,
+            });
+        }
+    }
+    let mut tested = Vec::new();
+    for source in &sources {
+        let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
+        let mut texts = Vec::new();
+        for path in list_below(tree, std::slice::from_ref(&source.folder))?.files {
+            if path.ending() == "rego"
+                && let Some((_, content)) = tree.read(&path)?
+            {
+                texts.push((path.to_string(), String::from_utf8_lossy(&content).into_owned()));
+            }
+        }
+        let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
+        let (tests, reached) = run_tests(&modules, &data_of(source, tree, files)?).map_err(broken)?;
+        tested.push(TestedFolder { folder: source.folder.clone(), tests, reached });
+    }
+    Ok(tested)
+}
+
+/// The data of an entry of `policies`.
+fn data_of(source: &PolicySource, tree: &dyn Tree, files: &ParsedFiles) -> Result<Json, GateError> {
+    let mut data = Map::new();
+    for folder in &source.data {
+        read_data(tree, folder, files, &mut data).map_err(|error| match error {
+            DataError::Tree(error) => error.into(),
+            DataError::Wrong(why) => GateError::Policies { folder: source.folder.to_string(), why },
+        })?;
+    }
+    Ok(Json::Object(data))
 }
 
 enum DataError {

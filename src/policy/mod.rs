@@ -2,7 +2,9 @@
 
 pub use catalog::{Rule, catalog};
 pub use conftest::Conftest;
-pub use engine::{DeclaredRule, Engine, Evaluation, Module, PolicyError, RelatedPlace, RuleFinding};
+pub use engine::{
+    DeclaredRule, Engine, Evaluation, Module, PolicyError, Reached, RelatedPlace, RuleFinding, Tested, run_tests,
+};
 pub use gatekeeper::{Gatekeeper, PolicyObject, Review};
 pub use input::{ChangeInput, EnvironmentInput, OverlayInput, Places, RuleInput, Soak};
 pub use metadata::{Metadata, Rank, Scope};

@@ -134,3 +134,29 @@ fn a_constraint_of_gatekeeper_is_asked_about_an_update_as_an_update() {
     let (code, told) = judged(&base, &[("gatekeeper/more.yaml", other)]);
     assert!(code == 2 && told.contains("`ClusterPolicy`") && told.contains("gatekeeper/more.yaml:2"), "{told}");
 }
+
+#[test]
+fn tests_of_policies_run_with_coverage() {
+    let test = "package main_test\nimport rego.v1\nimport data.main\n\ntest_many if {\n  count(main.deny) == 1 with input as {\"kind\": \
+                \"Deployment\", \"spec\": {\"replicas\": 4}}\n}\n\ntest_wrong if {\n  count(main.deny) == 1 with input as {}\n}\n";
+    let mut all = base();
+    all.extend(files(&[("policy/main_test.rego", test)]));
+    let repository = Repository::new();
+    repository.commit("main", &all, "Ana <ana@example.com>", 1_700_000_000, &[]);
+    repository.check_out("main", &all);
+    let ran = run(repository.path(), &["test"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("failed: policy/main_test.rego:9: main_test.test_wrong: it is undefined"), "{}", ran.out);
+    assert!(ran.out.contains("2 tests, 1 failed; 100 % of the lines"), "{}", ran.out);
+    let more = format!("{POLICY}warn contains \"x\" if {{\n  input.never\n}}\n");
+    all.extend(files(&[
+        ("policy/main.rego", &more),
+        ("policy/main_test.rego", test.split("test_wrong").next().unwrap()),
+    ]));
+    repository.check_out("main", &all);
+    let ran = run(repository.path(), &["test", "policy"]);
+    assert!(ran.code == 0 && ran.out.contains("not reached: policy/main.rego: 7"), "{}{}", ran.out, ran.err);
+    assert_eq!(run(repository.path(), &["test", "--threshold", "100"]).code, 1);
+    let none = run(repository.path(), &["test", "api"]);
+    assert!(none.code == 2 && none.err.contains("there is no test"), "{}", none.err);
+}

@@ -1,6 +1,6 @@
 //! Evaluates rules. One engine is prepared and cloned for every document.
 
-pub use team::{DeclaredRule, Module};
+pub use team::{DeclaredRule, Module, Reached, Tested, run_tests};
 
 pub(super) use team::TeamEngine;
 

@@ -89,6 +89,55 @@ impl TeamEngine {
     }
 }
 
+/// A test of a policy, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// The test: a rule `test_…`, as OPA has them.
+    pub rule: DeclaredRule,
+    /// Why it failed; `None` where it passed.
+    pub failure: Option<String>,
+}
+
+/// Which lines of a module tests have reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The module.
+    pub path: String,
+    /// How many lines were.
+    pub lines: usize,
+    /// The lines that were not, from 1.
+    pub missed: Vec<u32>,
+}
+
+/// Runs the tests of modules.
+///
+/// # Errors
+/// The engine's words for the first module that it does not take.
+pub fn run_tests(modules: &[Module<'_>], data: &Json) -> Result<(Vec<Tested>, Vec<Reached>), String> {
+    let mut engine = TeamEngine::new(modules, data)?;
+    let tests: Vec<DeclaredRule> = engine.rules().into_iter().filter(|rule| rule.name.starts_with("test_")).collect();
+    engine.prepared.set_enable_coverage(true);
+    let mut tested = Vec::new();
+    for rule in tests {
+        let value = engine.prepared.eval_rule(format!("data.{}.{}", rule.package, rule.name));
+        let failure = match value {
+            Ok(value) if value == Value::from(true) => None,
+            Ok(Value::Undefined) => Some("it is undefined".to_owned()),
+            Ok(value) => Some(format!("it is {value}, and not true")),
+            Err(error) => Some(error.to_string()),
+        };
+        tested.push(Tested { rule, failure });
+    }
+    let report = engine.prepared.get_coverage_report().map_err(|error| error.to_string())?;
+    let is_rule = |path: &str| !path.ends_with("_test.rego");
+    let reached = report.files.iter().filter(|file| is_rule(&file.path)).map(|file| Reached {
+        path: file.path.clone(),
+        lines: file.covered.len(),
+        missed: file.not_covered.iter().copied().collect(),
+    });
+    Ok((tested, reached.collect()))
+}
+
 /// Modules with one input before them.
 pub(in crate::policy) struct Question {
     engine: Engine,
