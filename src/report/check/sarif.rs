@@ -3,7 +3,7 @@
 //! GitHub shows a result at its first location, tells results apart by `primaryLocationLineHash`, takes no empty texts, and no more
 //! than 25,000 results (<https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -49,6 +49,10 @@ const PATH: &AsciiSet = &CONTROLS
 pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<()> {
     let rules = policy::catalog().map_err(io::Error::other)?;
     let findings = report.worst_first();
+    let of_team =
+        findings.iter().map(|finding| finding.rule.as_str()).filter(|id| rules.iter().all(|rule| rule.id != *id));
+    let of_team: BTreeSet<&str> = of_team.collect();
+    let ids: Vec<&str> = rules.iter().map(|rule| rule.id).chain(of_team.iter().copied()).collect();
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut results: Vec<Found> = Vec::new();
     for finding in findings.iter().take(MOST) {
@@ -56,12 +60,12 @@ pub fn write(report: &Report, files: &Files, out: &mut dyn Write) -> io::Result<
         // Two faults of one line and subject are two results.
         let times = seen.entry(own.clone()).or_default();
         *times += 1;
-        results.push(result(finding, &format!("{own}:{times}"), rules, files));
+        results.push(result(finding, &format!("{own}:{times}"), &ids, files));
     }
     let driver = ToolComponent::builder()
         .name("tollgate")
         .semantic_version(env!("CARGO_PKG_VERSION"))
-        .rules(rules.iter().map(descriptor).collect::<Vec<_>>())
+        .rules(rules.iter().map(descriptor).chain(of_team.into_iter().map(team_descriptor)).collect::<Vec<_>>())
         .build();
     let mut properties: BTreeMap<String, serde_json::Value> = BTreeMap::from([
         ("verdict".to_owned(), json!(report.verdict().name())),
@@ -101,7 +105,20 @@ fn descriptor(rule: &Rule) -> ReportingDescriptor {
         .build()
 }
 
-fn result(finding: &Finding, fingerprint: &str, rules: &[Rule], files: &Files) -> Found {
+/// A rule of the repository itself, of which nothing is known but its name.
+fn team_descriptor(id: &str) -> ReportingDescriptor {
+    let text = |text: &str| MultiformatMessageString::builder().text(text).build();
+    let help = "This rule is a policy of the repository itself; the finding names its file and line.";
+    ReportingDescriptor::builder()
+        .id(id)
+        .name(id)
+        .short_description(text("Policy of the repository"))
+        .full_description(text(help))
+        .help(text(help))
+        .build()
+}
+
+fn result(finding: &Finding, fingerprint: &str, ids: &[&str], files: &Files) -> Found {
     let mut text = finding.message.clone();
     for note in &finding.notes {
         text.push_str(&format!("\nnote: {note}"));
@@ -110,7 +127,7 @@ fn result(finding: &Finding, fingerprint: &str, rules: &[Rule], files: &Files) -
         text.push_str(&format!("\nhelp: {help}"));
     }
     let level = if finding.closes() { ResultLevel::Error } else { ResultLevel::Warning };
-    let index = rules.iter().position(|rule| rule.id == finding.rule);
+    let index = ids.iter().position(|id| *id == finding.rule);
     // -1: none of the rules.
     let index = index.and_then(|at| i64::try_from(at).ok()).unwrap_or(-1);
     let mut properties = BTreeMap::from([("existing".to_owned(), json!(finding.existing))]);
