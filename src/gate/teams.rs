@@ -3,16 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json};
+use sha2::{Digest as _, Sha256};
 
 use super::GateError;
 use crate::config::PolicySource;
 use crate::finding::{Finding, Label, Object, Place, Severity};
-use crate::kustomize::ParsedFiles;
+use crate::kustomize::{ParsedFiles, Rendering, secrets_in};
 use crate::model::{RenderedOverlay, describe};
 use crate::policy::{Conftest, Gatekeeper, Module, PolicyObject, Reached, Review, TeamFinding, Tested, run_tests};
-use crate::sources::{RepoPath, Tree, list_below};
+use crate::sources::{Entry, RepoPath, Tree, list_below};
 use crate::span::{FileId, Span};
+use crate::words;
 use crate::yaml::{Dialect, Node, Origin, Source, Step, Value, parse, pointer_token, to_json};
 
 /// The policies that the configuration names.
@@ -40,10 +44,10 @@ impl TeamPolicies {
             let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
             let mut texts = Vec::new();
             let mut gatekeeper = Gatekeeper::default();
-            for path in list_below(tree, std::slice::from_ref(&source.folder))?.files {
+            for path in files_of(tree, &source.folder)? {
                 let is_data = source.data.iter().any(|folder| path.is_within(folder));
                 let is_rego = path.ending() == "rego" && !path.file_name().ends_with("_test.rego");
-                let is_yaml = matches!(path.ending(), "yaml" | "yml") && !is_data;
+                let is_yaml = matches!(path.ending(), "yaml" | "yml" | "json") && !is_data;
                 if !is_rego && !is_yaml {
                     continue;
                 }
@@ -92,7 +96,9 @@ impl TeamPolicies {
         let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders() && is_asked_at_all) else {
             return Ok(Vec::new());
         };
-        let failed = |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why };
+        let secrets = secrets_of(rendering, before);
+        let failed =
+            |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why: without(&secrets, why) };
         let mut findings = Vec::new();
         let all: Vec<Json> = rendering.objects.iter().map(to_json).collect();
         for policies in self.conftest.iter().filter(|it| is_asked(only, it.ids())) {
@@ -123,6 +129,10 @@ impl TeamPolicies {
             }
         }
         findings.retain(|finding| only.is_none_or(|only| finding.rule == only));
+        for finding in &mut findings {
+            finding.message = without(&secrets, std::mem::take(&mut finding.message));
+            finding.subject = finding.subject.take().map(|subject| without(&secrets, subject));
+        }
         Ok(findings)
     }
 
@@ -133,8 +143,16 @@ impl TeamPolicies {
     fn finding(&self, found: TeamFinding, node: Option<&Node>, asked: &Asked<'_>) -> Finding {
         let Asked { place, own, files } = *asked;
         let field = node.zip(found.field.as_deref()).and_then(|(node, field)| resolved(node, field));
+        // Another value of the same field is another fault.
+        let subject = match &field {
+            Some(Resolved { name, value, .. }) => {
+                let digest = words::hexadecimal(&Sha256::digest(to_json(value).to_string()));
+                format!("{} {name} {}", found.message, &digest[..16])
+            }
+            None => found.message.clone(),
+        };
         let (span, path) = match (&field, node) {
-            (Some((origin, path)), _) => (origin.span, Some(path.clone())),
+            (Some(Resolved { origin, pointer, .. }), _) => (origin.span, Some(pointer.clone())),
             (None, Some(node)) => (node.get("kind").map_or(node.origin.span, |kind| kind.origin.span), None),
             (None, None) => (own, None),
         };
@@ -144,7 +162,7 @@ impl TeamPolicies {
         Finding {
             rule: found.rule,
             severity: if found.is_warning { Severity::Warning } else { Severity::Error },
-            subject: Some(found.message.clone()),
+            subject: Some(subject),
             message: found.message,
             primary: Label { span, text: "the policy is about this".to_owned() },
             related: file
@@ -164,6 +182,31 @@ impl TeamPolicies {
     }
 }
 
+/// What no message may tell: contents of rendered Secrets, also decoded. What is shorter than this is in many texts.
+fn secrets_of(rendering: &Rendering, before: Option<&RenderedOverlay>) -> Vec<String> {
+    const SHORTEST: usize = 4;
+    let before =
+        before.and_then(|before| before.rendering.as_ref()).map(|it| it.objects.as_slice()).unwrap_or_default();
+    let mut secrets = Vec::new();
+    for object in rendering.objects.iter().chain(before) {
+        secrets_in(object, &mut |node| {
+            let Some(text) = node.as_text() else { return };
+            let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            secrets.extend([Some(text.to_owned()), decoded].into_iter().flatten().filter(|it| it.len() >= SHORTEST));
+        });
+    }
+    // A longer one may hold a shorter one.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.dedup();
+    secrets
+}
+
+fn without(secrets: &[String], text: String) -> String {
+    secrets
+        .iter()
+        .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "********") } else { text })
+}
+
 fn is_asked(only: Option<&str>, mut ids: impl Iterator<Item = String>) -> bool {
     only.is_none_or(|only| ids.any(|id| id == only))
 }
@@ -179,11 +222,19 @@ fn identity(node: &Node) -> Object {
 fn add_objects(gatekeeper: &mut Gatekeeper, path: &RepoPath, file: FileId, files: &ParsedFiles) -> Result<(), String> {
     let text = Arc::clone(&files.files.get(file).text);
     let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource);
-    for node in documents.map_err(|error| format!("`{path}`: {}", error.message))? {
+    let mut pending: Vec<Node> = documents.map_err(|error| format!("`{path}`: {}", error.message))?;
+    pending.reverse();
+    while let Some(node) = pending.pop() {
+        let described = describe(&node);
+        if described.kind.ends_with("List")
+            && let Some(items) = node.get("items").and_then(Node::as_sequence)
+        {
+            pending.extend(items.iter().rev().cloned());
+            continue;
+        }
         let line = node.get("kind").map_or(1, |kind| files.files.location(kind.origin.span).line);
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         let object = PolicyObject { json: to_json(&node), path: path.to_string(), line };
-        let described = describe(&node);
         let is_other = described.api_version.contains("kyverno.io/")
             || described.kind.starts_with("ValidatingAdmissionPolicy")
             || described.kind.starts_with("MutatingAdmissionPolicy");
@@ -213,26 +264,57 @@ fn line_of(files: &ParsedFiles, file: FileId, line: u32) -> Span {
     Span { file, start, end }
 }
 
-/// The field of an object that a policy names, as far down as it is there: who wrote it, and its JSON pointer.
-fn resolved(node: &Node, field: &str) -> Option<(Origin, String)> {
-    let steps: Vec<String> = if let Some(pointer) = field.strip_prefix('/') {
-        pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect()
-    } else {
-        let dotted = field.trim_start_matches(['$', '.']).replace('[', ".").replace(['"', '\''], "");
-        dotted.split(['.', ']']).filter(|step| !step.is_empty()).map(str::to_owned).collect()
-    };
-    let (mut here, mut origin, mut pointer) = (node, None, String::new());
-    for step in steps {
-        let next = match &here.value {
-            Value::Mapping(mapping) => mapping.get(&step),
+/// A field of an object.
+struct Resolved<'a> {
+    /// Who wrote it.
+    origin: Origin,
+    pointer: String,
+    /// Its place with the names of list items, which stay where others are added.
+    name: String,
+    value: &'a Node,
+}
+
+/// The steps of a field as policies write them: a JSON pointer, or `spec.containers[0].image`, also with keys in quotes.
+fn steps(field: &str) -> Vec<String> {
+    if let Some(pointer) = field.strip_prefix('/') {
+        return pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
+    }
+    let field = ["$.", "input.review.object.", "review.object.", "input.", "object."]
+        .iter()
+        .find_map(|prefix| field.strip_prefix(prefix))
+        .unwrap_or(field);
+    let mut steps = vec![String::new()];
+    let mut quote = None;
+    for character in field.chars() {
+        match (quote, character) {
+            (Some(open), _) if character == open => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '.' | '[' | ']') => steps.push(String::new()),
+            _ => steps.last_mut().into_iter().for_each(|step| step.push(character)),
+        }
+    }
+    let plain = |step: String| step.strip_prefix("name=").map_or(step.clone(), str::to_owned);
+    steps.into_iter().filter(|step| !step.is_empty()).map(plain).collect()
+}
+
+/// The field of an object that a policy names, as far down as it is there.
+fn resolved<'a>(node: &'a Node, field: &str) -> Option<Resolved<'a>> {
+    let (mut here, mut origin, mut pointer, mut name) = (node, None, String::new(), String::new());
+    for step in steps(field) {
+        let (token, label, next) = match &here.value {
+            Value::Mapping(mapping) => (pointer_token(&step), step.clone(), mapping.get(&step)),
             Value::Sequence(items) => {
-                let by_name = || items.iter().find(|item| item.get("name").and_then(Node::as_text) == Some(&step));
-                step.parse::<usize>().ok().and_then(|at| items.get(at)).or_else(by_name)
+                let is_named = |item: &Node| item.get("name").and_then(Node::as_text) == Some(&step);
+                let at = step.parse::<usize>().ok().or_else(|| items.iter().position(is_named));
+                let item = at.and_then(|at| items.get(at));
+                let label = item.and_then(|item| item.get("name")?.as_text()).unwrap_or(&step).to_owned();
+                (at.unwrap_or_default().to_string(), label, item)
             }
-            Value::Scalar(_) => None,
+            Value::Scalar(_) => break,
         };
         let Some(next) = next else { break };
-        pointer.push_str(&format!("/{}", pointer_token(&step)));
+        pointer.push_str(&format!("/{token}"));
+        name.push_str(&format!("/{label}"));
         origin = Some(match here.as_mapping().and_then(|mapping| mapping.key(&step)) {
             // What is put together is shown by its key.
             Some(key) if next.as_scalar().is_none() => Origin::new(key.span, next.origin.step),
@@ -240,7 +322,7 @@ fn resolved(node: &Node, field: &str) -> Option<(Origin, String)> {
         });
         here = next;
     }
-    Some((origin?, pointer))
+    Some(Resolved { origin: origin?, pointer, name, value: here })
 }
 
 /// The tests in a folder of policies.
@@ -278,7 +360,7 @@ pub fn test_policies(
     for source in &sources {
         let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
         let mut texts = Vec::new();
-        for path in list_below(tree, std::slice::from_ref(&source.folder))?.files {
+        for path in files_of(tree, &source.folder)? {
             if path.ending() == "rego"
                 && let Some((_, content)) = tree.read(&path)?
             {
@@ -297,6 +379,7 @@ fn data_of(source: &PolicySource, tree: &dyn Tree, files: &ParsedFiles) -> Resul
     let mut data = Map::new();
     for folder in &source.data {
         read_data(tree, folder, files, &mut data).map_err(|error| match error {
+            DataError::Gate(error) => error,
             DataError::Tree(error) => error.into(),
             DataError::Wrong(why) => GateError::Policies { folder: source.folder.to_string(), why },
         })?;
@@ -304,7 +387,23 @@ fn data_of(source: &PolicySource, tree: &dyn Tree, files: &ParsedFiles) -> Resul
     Ok(Json::Object(data))
 }
 
+/// The files of a folder with policies or data. Behind a link something else would judge.
+fn files_of(tree: &dyn Tree, folder: &RepoPath) -> Result<Vec<RepoPath>, GateError> {
+    let broken = |why: String| GateError::Policies { folder: folder.to_string(), why };
+    match tree.entry(folder)? {
+        Some(Entry::Folder(_)) => {}
+        None => return Err(broken("there is no such folder".to_owned())),
+        Some(_) => return Err(broken("it is not a folder".to_owned())),
+    }
+    let listing = list_below(tree, std::slice::from_ref(folder))?;
+    match listing.others.first() {
+        Some(other) => Err(broken(format!("`{other}` is a link or a submodule; policies and data are regular files"))),
+        None => Ok(listing.files),
+    }
+}
+
 enum DataError {
+    Gate(GateError),
     Tree(crate::sources::TreeError),
     Wrong(String),
 }
@@ -323,7 +422,7 @@ fn read_data(
     data: &mut Map<String, Json>,
 ) -> Result<(), DataError> {
     let mut is_empty = true;
-    for path in list_below(tree, std::slice::from_ref(folder))?.files {
+    for path in files_of(tree, folder).map_err(DataError::Gate)? {
         if !matches!(path.ending(), "yaml" | "yml" | "json") {
             continue;
         }

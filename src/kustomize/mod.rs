@@ -16,6 +16,7 @@ pub use deployed::projects::{Application, Project, SyncWindow};
 pub use deployed::{Changes, Controlled, Deployer, Need};
 pub use error::{RenderError, nearest};
 pub use file::kustomization::{FILE_NAMES, Kustomization, Order};
+pub(crate) use known::kinds::is_cluster_scoped;
 pub use known::secret::{change_values as change_secrets, each_value as secrets_in};
 pub use scan::bump::{Bump, Pinned};
 pub use scan::{FolderScan, Outline, Scanner, outline};

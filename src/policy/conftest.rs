@@ -69,7 +69,7 @@ impl Conftest {
             let DeclaredRule { package, name, path, line } = &rule.declared;
             let failed = |why: String| format!("{path}:{line}: `{package}.{name}` failed: {why}");
             let value = question.value(package, name).map_err(failed)?;
-            let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+            let items = super::team_finding::items(&value, name).map_err(failed)?;
             if items.is_empty() {
                 continue;
             }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::engine::{DeclaredRule, Module, TeamEngine};
 use super::team_finding::TeamFinding;
 use crate::config::glob_matches;
+use crate::kustomize::is_cluster_scoped;
 
 /// What the ids of these rules begin with.
 pub(super) const PREFIX: &str = "gatekeeper/";
@@ -109,7 +110,7 @@ impl Gatekeeper {
                 question.add_data(&json!({ "inventory": inventory(review.all) })).map_err(failed)?;
             }
             let value = question.value(&template.package, "violation").map_err(failed)?;
-            for item in value.as_array().map(Vec::as_slice).unwrap_or_default() {
+            for item in super::team_finding::items(&value, "violation").map_err(failed)? {
                 let told = TeamFinding::read(item).map_err(failed)?;
                 let declared = Some(constraint.declared.clone());
                 found.push(TeamFinding { rule: constraint.id(), is_warning: constraint.is_warning, declared, ..told });
@@ -195,14 +196,19 @@ impl Constraint {
         })
     }
 
-    /// Whether the constraint's match criteria hold for an object. Each of them that is there must.
+    /// Whether the constraint is about an object, as it is or as it was: a change of a label does not take it out.
     fn is_about(&self, review: &Review<'_>) -> bool {
-        let object = review.object;
+        self.matches(review, review.object) || review.old.is_some_and(|old| self.matches(review, old))
+    }
+
+    /// Whether the match criteria hold. Each of them that is there must.
+    fn matches(&self, review: &Review<'_>, object: &Json) -> bool {
         let matches = &self.matches;
         let texts = |pointer: &str| -> Option<Vec<&str>> {
-            Some(matches.pointer(pointer)?.as_array()?.iter().filter_map(Json::as_str).collect())
+            let list = matches.pointer(pointer)?.as_array().filter(|list| !list.is_empty())?;
+            Some(list.iter().filter_map(Json::as_str).collect())
         };
-        let (group, _) = group_and_version(text(object, "/apiVersion"));
+        let (group, version) = group_and_version(text(object, "/apiVersion"));
         let kind = text(object, "/kind");
         let kinds = matches.get("kinds").and_then(Json::as_array).filter(|kinds| !kinds.is_empty());
         let is_kind = kinds.is_none_or(|kinds| {
@@ -215,9 +221,11 @@ impl Constraint {
             })
         });
         let namespace = if kind == "Namespace" { text(object, "/metadata/name") } else { namespace(object) };
-        let is_cluster_wide = namespace.is_empty();
+        let is_cluster_wide = kind != "Namespace" && is_cluster_scoped(group, version, kind);
+        // Who deploys an object may put it into a namespace that is not written here: then the constraint may be about it.
+        let is_open = !is_cluster_wide && namespace.is_empty();
         let is_named = |list: &[&str]| list.iter().any(|pattern| glob_matches(pattern, namespace));
-        let in_namespaces = texts("/namespaces").is_none_or(|list| is_cluster_wide || is_named(&list));
+        let in_namespaces = texts("/namespaces").is_none_or(|list| is_cluster_wide || is_open || is_named(&list));
         let is_excluded = texts("/excludedNamespaces").is_some_and(|list| !is_cluster_wide && is_named(&list));
         let in_scope = match text(matches, "/scope") {
             "Cluster" => is_cluster_wide || kind == "Namespace",
@@ -228,7 +236,8 @@ impl Constraint {
         let has_name = name.is_empty() || glob_matches(name, text(object, "/metadata/name"));
         let fits = |selector: &str, object: Option<&Json>| {
             let Some(selector) = matches.get(selector) else { return true };
-            object.is_some_and(|object| selects(selector, object.pointer("/metadata/labels")))
+            // A Namespace that is not here may be one that is selected.
+            object.is_none_or(|object| selects(selector, object.pointer("/metadata/labels")))
         };
         let namespace_object = if kind == "Namespace" { Some(object) } else { review.namespace() };
         is_kind
@@ -368,6 +377,8 @@ mod tests {
             ),
             (json!({"namespaceSelector": {"matchLabels": {"env": "prod"}}}), true),
             (json!({"namespaceSelector": {"matchLabels": {"env": "dev"}}}), false),
+            (json!({"namespaces": []}), true),
+            (json!({"namespaceSelector": {}}), true),
             (json!({"kinds": [{"apiGroups": ["apps"], "kinds": ["*"]}]}), false),
             (json!({"kinds": [{"apiGroups": ["*"], "kinds": ["Pod"]}]}), true),
         ] {

@@ -27,7 +27,7 @@ impl TeamFinding {
     /// When it is neither.
     pub(super) fn read(item: &Json) -> Result<Self, String> {
         let message = item.as_str().or_else(|| item.get("msg")?.as_str());
-        let message = message.ok_or_else(|| format!("it hands back `{item}`, in which there is no message (`msg`)"))?;
+        let message = message.ok_or("it hands back something in which there is no message (`msg`)")?;
         let field = FIELDS.iter().find_map(|pointer| item.pointer(pointer)?.as_str());
         Ok(Self {
             rule: String::new(),
@@ -36,5 +36,17 @@ impl TeamFinding {
             field: field.map(str::to_owned),
             declared: None,
         })
+    }
+}
+
+/// What a rule has found: a set or a list; nothing where it is undefined.
+///
+/// # Errors
+/// When it is something else, which would otherwise be passed over.
+pub(super) fn items<'a>(value: &'a Json, rule: &str) -> Result<&'a [Json], String> {
+    match value {
+        Json::Null => Ok(&[]),
+        Json::Array(items) => Ok(items),
+        _ => Err(format!("its value is not a set or a list of messages: write `{rule} contains msg if {{ … }}`")),
     }
 }

@@ -160,3 +160,65 @@ fn tests_of_policies_run_with_coverage() {
     let none = run(repository.path(), &["test", "api"]);
     assert!(none.code == 2 && none.err.contains("there is no test"), "{}", none.err);
 }
+
+#[test]
+fn another_value_of_a_field_is_another_fault() {
+    let image =
+        POLICY.replace("input.spec.replicas > data.limits.replicas", "not startswith(input.spec.image, \"good/\")");
+    let image = image.replace("spec.replicas\"}", "spec.image\"}");
+    let mut base = base();
+    let app = |image: &str| {
+        format!("apiVersion: example.com/v1\nkind: Deployment\nmetadata: {{name: api}}\nspec: {{image: {image}}}\n")
+    };
+    base.extend(files(&[("policy/main.rego", &image), ("api/base/app.yaml", &app("bad/a"))]));
+    let (code, told) = judged(&base, &[("api/base/app.yaml", &format!("{}status: {{x: 1}}\n", app("bad/a")))]);
+    assert!(code == 0 && told.contains("the base already has this"), "{told}");
+    let (code, told) = judged(&base, &[("api/base/app.yaml", &app("worse/b"))]);
+    assert_eq!(code, 1, "{told}");
+}
+
+#[test]
+fn what_is_no_list_of_messages_is_not_passed_over() {
+    let path = "api/production/kustomization.yaml";
+    for (rule, why) in [
+        ("deny if input.kind == \"Deployment\"", "is not a set or a list"),
+        ("deny[msg] if { msg := \"x\" }", "is not a set or a list"),
+        ("default deny := [\"always\"]", "always"),
+    ] {
+        let mut base = base();
+        base.extend(files(&[("policy/main.rego", &format!("package main\nimport rego.v1\n{rule}\n"))]));
+        let (code, told) = judged(&base, &[(path, MANY)]);
+        assert!(told.contains(why) && (code == 2) == rule.contains("if"), "{rule}: {told}");
+    }
+}
+
+#[test]
+fn a_policy_cannot_tell_a_secret() {
+    let tells = "package main\nimport rego.v1\ndeny contains sprintf(\"bad password %s\", [input.stringData.password]) if input.kind == \
+                 \"Secret\"\nwarn contains sprintf(\"it is %s\", [base64.decode(input.data.token)]) if input.kind == \"Secret\"\n";
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {password: hunter2}\ndata: {token: aHVudGVyMw==}\n";
+    let mut base = base();
+    base.extend(files(&[("policy/main.rego", tells)]));
+    let change = [("api/base/kustomization.yaml", "resources: [app.yaml, s.yaml]\n"), ("api/base/s.yaml", secret)];
+    let (code, told) = judged(&base, &change);
+    assert!(code == 1 && told.contains("bad password ********") && !told.contains("hunter"), "{told}");
+}
+
+#[test]
+fn constraints_in_lists_and_files_of_json_are_asked() {
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: k8snever}\nspec:\n  crd: {spec: \
+                    {names: {kind: K8sNever}}}\n  targets:\n    - rego: |\n        package k8snever\n        violation[{\"msg\": \
+                    \"never\"}] { true }\n";
+    let constraint = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"apiVersion\": \"constraints.gatekeeper.sh/v1beta1\", \
+                      \"kind\": \"K8sNever\", \"metadata\": {\"name\": \"x\"}, \"spec\": {\"match\": {\"scope\": \"Namespaced\"}}}]}";
+    let mut base = base();
+    base.extend(files(&[
+        ("tollgate.yaml", &CONFIG.replace("{folder: policy, data: policy/data}", "gatekeeper")),
+        ("gatekeeper/template.yaml", template),
+        ("gatekeeper/constraint.json", constraint),
+    ]));
+    let extra = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\n";
+    let change = [("api/base/kustomization.yaml", "resources: [app.yaml, new.yaml]\n"), ("api/base/new.yaml", extra)];
+    let (code, told) = judged(&base, &change);
+    assert!(code == 1 && told.contains("gatekeeper/K8sNever.x"), "{told}");
+}

@@ -18,8 +18,13 @@ const PREFIX: &str = "tollgate__";
 
 /// The text of a module as regorus is to read it.
 pub(super) fn rewritten(module: &Module<'_>, is_v0: bool) -> Result<String, String> {
-    let text = with_separate_lines_and_heads(module)?;
-    if text.contains("future.keywords.not") || text.contains("rego.v2") {
+    let module = Module { text: module.text.trim_start_matches('\u{feff}'), ..*module };
+    let text = with_separate_lines_and_heads(&module)?;
+    let is_import = |line: &str| {
+        let name = line.trim_start().strip_prefix("import ").and_then(|rest| rest.split_whitespace().next());
+        matches!(name, Some("future.keywords.not" | "future.keywords" | "rego.v2"))
+    };
+    if text.lines().any(is_import) {
         return Ok(text);
     }
     with_operands_outside(module.path, text, is_v0)
@@ -376,8 +381,7 @@ impl Negations<'_> {
         for (from, to) in outside {
             let name = format!("{PREFIX}{}", self.variables);
             self.variables += 1;
-            let operand: Vec<&str> = text((from, to)).lines().map(str::trim).collect();
-            assigned.push_str(&format!("{name} = {}{modifiers}; ", operand.join(" ")));
+            assigned.push_str(&format!("{name} = {}{modifiers}; ", text((from, to))));
             edits.push(Edit { start: from, end: to, text: name });
         }
         let above = self.text.get(..start).unwrap_or_default().trim_end();

@@ -1,10 +1,10 @@
 //! Rego that teams have written for other tools. One set of modules is prepared and cloned for every object.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use regorus::unstable::{Expr, Rule, RuleHead};
-use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 use regorus::{Engine, Value};
 use serde_json::Value as Json;
 
@@ -13,6 +13,12 @@ use super::opa;
 
 /// How long one rule may take on one object.
 const LIMIT: Duration = Duration::from_secs(2);
+/// How large a policy may be: what is generated has long lines.
+const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
+    max_col: NonZeroU32::new(100_000).unwrap(),
+    max_file_bytes: NonZeroUsize::new(1 << 20).unwrap(),
+    max_lines: NonZeroUsize::new(20_000).unwrap(),
+};
 /// After how many steps the clock is looked at.
 const STEPS: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 
@@ -54,6 +60,7 @@ impl TeamEngine {
         prepared.set_gather_prints(true);
         prepared.set_execution_timer_config(ExecutionTimerConfig { limit: LIMIT, check_interval: STEPS });
         supply(&mut prepared)?;
+        prepared.set_policy_length_config(LENGTHS);
         for module in modules {
             add(&mut prepared, module)?;
         }
@@ -67,9 +74,11 @@ impl TeamEngine {
         for module in self.prepared.get_modules() {
             let Some(package) = reference(&module.package.refr) else { continue };
             for rule in &module.policy {
-                let Rule::Spec { head, span, .. } = &**rule else { continue };
-                let refr = match head {
-                    RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
+                let (refr, span) = match &**rule {
+                    Rule::Spec { head: RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. }, span, .. }
+                    | Rule::Default { refr, span, .. } => (refr, span),
+                    // What is called is not asked.
+                    Rule::Spec { head: RuleHead::Func { .. }, .. } => continue,
                 };
                 let Some(name) = first_name(refr) else { continue };
                 if !found.iter().any(|known| known.package == package && known.name == name) {
@@ -306,6 +315,11 @@ mod tests {
             ("package t\nr { x := 3\n(x + 1) == 4 }\n", json!(true)),
             ("package t\nr = sprintf(\"%v of %v: %v\", [1, {2}]) { true }\n", json!("1 of {2}: %!v(MISSING)")),
             ("package t\nr := [p | walk(input, [p, 5])]\n", json!([["a", 0]])),
+            (
+                "package t\nimport rego.v1\n# rego.v2 later\nr if not ok\nok if not startswith(input.missing, `a\nb`)\n",
+                json!(true),
+            ),
+            ("package t\nimport rego.v1\nr if not input.x in [ # one\n  \"a\", # two\n]\n", Json::Null),
             ("package t\nr := base64.encode(\"a\")\n", json!("YQ==")),
         ] {
             assert_eq!(value(text, &json!({"a": [5]})), Ok(expected), "{text}");
