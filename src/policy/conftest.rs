@@ -50,7 +50,13 @@ impl Conftest {
         if rules.is_empty() {
             return Err(format!("no rule `deny`, `violation` or `warn` in the namespace {}", namespaces.join(", ")));
         }
-        Ok(Self { engine, rules, combines })
+        let policies = Self { engine, rules, combines };
+        // regorus looks for functions only when they are called.
+        let tried = policies.judge(&Json::Object(serde_json::Map::new()));
+        match tried {
+            Err(why) if why.contains("could not find function") => Err(why),
+            _ => Ok(policies),
+        }
     }
 
     /// The ids of all rules.

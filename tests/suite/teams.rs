@@ -222,3 +222,15 @@ fn constraints_in_lists_and_files_of_json_are_asked() {
     let (code, told) = judged(&base, &change);
     assert!(code == 1 && told.contains("gatekeeper/K8sNever.x"), "{told}");
 }
+
+#[test]
+fn what_would_close_the_gate_for_later_changes_may_not_land() {
+    for (rule, why) in [
+        ("f(x) := f(x + 1)\ndeny contains \"x\" if f(1) == 2", "`main.f` calls itself"),
+        ("deny contains \"x\" if nosuch(1) == 2", "could not find function"),
+    ] {
+        let text = format!("package main\nimport rego.v1\n{rule}\n");
+        let (code, told) = judged(&base(), &[("policy/main.rego", &text)]);
+        assert!(code == 2 && told.contains(why), "{why}: {told}");
+    }
+}

@@ -11,6 +11,7 @@ use super::input::RuleInput;
 use crate::facts::Handle;
 use crate::finding::Severity;
 
+mod calls;
 mod go_format;
 mod opa;
 mod team;

@@ -9,7 +9,7 @@ use regorus::{Engine, Value};
 use serde_json::Value as Json;
 
 use super::go_format::{self, Argument};
-use super::opa;
+use super::{calls, opa};
 
 /// How long one rule may take on one object.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -65,6 +65,9 @@ impl TeamEngine {
             add(&mut prepared, module)?;
         }
         prepared.add_data(Value::from(data.clone())).map_err(|error| error.to_string())?;
+        if let Some(function) = calls::recursive(prepared.get_modules().iter().map(|module| &**module)) {
+            return Err(format!("the function `{function}` calls itself, which Rego does not allow"));
+        }
         Ok(Self { prepared })
     }
 
@@ -241,7 +244,7 @@ fn as_rego(value: &Value) -> String {
 }
 
 /// The path of a package: `main`, `main.gke`.
-fn reference(expression: &Expr) -> Option<String> {
+pub(super) fn reference(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Var { value, .. } => value.as_string().ok().map(ToString::to_string),
         Expr::RefDot { refr, field, .. } => {
@@ -337,6 +340,12 @@ mod tests {
             &json!({}),
         );
         assert!(endless.is_err(), "{endless:?}");
+        for recursion in
+            ["f(x) := f(x + 1)\nr := f(1)", "f(x) := g(x)\ng(x) := y if { y := [z | z := data.t.f(x)] }\nr := f(1)"]
+        {
+            let refused = value(&format!("package t\nimport rego.v1\n{recursion}\n"), &json!({}));
+            assert!(refused.as_ref().is_err_and(|why| why.contains("calls itself")), "{refused:?}");
+        }
         let broken = value("package t\nr := {\n", &json!({}));
         assert!(broken.as_ref().is_err_and(|why| why.contains("a.rego")), "{broken:?}");
     }
