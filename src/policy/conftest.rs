@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::engine::{DeclaredRule, Module, TeamEngine};
-use super::team_finding::TeamFinding;
+use super::team_finding::{NO_LIST, TeamFinding};
 
 /// What the ids of these rules begin with.
 pub(super) const PREFIX: &str = "conftest/";
@@ -51,10 +51,10 @@ impl Conftest {
             return Err(format!("no rule `deny`, `violation` or `warn` in the namespace {}", namespaces.join(", ")));
         }
         let policies = Self { engine, rules, combines };
-        // regorus looks for functions only when they are called.
+        // regorus looks for functions only when they are called, and a head without `contains` is only seen in its value.
         let tried = policies.judge(&Json::Object(serde_json::Map::new()));
         match tried {
-            Err(why) if why.contains("could not find function") => Err(why),
+            Err(why) if ["could not find function", NO_LIST].iter().any(|known| why.contains(known)) => Err(why),
             _ => Ok(policies),
         }
     }

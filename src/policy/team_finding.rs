@@ -39,6 +39,9 @@ impl TeamFinding {
     }
 }
 
+/// What is wrong with a rule that hands back neither.
+pub(super) const NO_LIST: &str = "its value is not a set or a list of messages";
+
 /// What a rule has found: a set or a list; nothing where it is undefined.
 ///
 /// # Errors
@@ -47,6 +50,6 @@ pub(super) fn items<'a>(value: &'a Json, rule: &str) -> Result<&'a [Json], Strin
     match value {
         Json::Null => Ok(&[]),
         Json::Array(items) => Ok(items),
-        _ => Err(format!("its value is not a set or a list of messages: write `{rule} contains msg if {{ … }}`")),
+        _ => Err(format!("{NO_LIST}: write `{rule} contains msg if {{ … }}`")),
     }
 }

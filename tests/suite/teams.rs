@@ -228,6 +228,7 @@ fn what_would_close_the_gate_for_later_changes_may_not_land() {
     for (rule, why) in [
         ("f(x) := f(x + 1)\ndeny contains \"x\" if f(1) == 2", "`main.f` calls itself"),
         ("deny contains \"x\" if nosuch(1) == 2", "could not find function"),
+        ("deny[msg] if { msg := \"x\" }", "write `deny contains msg if"),
     ] {
         let text = format!("package main\nimport rego.v1\n{rule}\n");
         let (code, told) = judged(&base(), &[("policy/main.rego", &text)]);
