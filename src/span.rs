@@ -10,6 +10,9 @@ use parking_lot::RwLock;
 
 use crate::sources::{ContentId, RepoPath};
 
+/// What stands in the place of what is hidden. Its length says nothing.
+pub(crate) const STARS: &str = "********";
+
 /// One content under one path. Valid for the [`Files`] that made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(u32);

@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 use crate::config;
 use crate::kustomize::{FILE_NAMES, secrets_in};
 use crate::sources::ContentId;
-use crate::span::{FileId, Files, SourceFile};
+use crate::span::{FileId, Files, STARS, SourceFile};
 use crate::yaml::{Dialect, Mapping, Node, Source, Step, Value, parse};
-
-/// What stands in the place of what is hidden. Its length says nothing.
-const STARS: &str = "********";
 
 /// The lines of a file that are hidden, and from which byte on.
 pub(super) struct Mask {

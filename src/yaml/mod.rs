@@ -24,6 +24,12 @@ pub fn pointer_token(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
+/// The key that a token of a JSON pointer stands for (RFC 6901, section 4).
+#[must_use]
+pub fn pointer_key(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
 /// Shows every mapping of a value, the outer before the inner, with its JSON pointer below `path`.
 pub fn each_mapping(node: &Node, path: &mut String, visit: &mut dyn FnMut(&Mapping, &str)) {
     let length = path.len();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::kustomize::error::{RenderError, nearest};
 use crate::span::Span;
 use crate::yaml::{
-    Key, Kind, LargeIntegers, Mapping, Node, Origin, Scalar, Step, Value, is_within_limits, same, through_json, to_json,
+    Key, Kind, LargeIntegers, Mapping, Node, Origin, Scalar, Step, Value, is_within_limits, pointer_key, same,
+    through_json, to_json,
 };
 
 /// One operation.
@@ -140,7 +141,7 @@ fn mark(node: &mut Node) {
 
 impl Pointer {
     fn new(text: String, span: Span) -> Self {
-        let tokens = text.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~")).collect();
+        let tokens = text.split('/').skip(1).map(pointer_key).collect();
         Self { tokens, text, span }
     }
 

@@ -1,23 +1,27 @@
 //! Policies of the repository itself: reads them from the side that is trusted, and asks them about what is rendered.
 
+mod field;
+mod read;
+
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
+use self::field::{Resolved, resolved};
+use self::read::{add_objects, data_of, files_of, text_of};
 use super::GateError;
 use crate::config::PolicySource;
 use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::{ParsedFiles, Rendering, secrets_in};
 use crate::model::{RenderedOverlay, describe};
-use crate::policy::{Conftest, Gatekeeper, Module, PolicyObject, Reached, Review, TeamFinding, Tested, run_tests};
-use crate::sources::{Entry, RepoPath, Tree, list_below};
-use crate::span::{FileId, Span};
+use crate::policy::{Conftest, Gatekeeper, Module, Reached, Review, TeamFinding, Tested, run_tests};
+use crate::sources::{RepoPath, Tree};
+use crate::span::{FileId, STARS, Span};
 use crate::words;
-use crate::yaml::{Dialect, Node, Origin, Source, Step, Value, parse, pointer_token, to_json};
+use crate::yaml::{Node, to_json};
 
 /// The policies that the configuration names.
 #[derive(Default)]
@@ -51,12 +55,11 @@ impl TeamPolicies {
                 if !is_rego && !is_yaml {
                     continue;
                 }
-                let Some((id, content)) = tree.read(&path)? else { continue };
-                let text = std::str::from_utf8(&content).map_err(|_| broken(format!("`{path}` is not UTF-8")))?;
-                let file = files.files.add(&path, id, text);
+                let (id, text) = text_of(tree, &path, &source.folder)?;
+                let file = files.files.add(&path, id, &text);
                 read.files.insert(path.to_string(), file);
                 if is_rego {
-                    texts.push((path.to_string(), text.to_owned()));
+                    texts.push((path.to_string(), text));
                 } else {
                     add_objects(&mut gatekeeper, &path, file, files).map_err(broken)?;
                 }
@@ -202,9 +205,7 @@ fn secrets_of(rendering: &Rendering, before: Option<&RenderedOverlay>) -> Vec<St
 }
 
 fn without(secrets: &[String], text: String) -> String {
-    secrets
-        .iter()
-        .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "********") } else { text })
+    secrets.iter().fold(text, |text, secret| if text.contains(secret) { text.replace(secret, STARS) } else { text })
 }
 
 fn is_asked(only: Option<&str>, mut ids: impl Iterator<Item = String>) -> bool {
@@ -216,36 +217,6 @@ fn identity(node: &Node) -> Object {
     let object = describe(node);
     let group = object.api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
     Object { api_version: group, ..object }
-}
-
-/// Takes up the objects of a file that are policies.
-fn add_objects(gatekeeper: &mut Gatekeeper, path: &RepoPath, file: FileId, files: &ParsedFiles) -> Result<(), String> {
-    let text = Arc::clone(&files.files.get(file).text);
-    let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource);
-    let mut pending: Vec<Node> = documents.map_err(|error| format!("`{path}`: {}", error.message))?;
-    pending.reverse();
-    while let Some(node) = pending.pop() {
-        let described = describe(&node);
-        if described.kind.ends_with("List")
-            && let Some(items) = node.get("items").and_then(Node::as_sequence)
-        {
-            pending.extend(items.iter().rev().cloned());
-            continue;
-        }
-        let line = node.get("kind").map_or(1, |kind| files.files.location(kind.origin.span).line);
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
-        let object = PolicyObject { json: to_json(&node), path: path.to_string(), line };
-        let is_other = described.api_version.contains("kyverno.io/")
-            || described.kind.starts_with("ValidatingAdmissionPolicy")
-            || described.kind.starts_with("MutatingAdmissionPolicy");
-        if !gatekeeper.add(&object)? && is_other {
-            return Err(format!(
-                "{path}:{line}: policies of the kind `{}` ({}) are not evaluated",
-                described.kind, described.api_version
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// What is asked about.
@@ -262,67 +233,6 @@ fn line_of(files: &ParsedFiles, file: FileId, line: u32) -> Span {
     let source = files.files.get(file);
     let (start, end) = source.line_range(line.saturating_sub(1) as usize);
     Span { file, start, end }
-}
-
-/// A field of an object.
-struct Resolved<'a> {
-    /// Who wrote it.
-    origin: Origin,
-    pointer: String,
-    /// Its place with the names of list items, which stay where others are added.
-    name: String,
-    value: &'a Node,
-}
-
-/// The steps of a field as policies write them: a JSON pointer, or `spec.containers[0].image`, also with keys in quotes.
-fn steps(field: &str) -> Vec<String> {
-    if let Some(pointer) = field.strip_prefix('/') {
-        return pointer.split('/').map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-    }
-    let field = ["$.", "input.review.object.", "review.object.", "input.", "object."]
-        .iter()
-        .find_map(|prefix| field.strip_prefix(prefix))
-        .unwrap_or(field);
-    let mut steps = vec![String::new()];
-    let mut quote = None;
-    for character in field.chars() {
-        match (quote, character) {
-            (Some(open), _) if character == open => quote = None,
-            (None, '"' | '\'') => quote = Some(character),
-            (None, '.' | '[' | ']') => steps.push(String::new()),
-            _ => steps.last_mut().into_iter().for_each(|step| step.push(character)),
-        }
-    }
-    let plain = |step: String| step.strip_prefix("name=").map_or(step.clone(), str::to_owned);
-    steps.into_iter().filter(|step| !step.is_empty()).map(plain).collect()
-}
-
-/// The field of an object that a policy names, as far down as it is there.
-fn resolved<'a>(node: &'a Node, field: &str) -> Option<Resolved<'a>> {
-    let (mut here, mut origin, mut pointer, mut name) = (node, None, String::new(), String::new());
-    for step in steps(field) {
-        let (token, label, next) = match &here.value {
-            Value::Mapping(mapping) => (pointer_token(&step), step.clone(), mapping.get(&step)),
-            Value::Sequence(items) => {
-                let is_named = |item: &Node| item.get("name").and_then(Node::as_text) == Some(&step);
-                let at = step.parse::<usize>().ok().or_else(|| items.iter().position(is_named));
-                let item = at.and_then(|at| items.get(at));
-                let label = item.and_then(|item| item.get("name")?.as_text()).unwrap_or(&step).to_owned();
-                (at.unwrap_or_default().to_string(), label, item)
-            }
-            Value::Scalar(_) => break,
-        };
-        let Some(next) = next else { break };
-        pointer.push_str(&format!("/{token}"));
-        name.push_str(&format!("/{label}"));
-        origin = Some(match here.as_mapping().and_then(|mapping| mapping.key(&step)) {
-            // What is put together is shown by its key.
-            Some(key) if next.as_scalar().is_none() => Origin::new(key.span, next.origin.step),
-            _ => next.origin.clone(),
-        });
-        here = next;
-    }
-    Some(Resolved { origin: origin?, pointer, name, value: here })
 }
 
 /// The tests in a folder of policies.
@@ -361,10 +271,8 @@ pub fn test_policies(
         let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
         let mut texts = Vec::new();
         for path in files_of(tree, &source.folder)? {
-            if path.ending() == "rego"
-                && let Some((_, content)) = tree.read(&path)?
-            {
-                texts.push((path.to_string(), String::from_utf8_lossy(&content).into_owned()));
+            if path.ending() == "rego" {
+                texts.push((path.to_string(), text_of(tree, &path, &source.folder)?.1));
             }
         }
         let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
@@ -372,83 +280,4 @@ pub fn test_policies(
         tested.push(TestedFolder { folder: source.folder.clone(), tests, reached });
     }
     Ok(tested)
-}
-
-/// The data of an entry of `policies`.
-fn data_of(source: &PolicySource, tree: &dyn Tree, files: &ParsedFiles) -> Result<Json, GateError> {
-    let mut data = Map::new();
-    for folder in &source.data {
-        read_data(tree, folder, files, &mut data).map_err(|error| match error {
-            DataError::Gate(error) => error,
-            DataError::Tree(error) => error.into(),
-            DataError::Wrong(why) => GateError::Policies { folder: source.folder.to_string(), why },
-        })?;
-    }
-    Ok(Json::Object(data))
-}
-
-/// The files of a folder with policies or data. Behind a link something else would judge.
-fn files_of(tree: &dyn Tree, folder: &RepoPath) -> Result<Vec<RepoPath>, GateError> {
-    let broken = |why: String| GateError::Policies { folder: folder.to_string(), why };
-    match tree.entry(folder)? {
-        Some(Entry::Folder(_)) => {}
-        None => return Err(broken("there is no such folder".to_owned())),
-        Some(_) => return Err(broken("it is not a folder".to_owned())),
-    }
-    let listing = list_below(tree, std::slice::from_ref(folder))?;
-    match listing.others.first() {
-        Some(other) => Err(broken(format!("`{other}` is a link or a submodule; policies and data are regular files"))),
-        None => Ok(listing.files),
-    }
-}
-
-enum DataError {
-    Gate(GateError),
-    Tree(crate::sources::TreeError),
-    Wrong(String),
-}
-
-impl From<crate::sources::TreeError> for DataError {
-    fn from(error: crate::sources::TreeError) -> Self {
-        Self::Tree(error)
-    }
-}
-
-/// Puts the YAML and JSON files of a folder together, as `conftest --data` does: by content, not by name.
-fn read_data(
-    tree: &dyn Tree,
-    folder: &RepoPath,
-    files: &ParsedFiles,
-    data: &mut Map<String, Json>,
-) -> Result<(), DataError> {
-    let mut is_empty = true;
-    for path in files_of(tree, folder).map_err(DataError::Gate)? {
-        if !matches!(path.ending(), "yaml" | "yml" | "json") {
-            continue;
-        }
-        let Some((id, content)) = tree.read(&path)? else { continue };
-        let text = String::from_utf8_lossy(&content).into_owned();
-        let file = files.files.add(&path, id, &text);
-        let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource);
-        let documents = documents.map_err(|error| DataError::Wrong(format!("`{path}`: {}", error.message)))?;
-        for document in &documents {
-            let Json::Object(fields) = to_json(document) else {
-                return Err(DataError::Wrong(format!("`{path}` is not a mapping, so that it is no data")));
-            };
-            merge(data, fields);
-            is_empty = false;
-        }
-    }
-    if is_empty { Err(DataError::Wrong(format!("there is no data in `{folder}`"))) } else { Ok(()) }
-}
-
-fn merge(into: &mut Map<String, Json>, from: Map<String, Json>) {
-    for (key, value) in from {
-        match (into.get_mut(&key), value) {
-            (Some(Json::Object(known)), Json::Object(more)) => merge(known, more),
-            (_, value) => {
-                into.insert(key, value);
-            }
-        }
-    }
 }
