@@ -13,6 +13,7 @@ pub use team_finding::TeamFinding;
 
 mod catalog;
 mod conftest;
+mod depth;
 mod engine;
 mod gatekeeper;
 mod input;

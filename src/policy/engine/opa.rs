@@ -9,7 +9,8 @@
 use regorus::Source;
 use regorus::unstable::{BoolOp, Expr, Lexer, Literal, Parser, Query, Rule, RuleHead, TokenKind};
 
-use super::team::Module;
+use super::team::{LENGTHS, Module};
+use crate::policy::depth::Depth;
 
 /// How often what stands inside of what was rewritten is looked at again.
 const MOST_ROUNDS: usize = 20;
@@ -19,7 +20,9 @@ const PREFIX: &str = "tollgate__";
 /// The text of a module as regorus is to read it.
 pub(super) fn rewritten(module: &Module<'_>, is_v0: bool) -> Result<String, String> {
     let module = Module { text: module.text.trim_start_matches('\u{feff}'), ..*module };
-    let text = with_separate_lines_and_heads(&module)?;
+    let tokens = tokens(&module)?;
+    check_depth(&module, &tokens)?;
+    let text = with_separate_lines_and_heads(&module, &tokens);
     let is_import = |line: &str| {
         let name = line.trim_start().strip_prefix("import ").and_then(|rest| rest.split_whitespace().next());
         matches!(name, Some("future.keywords.not" | "future.keywords" | "rego.v2"))
@@ -43,6 +46,7 @@ struct Token {
 fn tokens(module: &Module<'_>) -> Result<Vec<Token>, String> {
     let source = source(module.path, module.text)?;
     let mut lexer = Lexer::new(&source);
+    lexer.set_max_col(LENGTHS.max_col);
     let mut found = Vec::new();
     loop {
         let token = lexer.next_token().map_err(|error| error.to_string())?;
@@ -61,8 +65,69 @@ fn tokens(module: &Module<'_>) -> Result<Vec<Token>, String> {
 const OPEN_WORDS: [&str; 12] =
     ["not", "if", "contains", "in", "with", "as", "some", "every", "else", "default", "import", "package"];
 
-fn with_separate_lines_and_heads(module: &Module<'_>) -> Result<String, String> {
-    let (text, tokens) = (module.text, tokens(module)?);
+/// The engine walks expressions by recursion, and reads the first element of a list, a set or an object twice: it may be the head of a
+/// comprehension.
+fn check_depth(module: &Module<'_>, tokens: &[Token]) -> Result<(), String> {
+    const OPERATORS: [&str; 18] =
+        [".", "+", "-", "*", "/", "%", "&", "|", "==", "!=", "<", ">", "<=", ">=", "=", ":=", ":", "@"];
+    const WORDS: [&str; 5] = ["not", "in", "with", "else", "if"];
+    /// How many tokens the engine may have to read.
+    const MOST_READ: u64 = 1 << 19;
+    let mut depth = Depth::new();
+    let mut before: Option<&Token> = None;
+    let mut was_link = false;
+    // Of each open bracket: whether its first element, which is read twice, goes on.
+    let mut is_read_twice: Vec<bool> = Vec::new();
+    let mut read = 0u64;
+    for token in tokens {
+        let word = module.text.get(token.start..token.end).unwrap_or_default();
+        let is_symbol = token.kind == TokenKind::Symbol;
+        let is_link = if is_symbol { OPERATORS.contains(&word) } else { WORDS.contains(&word) };
+        let gap = before.and_then(|before| module.text.get(before.end..token.start)).unwrap_or_default();
+        if gap.contains('\n') && !is_link && !was_link {
+            depth.separate();
+        }
+        match word {
+            "(" | "[" | "{" if is_symbol => {
+                // It may be an argument or an index of what is before it.
+                depth.link();
+                depth.open();
+                let is_body = before.is_some_and(|before| {
+                    let word = module.text.get(before.start..before.end).unwrap_or_default();
+                    let is_operand = before.kind != TokenKind::Symbol || matches!(word, ")" | "]" | "}");
+                    matches!(word, "if" | "else") || is_operand && !OPEN_WORDS.contains(&word)
+                });
+                is_read_twice.push(word != "(" && !is_body);
+            }
+            ")" | "]" | "}" if is_symbol => {
+                depth.close();
+                is_read_twice.pop();
+            }
+            "," | ";" if is_symbol => {
+                depth.separate();
+                if let Some(first) = is_read_twice.last_mut() {
+                    *first = false;
+                }
+            }
+            _ if is_link => depth.link(),
+            _ => {}
+        }
+        let on_line = |why: String| {
+            let above = module.text.get(..token.start).unwrap_or_default();
+            format!("line {}: {why}", above.matches('\n').count() + 1)
+        };
+        depth.check().map_err(on_line)?;
+        read = read.saturating_add(1 << is_read_twice.iter().filter(|it| **it).count().min(60));
+        if read > MOST_READ {
+            return Err(on_line("lists, sets and objects are nested too deep".to_owned()));
+        }
+        (before, was_link) = (Some(token), is_link);
+    }
+    Ok(())
+}
+
+fn with_separate_lines_and_heads(module: &Module<'_>, tokens: &[Token]) -> String {
+    let text = module.text;
     let word = |at: usize| text.get(tokens[at].start..tokens[at].end).unwrap_or_default();
     let mut inserted: Vec<(usize, String)> = Vec::new();
     let mut open: Vec<&str> = Vec::new();
@@ -119,7 +184,7 @@ fn with_separate_lines_and_heads(module: &Module<'_>) -> Result<String, String> 
     for (place, more) in inserted.into_iter().rev() {
         text.insert_str(place, &more);
     }
-    Ok(text)
+    text
 }
 
 /// Where something begins and ends in the text.
@@ -137,6 +202,7 @@ fn with_operands_outside(path: &str, mut text: String, is_v0: bool) -> Result<St
     for _ in 0..MOST_ROUNDS {
         let source = source(path, &text)?;
         let mut parser = Parser::new(&source).map_err(|error| error.to_string())?;
+        parser.set_max_col(LENGTHS.max_col);
         if !is_v0 {
             parser.enable_rego_v1().map_err(|error| error.to_string())?;
         }

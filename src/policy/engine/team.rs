@@ -14,7 +14,7 @@ use super::{calls, opa};
 /// How long one rule may take on one object.
 const LIMIT: Duration = Duration::from_secs(2);
 /// How large a policy may be: what is generated has long lines.
-const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
+pub(super) const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
     max_col: NonZeroU32::new(100_000).unwrap(),
     max_file_bytes: NonZeroUsize::new(1 << 20).unwrap(),
     max_lines: NonZeroUsize::new(20_000).unwrap(),
@@ -346,6 +346,22 @@ mod tests {
             let refused = value(&format!("package t\nimport rego.v1\n{recursion}\n"), &json!({}));
             assert!(refused.as_ref().is_err_and(|why| why.contains("calls itself")), "{refused:?}");
         }
+        for (open, inner, close) in [
+            ("[", "1", "]"),
+            ("count(", "[]", ")"),
+            ("-", "1", ""),
+            ("1 + ", "1", ""),
+            ("{\"a\": ", "1", "}"),
+            ("[1 | ", "true", "]"),
+        ] {
+            let text = |n: usize| format!("package t\nr := {}{inner}{}\n", open.repeat(n), close.repeat(n));
+            let refused = value(&text(10_000), &json!({}));
+            assert!(refused.as_ref().is_err_and(|why| why.contains("deep")), "{open}: {refused:?}");
+            // What it says of what is not too deep is its own affair, as long as it says anything.
+            let _ = value(&text(12), &json!({}));
+        }
+        let chain = value(&format!("package t\nr := 0{}\n", " + 1".repeat(390)), &json!({}));
+        assert_eq!(chain, Ok(json!(390)));
         let broken = value("package t\nr := {\n", &json!({}));
         assert!(broken.as_ref().is_err_and(|why| why.contains("a.rego")), "{broken:?}");
     }
