@@ -44,7 +44,7 @@
 //! | | |
 //! |---|---|
 //! | add a rule | `.ci/new-rule GROUP/NAME` makes the files; `policies/README.md` |
-//! | run what teams wrote for other tools | `policy::conftest`, `policy::gatekeeper`; `gate::teams` finds the lines |
+//! | run what teams wrote for other tools | `policy::conftest`, `policy::cluster`; `policy::cel` has the language; `gate::teams` finds the lines |
 //! | add something that rules can see | a field in [`policy::RuleInput`], or a file in `facts/` |
 //! | add an output format | a file in `report/check/`, a variant of [`cli::Format`] |
 //! | a field of a kustomization | `kustomize/file/kustomization.rs`, its step in `kustomize/transform/`, its place in `kustomize/build/assembly.rs` |

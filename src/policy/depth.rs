@@ -4,6 +4,21 @@
 /// The deepest tree that is read.
 const MOST: usize = 400;
 
+/// The stack that the deepest of it needs, with room to spare.
+const STACK: usize = 64 << 20;
+
+/// Does work that reads or evaluates policies, with the stack that it needs.
+///
+/// # Errors
+/// When no thread can be had for it.
+pub fn with_room<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| format!("there is no memory for a thread: {error}"))?;
+        thread.join().map_err(|_| "evaluating a policy has failed".to_owned())
+    })
+}
+
 /// Follows the tokens of a text, and knows the depth of the tree that they make at most.
 pub(super) struct Depth {
     /// What is open, the outermost first.
@@ -16,13 +31,16 @@ struct Level {
     complete: usize,
     /// The deepest of what the current expression holds.
     inner: usize,
-    /// How many operators, calls and fields the current expression is chained of.
+    /// How many operators, calls and fields the current operand is chained of.
     links: usize,
+    /// How many operands there have been, and how deep the deepest of them is.
+    joins: usize,
+    operands: usize,
 }
 
 impl Level {
     fn depth(&self) -> usize {
-        self.complete.max(self.inner + self.links)
+        self.complete.max(self.joins + self.operands.max(self.inner + self.links))
     }
 }
 
@@ -54,6 +72,15 @@ impl Depth {
         }
     }
 
+    /// An operator that binds less than all those before and after it.
+    pub(super) fn join(&mut self) {
+        if let Some(level) = self.levels.last_mut() {
+            level.operands = level.operands.max(level.inner + level.links);
+            (level.inner, level.links) = (0, 0);
+            level.joins += 1;
+        }
+    }
+
     /// An expression ends.
     pub(super) fn separate(&mut self) {
         if let Some(level) = self.levels.last_mut() {
@@ -72,7 +99,7 @@ impl Depth {
 mod tests {
     use super::*;
 
-    /// Of a text in which `x` is a value, `+` a link, and `,` ends an expression.
+    /// Of a text in which `x` is a value, `+` a link, `|` a join, and `,` ends an expression.
     fn depth(text: &str) -> usize {
         let mut depth = Depth::new();
         for character in text.chars() {
@@ -80,6 +107,7 @@ mod tests {
                 '(' => depth.open(),
                 ')' => depth.close(),
                 '+' => depth.link(),
+                '|' => depth.join(),
                 ',' => depth.separate(),
                 _ => {}
             }
@@ -90,9 +118,17 @@ mod tests {
 
     #[test]
     fn the_depth_is_that_of_the_tree() {
-        for (text, expected) in
-            [("x", 0), ("x+x+x", 2), ("x,x,x", 0), ("((x))", 2), ("(x+x)+x", 3), ("x+(x+x),x+x", 3), ("x)+x", 1)]
-        {
+        for (text, expected) in [
+            ("x", 0),
+            ("x+x+x", 2),
+            ("x,x,x", 0),
+            ("((x))", 2),
+            ("(x+x)+x", 3),
+            ("x+(x+x),x+x", 3),
+            ("x)+x", 1),
+            ("x+x|x+x|x", 3),
+            ("(x|x)|x", 3),
+        ] {
             assert_eq!(depth(text), expected, "{text}");
         }
     }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+use super::checks::Checks;
 use super::engine::{DeclaredRule, Module, TeamEngine};
+use super::review::{PolicyObject, Review, group_and_version, namespace, selects, text};
 use super::team_finding::TeamFinding;
 use crate::config::glob_matches;
 use crate::kustomize::is_cluster_scoped;
@@ -12,29 +14,22 @@ use crate::kustomize::is_cluster_scoped;
 /// What the ids of these rules begin with.
 pub(super) const PREFIX: &str = "gatekeeper/";
 
-/// An object of a policy folder, and where it is written.
-#[derive(Clone, Debug)]
-pub struct PolicyObject {
-    /// The object.
-    pub json: Json,
-    /// The file.
-    pub path: String,
-    /// The line of its kind, from 1.
-    pub line: u32,
-}
-
 /// The templates and constraints of one folder.
 #[derive(Default)]
-pub struct Gatekeeper {
+pub(super) struct Gatekeeper {
     templates: BTreeMap<String, Template>,
     constraints: Vec<Constraint>,
 }
 
-struct Template {
-    engine: TeamEngine,
-    package: String,
-    /// Whether it looks at other objects.
-    uses_inventory: bool,
+/// What a template is written in. Of two languages Gatekeeper asks CEL.
+enum Template {
+    Cel(Checks),
+    Rego {
+        engine: Box<TeamEngine>,
+        package: String,
+        /// Whether it looks at other objects.
+        uses_inventory: bool,
+    },
 }
 
 struct Constraint {
@@ -42,17 +37,8 @@ struct Constraint {
     is_warning: bool,
     matches: Json,
     parameters: Json,
-}
-
-/// An object as an admission controller is asked about it.
-#[derive(Clone, Copy)]
-pub struct Review<'a> {
-    /// The object.
-    pub object: &'a Json,
-    /// What it was before, where it was there.
-    pub old: Option<&'a Json>,
-    /// All objects beside it.
-    pub all: &'a [Json],
+    /// The constraint as a whole.
+    json: Json,
 }
 
 impl Gatekeeper {
@@ -60,7 +46,7 @@ impl Gatekeeper {
     ///
     /// # Errors
     /// What is wrong with it, or which part of Gatekeeper it would take that is not here.
-    pub fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
+    pub(super) fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
         let (api_version, kind) = (text(&object.json, "/apiVersion"), text(&object.json, "/kind"));
         let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
         if api_version.starts_with("templates.gatekeeper.sh/") && kind == "ConstraintTemplate" {
@@ -79,7 +65,7 @@ impl Gatekeeper {
     ///
     /// # Errors
     /// When one has none.
-    pub fn complete(&self) -> Result<(), String> {
+    pub(super) fn complete(&self) -> Result<(), String> {
         let is_known = |constraint: &&Constraint| self.templates.contains_key(&constraint.declared.package);
         match self.constraints.iter().find(|constraint| !is_known(constraint)) {
             None => Ok(()),
@@ -91,7 +77,7 @@ impl Gatekeeper {
     }
 
     /// The ids of all rules.
-    pub fn ids(&self) -> impl Iterator<Item = String> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
         self.constraints.iter().map(Constraint::id)
     }
 
@@ -99,19 +85,13 @@ impl Gatekeeper {
     ///
     /// # Errors
     /// When a template fails.
-    pub fn judge(&self, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
+    pub(super) fn judge(&self, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
         let mut found = Vec::new();
         for constraint in self.constraints.iter().filter(|constraint| constraint.is_about(review)) {
             let DeclaredRule { package: kind, path, line, .. } = &constraint.declared;
             let Some(template) = self.templates.get(kind) else { continue };
             let failed = |why: String| format!("{path}:{line}: the template `{kind}` failed: {why}");
-            let mut question = template.engine.ask(&constraint.input(review));
-            if template.uses_inventory {
-                question.add_data(&json!({ "inventory": inventory(review.all) })).map_err(failed)?;
-            }
-            let value = question.value(&template.package, "violation").map_err(failed)?;
-            for item in super::team_finding::items(&value, "violation").map_err(failed)? {
-                let told = TeamFinding::read(item).map_err(failed)?;
+            for told in template.ask(constraint, review).map_err(failed)? {
                 let declared = Some(constraint.declared.clone());
                 found.push(TeamFinding { rule: constraint.id(), is_warning: constraint.is_warning, declared, ..told });
             }
@@ -124,12 +104,18 @@ impl Template {
     fn read(object: &Json, path: &str) -> Result<Self, String> {
         let target = object.pointer("/spec/targets/0").ok_or("the template has no target")?;
         let engines = target.get("code").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-        let source = engines.iter().find(|code| text(code, "/engine") == "Rego").and_then(|code| code.get("source"));
+        let source_in = |engine: &str| {
+            engines.iter().find(|code| text(code, "/engine") == engine).and_then(|code| code.get("source"))
+        };
+        if let Some(source) = source_in("K8sNativeValidation") {
+            return Checks::read(source, "validations").map(Self::Cel);
+        }
+        let source = source_in("Rego");
         let (rego, libraries) = match (source, target.get("rego")) {
             (Some(source), _) => (text(source, "/rego"), source.get("libs")),
             (None, Some(rego)) => (rego.as_str().unwrap_or_default(), target.get("libs")),
             (None, None) => {
-                return Err("the template has no Rego, and its other languages are not evaluated here".to_owned());
+                return Err("the template has neither Rego nor CEL (K8sNativeValidation)".to_owned());
             }
         };
         let libraries = libraries.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -139,7 +125,28 @@ impl Template {
         let declares = engine.rules().into_iter().find(|rule| rule.name == "violation");
         let package = declares.map(|rule| rule.package).ok_or("the template has no rule `violation`")?;
         let uses_inventory = modules.iter().any(|module| module.text.contains("inventory"));
-        Ok(Self { engine, package, uses_inventory })
+        Ok(Self::Rego { engine: Box::new(engine), package, uses_inventory })
+    }
+
+    fn ask(&self, constraint: &Constraint, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
+        match self {
+            Self::Cel(checks) => {
+                let mut scope = review.scope()?.inner();
+                scope.set("params", &constraint.json);
+                scope.set("variables.params", &constraint.parameters);
+                scope.set("variables.anyObject", review.object);
+                let denied = checks.judge(scope)?.unwrap_or_default();
+                Ok(denied.into_iter().map(TeamFinding::from).collect())
+            }
+            Self::Rego { engine, package, uses_inventory } => {
+                let mut question = engine.ask(&constraint.input(review));
+                if *uses_inventory {
+                    question.add_data(&json!({ "inventory": inventory(review.all) }))?;
+                }
+                let value = question.value(package, "violation")?;
+                super::team_finding::items(&value, "violation")?.iter().map(TeamFinding::read).collect()
+            }
+        }
     }
 }
 
@@ -167,6 +174,7 @@ impl Constraint {
             is_warning: !actions.contains(&"deny"),
             matches: get("/spec/match"),
             parameters: get("/spec/parameters"),
+            json: json.clone(),
         })
     }
 
@@ -186,7 +194,7 @@ impl Constraint {
                 "namespace": namespace(review.object),
                 "object": review.object,
                 "oldObject": review.old,
-                "operation": if review.old.is_some() { "UPDATE" } else { "CREATE" },
+                "operation": review.operation(),
                 "namespaceObject": review.namespace(),
                 "options": null,
                 "resource": {"group": "", "resource": "", "version": ""},
@@ -250,47 +258,6 @@ impl Constraint {
     }
 }
 
-impl<'a> Review<'a> {
-    /// The Namespace that the object is in, where it is beside it.
-    fn namespace(&self) -> Option<&'a Json> {
-        let wanted = namespace(self.object);
-        self.all.iter().find(|other| text(other, "/kind") == "Namespace" && text(other, "/metadata/name") == wanted)
-    }
-}
-
-fn text<'a>(json: &'a Json, pointer: &str) -> &'a str {
-    json.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
-}
-
-fn namespace(object: &Json) -> &str {
-    text(object, "/metadata/namespace")
-}
-
-fn group_and_version(api_version: &str) -> (&str, &str) {
-    api_version.split_once('/').unwrap_or(("", api_version))
-}
-
-/// Kubernetes' label selectors (<https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>).
-fn selects(selector: &Json, labels: Option<&Json>) -> bool {
-    let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
-    let wanted = selector.get("matchLabels").and_then(Json::as_object);
-    let has_all = wanted.is_none_or(|wanted| wanted.iter().all(|(key, value)| label(key) == value.as_str()));
-    let expressions = selector.get("matchExpressions").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    has_all
-        && expressions.iter().all(|expression| {
-            let found = label(text(expression, "/key"));
-            let values = expression.get("values").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-            let is_one = found.is_some_and(|found| values.iter().any(|value| *value == found));
-            match text(expression, "/operator") {
-                "In" => is_one,
-                "NotIn" => !is_one,
-                "Exists" => found.is_some(),
-                "DoesNotExist" => found.is_none(),
-                _ => false,
-            }
-        })
-}
-
 /// All objects as Gatekeeper keeps them: `cluster[apiVersion][kind][name]`, `namespace[namespace][apiVersion][kind][name]`.
 fn inventory(all: &[Json]) -> Json {
     let mut inventory = json!({"cluster": {}, "namespace": {}});
@@ -334,7 +301,7 @@ mod tests {
     }
 
     fn messages(gatekeeper: &Gatekeeper, object: &Json, old: Option<&Json>, all: &[Json]) -> Vec<String> {
-        let found = gatekeeper.judge(&Review { object, old, all }).unwrap();
+        let found = gatekeeper.judge(&Review::new(object, old, all)).unwrap();
         assert!(found.iter().all(|it| it.rule == "gatekeeper/Required.owner"));
         found.into_iter().map(|it| it.message).collect()
     }
@@ -355,6 +322,23 @@ mod tests {
         assert_eq!(messages(&gatekeeper, &owned, None, &[owned.clone(), twin]), ["twin"]);
         let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}});
         assert!(messages(&gatekeeper, &service, None, &[]).is_empty());
+    }
+
+    #[test]
+    fn templates_in_cel_are_asked_before_their_rego() {
+        let source = json!({"variables": [{"name": "label", "expression": "variables.params.label"}], "validations": [
+            {"expression": "variables.label in variables.anyObject.metadata.?labels.orValue({})",
+             "messageExpression": "'no ' + params.spec.parameters.label"}]});
+        let template = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+            "spec": {"crd": {"spec": {"names": {"kind": "Required"}}}, "targets": [{"code": [
+                {"engine": "Rego", "source": {"rego": "package broken {"}},
+                {"engine": "K8sNativeValidation", "source": source}]}]}});
+        let mut gatekeeper = Gatekeeper::default();
+        for json in [template, constraint(&json!({}))] {
+            assert!(gatekeeper.add(&PolicyObject { json, path: "policy/a.yaml".to_owned(), line: 3 }).unwrap());
+        }
+        assert_eq!(messages(&gatekeeper, &pod("a", &json!({"a": "b"}), &json!({})), None, &[]), ["no owner"]);
+        assert!(messages(&gatekeeper, &pod("a", &json!({"owner": "b"}), &json!({})), None, &[]).is_empty());
     }
 
     #[test]
@@ -393,9 +377,9 @@ mod tests {
         let object = |json: Json| PolicyObject { json, path: "policy/a.yaml".to_owned(), line: 3 };
         gatekeeper.add(&object(constraint(&json!({})))).unwrap();
         assert!(gatekeeper.complete().is_err_and(|why| why.contains("policy/a.yaml:3") && why.contains("`Required`")));
-        let cel = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
-                         "spec": {"targets": [{"code": [{"engine": "K8sNativeValidation"}]}]}});
-        assert!(gatekeeper.add(&object(cel)).is_err_and(|why| why.contains("has no Rego")));
+        let other = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
+                           "spec": {"targets": [{"code": [{"engine": "Other"}]}]}});
+        assert!(gatekeeper.add(&object(other)).is_err_and(|why| why.contains("neither Rego nor CEL")));
         assert!(!gatekeeper.add(&object(json!({"apiVersion": "v1", "kind": "Pod"}))).unwrap());
     }
 }

@@ -1,5 +1,6 @@
 use serde_json::Value as Json;
 
+use super::checks::Denied;
 use super::engine::DeclaredRule;
 
 /// What a team's policy finds in an object.
@@ -13,7 +14,7 @@ pub struct TeamFinding {
     pub message: String,
     /// The field that it is about, where the policy names one: a JSON pointer, or `spec.containers[0].image`.
     pub field: Option<String>,
-    /// Where the rule is written, where it is Rego of the repository.
+    /// Where the rule is written.
     pub declared: Option<DeclaredRule>,
 }
 
@@ -36,6 +37,12 @@ impl TeamFinding {
             field: field.map(str::to_owned),
             declared: None,
         })
+    }
+}
+
+impl From<Denied> for TeamFinding {
+    fn from(denied: Denied) -> Self {
+        Self { rule: String::new(), is_warning: false, message: denied.message, field: denied.field, declared: None }
     }
 }
 

@@ -235,3 +235,30 @@ fn what_would_close_the_gate_for_later_changes_may_not_land() {
         assert!(code == 2 && told.contains(why), "{why}: {told}");
     }
 }
+
+#[test]
+fn an_admission_policy_of_kubernetes_is_asked_on_the_line_of_the_field() {
+    let policy = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: scale}\nspec:\n  \
+                  matchConstraints:\n    resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [UPDATE], resources: \
+                  [deployments]}]\n  validations:\n    - expression: object.spec.replicas <= oldObject.spec.replicas * 2\n      message: \
+                  at most twice as many\n";
+    let binding = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {name: scale}\nspec: \
+                   {policyName: scale, validationActions: [Warn]}\n";
+    let config = CONFIG.replace("{folder: policy, data: policy/data}", "admission");
+    let mut base = base();
+    base.extend(files(&[("tollgate.yaml", &config), ("admission/scale.yaml", policy)]));
+    let path = "api/production/kustomization.yaml";
+    let (code, told) = judged(&base, &[(path, MANY)]);
+    assert!(code == 1 && told.contains("error[admission/scale]: at most twice as many"), "{told}");
+    assert!(
+        told.contains("api/production/kustomization.yaml:5:50") && told.contains("admission/scale.yaml:2"),
+        "{told}"
+    );
+    assert_eq!(judged(&base, &[(path, &MANY.replace("value: 5", "value: 4"))]).0, 0);
+    base.extend(files(&[("admission/binding.yaml", binding)]));
+    let (code, told) = judged(&base, &[(path, MANY)]);
+    assert!(code == 0 && told.contains("warning[admission/scale]"), "{told}");
+    let unanswered = policy.replace("oldObject.spec.replicas * 2", "int(request.userInfo.extra.most[0])");
+    let (code, told) = judged(&base, &[("admission/scale.yaml", &unanswered)]);
+    assert!(code == 2 && told.contains("`request.userInfo`") && told.contains("admission/scale.yaml:2"), "{told}");
+}

@@ -17,7 +17,7 @@ use crate::config::PolicySource;
 use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::{ParsedFiles, Rendering, secrets_in};
 use crate::model::{RenderedOverlay, describe};
-use crate::policy::{Conftest, Gatekeeper, Module, Reached, Review, TeamFinding, Tested, run_tests};
+use crate::policy::{ClusterPolicies, Conftest, Module, Reached, Review, TeamFinding, Tested, run_tests, with_room};
 use crate::sources::{RepoPath, Tree};
 use crate::span::{FileId, STARS, Span};
 use crate::words;
@@ -27,7 +27,7 @@ use crate::yaml::{Node, to_json};
 #[derive(Default)]
 pub(super) struct TeamPolicies {
     conftest: Vec<Conftest>,
-    gatekeeper: Vec<Gatekeeper>,
+    cluster: Vec<ClusterPolicies>,
     /// Their files, by path.
     files: BTreeMap<String, FileId>,
 }
@@ -43,11 +43,17 @@ impl TeamPolicies {
     /// # Errors
     /// When a file cannot be read, or is no policy.
     pub(super) fn read(tree: &dyn Tree, sources: &[PolicySource], files: &ParsedFiles) -> Result<Self, GateError> {
+        let Some(first) = sources.first() else { return Ok(Self::default()) };
+        let no_room = |why: String| GateError::Policies { folder: first.folder.to_string(), why };
+        with_room(|| Self::read_all(tree, sources, files)).map_err(no_room)?
+    }
+
+    fn read_all(tree: &dyn Tree, sources: &[PolicySource], files: &ParsedFiles) -> Result<Self, GateError> {
         let mut read = Self::default();
         for source in sources {
             let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
             let mut texts = Vec::new();
-            let mut gatekeeper = Gatekeeper::default();
+            let mut cluster = ClusterPolicies::default();
             for path in files_of(tree, &source.folder)? {
                 let is_data = source.data.iter().any(|folder| path.is_within(folder));
                 let is_rego = path.ending() == "rego" && !path.file_name().ends_with("_test.rego");
@@ -61,12 +67,12 @@ impl TeamPolicies {
                 if is_rego {
                     texts.push((path.to_string(), text));
                 } else {
-                    add_objects(&mut gatekeeper, &path, file, files).map_err(broken)?;
+                    add_objects(&mut cluster, &path, file, files).map_err(broken)?;
                 }
             }
-            gatekeeper.complete().map_err(broken)?;
-            if texts.is_empty() && gatekeeper.ids().next().is_none() {
-                return Err(broken("there is no Rego and no constraint in it".to_owned()));
+            cluster.complete().map_err(broken)?;
+            if texts.is_empty() && cluster.is_empty() {
+                return Err(broken("there is no Rego and no policy in it".to_owned()));
             }
             let data = data_of(source, tree, files)?;
             if !texts.is_empty() {
@@ -74,7 +80,7 @@ impl TeamPolicies {
                 let policies = Conftest::new(&modules, &data, &source.namespaces, source.combine);
                 read.conftest.push(policies.map_err(broken)?);
             }
-            read.gatekeeper.push(gatekeeper);
+            read.cluster.push(cluster);
         }
         Ok(read)
     }
@@ -82,7 +88,7 @@ impl TeamPolicies {
     /// Whether there is a rule of this name.
     pub(super) fn has(&self, rule: &str) -> bool {
         let mut ids =
-            self.conftest.iter().flat_map(Conftest::ids).chain(self.gatekeeper.iter().flat_map(Gatekeeper::ids));
+            self.conftest.iter().flat_map(Conftest::ids).chain(self.cluster.iter().flat_map(ClusterPolicies::ids));
         ids.any(|id| id == rule)
     }
 
@@ -99,6 +105,17 @@ impl TeamPolicies {
         let Some(rendering) = side.rendering.as_ref().filter(|_| side.renders() && is_asked_at_all) else {
             return Ok(Vec::new());
         };
+        let no_room = |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why };
+        with_room(|| self.judge_rendering(rendering, before, asked, only)).map_err(no_room)?
+    }
+
+    fn judge_rendering(
+        &self,
+        rendering: &Rendering,
+        before: Option<&RenderedOverlay>,
+        asked: &Asked<'_>,
+        only: Option<&str>,
+    ) -> Result<Vec<Finding>, GateError> {
         let secrets = secrets_of(rendering, before);
         let failed =
             |why: String| GateError::PolicyFailed { overlay: asked.place.overlay.clone(), why: without(&secrets, why) };
@@ -124,9 +141,10 @@ impl TeamPolicies {
             .and_then(|before| before.rendering.as_ref())
             .map(|before| before.objects.iter().map(|node| (identity(node), to_json(node))).collect())
             .unwrap_or_default();
-        for policies in self.gatekeeper.iter().filter(|it| is_asked(only, it.ids())) {
-            for (node, json) in rendering.objects.iter().zip(&all) {
-                let review = Review { object: json, old: old.get(&identity(node)), all: &all };
+        let asked_policies: Vec<_> = self.cluster.iter().filter(|it| is_asked(only, it.ids())).collect();
+        for (node, json) in rendering.objects.iter().zip(&all).filter(|_| !asked_policies.is_empty()) {
+            let review = Review::new(json, old.get(&identity(node)), &all);
+            for policies in &asked_policies {
                 let found = policies.judge(&review).map_err(failed)?;
                 findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));
             }
@@ -140,7 +158,7 @@ impl TeamPolicies {
     }
 
     fn is_empty(&self) -> bool {
-        self.conftest.is_empty() && self.gatekeeper.is_empty()
+        self.conftest.is_empty() && self.cluster.is_empty()
     }
 
     fn finding(&self, found: TeamFinding, node: Option<&Node>, asked: &Asked<'_>) -> Finding {
@@ -276,7 +294,8 @@ pub fn test_policies(
             }
         }
         let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
-        let (tests, reached) = run_tests(&modules, &data_of(source, tree, files)?).map_err(broken)?;
+        let data = data_of(source, tree, files)?;
+        let (tests, reached) = with_room(|| run_tests(&modules, &data)).and_then(|it| it).map_err(broken)?;
         tested.push(TestedFolder { folder: source.folder.clone(), tests, reached });
     }
     Ok(tested)

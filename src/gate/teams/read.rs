@@ -8,7 +8,7 @@ use crate::config::PolicySource;
 use crate::gate::GateError;
 use crate::kustomize::ParsedFiles;
 use crate::model::describe;
-use crate::policy::{Gatekeeper, PolicyObject};
+use crate::policy::{ClusterPolicies, PolicyObject};
 use crate::sources::{ContentId, Entry, RepoPath, Tree, list_below};
 use crate::span::FileId;
 use crate::yaml::{Dialect, Node, Source, Step, parse, to_json};
@@ -79,7 +79,7 @@ fn merge(into: &mut Map<String, Json>, from: Map<String, Json>) {
 
 /// Takes up the objects of a file that are policies.
 pub(super) fn add_objects(
-    gatekeeper: &mut Gatekeeper,
+    policies: &mut ClusterPolicies,
     path: &RepoPath,
     file: FileId,
     files: &ParsedFiles,
@@ -99,15 +99,7 @@ pub(super) fn add_objects(
         let line = node.get("kind").map_or(1, |kind| files.files.location(kind.origin.span).line);
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         let object = PolicyObject { json: to_json(&node), path: path.to_string(), line };
-        let is_other = described.api_version.contains("kyverno.io/")
-            || described.kind.starts_with("ValidatingAdmissionPolicy")
-            || described.kind.starts_with("MutatingAdmissionPolicy");
-        if !gatekeeper.add(&object)? && is_other {
-            return Err(format!(
-                "{path}:{line}: policies of the kind `{}` ({}) are not evaluated",
-                described.kind, described.api_version
-            ));
-        }
+        policies.add(&object)?;
     }
     Ok(())
 }

@@ -1,0 +1,129 @@
+//! What all policies in CEL have: match conditions, variables, validations
+//! (<https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/>).
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::cel::{Expression, Failed, Outcome, Scope, blamed, short};
+use super::review::text;
+
+/// Conditions, variables and validations, ready to be asked.
+pub(super) struct Checks {
+    conditions: Vec<Expression>,
+    variables: Vec<(String, Arc<Expression>)>,
+    validations: Vec<Validation>,
+    /// Whether an expression that fails does not deny.
+    ignores_failures: bool,
+}
+
+struct Validation {
+    expression: Expression,
+    message: Option<String>,
+    message_expression: Option<Expression>,
+}
+
+/// What a validation has denied.
+#[derive(Debug, PartialEq)]
+pub(super) struct Denied {
+    pub(super) message: String,
+    /// The field that it is about, as a JSON pointer.
+    pub(super) field: Option<String>,
+}
+
+/// What every expression may name.
+const NAMES: [&str; 6] = ["object", "oldObject", "request", "params", "namespaceObject", "variables"];
+
+impl Checks {
+    /// Reads `matchConditions`, `variables`, `validations` and `failurePolicy`, as they are in a `ValidatingAdmissionPolicy`.
+    /// `validations` is the list where it goes by another name.
+    ///
+    /// # Errors
+    /// What is wrong with an expression, or what it asks that has no answer here.
+    pub(super) fn read(spec: &Json, validations: &str) -> Result<Self, String> {
+        let list = |name: &str| spec.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let read = |entry: &Json, name: &str| match entry.get(name).and_then(Json::as_str) {
+            Some(expression) => Expression::read(expression, &NAMES),
+            None => Err(format!("an entry has no `{name}`")),
+        };
+        let conditions = list("matchConditions").iter().map(|entry| read(entry, "expression"));
+        let variables = list("variables").iter().map(|entry| {
+            let expression = read(entry, "expression")?;
+            Ok((text(entry, "/name").to_owned(), Arc::new(expression)))
+        });
+        let all = list(validations).iter().map(|entry| {
+            let message_expression = entry.get("messageExpression").and_then(Json::as_str);
+            Ok(Validation {
+                expression: read(entry, "expression")?,
+                message: entry.get("message").and_then(Json::as_str).map(|message| message.trim().to_owned()),
+                message_expression: message_expression.map(|text| Expression::read(text, &NAMES)).transpose()?,
+            })
+        });
+        let read = Self {
+            conditions: conditions.collect::<Result<_, String>>()?,
+            variables: variables.collect::<Result<_, String>>()?,
+            validations: all.collect::<Result<_, String>>()?,
+            ignores_failures: text(spec, "/failurePolicy") == "Ignore",
+        };
+        if read.validations.is_empty() { Err(format!("there is no entry in `{validations}`")) } else { Ok(read) }
+    }
+
+    /// What is denied; `None` where a match condition does not hold.
+    ///
+    /// # Errors
+    /// When there is no answer here.
+    pub(super) fn judge(&self, mut scope: Scope<'_>) -> Result<Option<Vec<Denied>>, String> {
+        let mut denied = Vec::new();
+        for condition in &self.conditions {
+            match scope.evaluate(condition) {
+                Ok(Outcome::Truth(true)) => {}
+                Ok(_) => return Ok(None),
+                Err(Failed::Unanswered(why)) => return Err(why),
+                Err(Failed::Expression(_)) if self.ignores_failures => return Ok(None),
+                Err(Failed::Expression(why)) => denied.push(Denied { message: failure(condition, &why), field: None }),
+            }
+        }
+        if !denied.is_empty() {
+            return Ok(Some(denied));
+        }
+        for (name, expression) in &self.variables {
+            scope.define(name, expression)?;
+        }
+        for validation in &self.validations {
+            let expression = &validation.expression;
+            let message = match scope.evaluate(expression) {
+                Ok(Outcome::Truth(true)) => continue,
+                Ok(_) => validation.message(&scope)?,
+                Err(Failed::Unanswered(why)) => return Err(why),
+                Err(Failed::Expression(_)) if self.ignores_failures => continue,
+                Err(Failed::Expression(why)) => failure(expression, &why),
+            };
+            denied.push(Denied { message, field: blamed(expression, &scope) });
+        }
+        Ok(Some(denied))
+    }
+}
+
+fn failure(expression: &Expression, why: &str) -> String {
+    format!("expression `{}` resulted in error: {why}", short(&expression.text))
+}
+
+impl Validation {
+    fn message(&self, scope: &Scope<'_>) -> Result<String, String> {
+        const LONGEST: usize = 5 * 1024;
+        if let Some(expression) = &self.message_expression {
+            match scope.evaluate(expression) {
+                Ok(Outcome::Text(message)) => {
+                    let message = message.trim().to_owned();
+                    if !message.is_empty() && !message.contains('\n') && message.len() <= LONGEST {
+                        return Ok(message);
+                    }
+                }
+                Err(Failed::Unanswered(why)) => return Err(why),
+                Ok(_) | Err(Failed::Expression(_)) => {}
+            }
+        }
+        let message = self.message.clone().filter(|message| !message.is_empty());
+        Ok(message.unwrap_or_else(|| format!("failed expression: {}", short(&self.expression.text))))
+    }
+}

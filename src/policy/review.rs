@@ -1,0 +1,129 @@
+//! What policies are asked about: an object, what it was before, and what is beside it.
+
+use std::cell::OnceCell;
+
+use serde_json::{Value as Json, json};
+
+use super::cel::Scope;
+use crate::kustomize::is_cluster_scoped;
+
+/// An object of a policy folder, and where it is written.
+#[derive(Clone, Debug)]
+pub struct PolicyObject {
+    /// The object.
+    pub json: Json,
+    /// The file.
+    pub path: String,
+    /// The line of its kind, from 1.
+    pub line: u32,
+}
+
+/// An object as an admission controller is asked about it.
+pub struct Review<'a> {
+    /// The object.
+    pub object: &'a Json,
+    /// What it was before, where it was there.
+    pub old: Option<&'a Json>,
+    /// All objects beside it.
+    pub all: &'a [Json],
+    scope: OnceCell<Scope<'static>>,
+}
+
+impl<'a> Review<'a> {
+    /// A review of an object.
+    #[must_use]
+    pub fn new(object: &'a Json, old: Option<&'a Json>, all: &'a [Json]) -> Self {
+        Self { object, old, all, scope: OnceCell::new() }
+    }
+
+    /// What is done to the object.
+    pub(super) fn operation(&self) -> &'static str {
+        if self.old.is_some() { "UPDATE" } else { "CREATE" }
+    }
+
+    /// The names that expressions see, once for all policies.
+    ///
+    /// # Errors
+    /// When there is no environment for them, which is a mistake in this program.
+    pub(super) fn scope(&self) -> Result<&Scope<'static>, String> {
+        if let Some(scope) = self.scope.get() {
+            return Ok(scope);
+        }
+        let mut scope = Scope::new()?;
+        let (group, version) = group_and_version(text(self.object, "/apiVersion"));
+        let kind = text(self.object, "/kind");
+        scope.set("object", self.object);
+        scope.set("oldObject", self.old.unwrap_or(&Json::Null));
+        scope.set(
+            "request",
+            &json!({
+                "kind": {"group": group, "version": version, "kind": kind},
+                "resource": {"group": group, "version": version, "resource": plural(kind)},
+                "requestKind": {"group": group, "version": version, "kind": kind},
+                "name": text(self.object, "/metadata/name"),
+                "namespace": namespace(self.object),
+                "operation": self.operation(),
+                "dryRun": false,
+            }),
+        );
+        match self.namespace() {
+            Some(namespace) => scope.set("namespaceObject", namespace),
+            None if is_cluster_scoped(group, version, kind) => scope.set("namespaceObject", &Json::Null),
+            None => scope.set_unknown("namespaceObject", "the Namespace is not rendered beside the object".to_owned()),
+        }
+        Ok(self.scope.get_or_init(|| scope))
+    }
+
+    /// The Namespace that the object is in, where it is beside it.
+    pub(super) fn namespace(&self) -> Option<&'a Json> {
+        let wanted = namespace(self.object);
+        self.all.iter().find(|other| text(other, "/kind") == "Namespace" && text(other, "/metadata/name") == wanted)
+    }
+}
+
+/// The resource of a kind, as Kubernetes guesses it.
+pub(super) fn plural(kind: &str) -> String {
+    let kind = kind.to_lowercase();
+    if kind == "endpoints" {
+        return kind;
+    }
+    let stem = kind.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    match stem {
+        Some(stem) => format!("{stem}ies"),
+        None if kind.ends_with(['s', 'x', 'z']) || kind.ends_with("ch") || kind.ends_with("sh") => format!("{kind}es"),
+        None => format!("{kind}s"),
+    }
+}
+
+pub(super) fn text<'a>(json: &'a Json, pointer: &str) -> &'a str {
+    json.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
+}
+
+pub(super) fn namespace(object: &Json) -> &str {
+    text(object, "/metadata/namespace")
+}
+
+pub(super) fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.split_once('/').unwrap_or(("", api_version))
+}
+
+/// Kubernetes' label selectors (<https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>).
+pub(super) fn selects(selector: &Json, labels: Option<&Json>) -> bool {
+    let label = |key: &str| labels.and_then(|labels| labels.get(key)?.as_str());
+    let wanted = selector.get("matchLabels").and_then(Json::as_object);
+    let has_all = wanted.is_none_or(|wanted| wanted.iter().all(|(key, value)| label(key) == value.as_str()));
+    let expressions = selector.get("matchExpressions").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    has_all
+        && expressions.iter().all(|expression| {
+            let found = label(text(expression, "/key"));
+            let values = expression.get("values").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+            let is_one = found.is_some_and(|found| values.iter().any(|value| *value == found));
+            match text(expression, "/operator") {
+                "In" => is_one,
+                "NotIn" => !is_one,
+                "Exists" => found.is_some(),
+                "DoesNotExist" => found.is_none(),
+                _ => false,
+            }
+        })
+}
