@@ -35,7 +35,9 @@ fn tested(arguments: &TestArguments, files: &ParsedFiles) -> Result<Vec<TestedFo
 fn tell(folders: &[TestedFolder], arguments: &TestArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let tests: Vec<_> = folders.iter().flat_map(|folder| &folder.tests).collect();
     if tests.is_empty() {
-        writeln!(invocation.err, "error: there is no test: no rule `test_…` in a folder that `policies` names")?;
+        let none =
+            "no rule `test_…`, no `kyverno-test.yaml` and no suite of Gatekeeper in a folder that `policies` names";
+        writeln!(invocation.err, "error: there is no test: {none}")?;
         writeln!(invocation.err, "  help: write one, or name a folder: `tollgate test DIR`")?;
         return Ok(Exit::Undecided);
     }
@@ -59,6 +61,14 @@ fn tell(folders: &[TestedFolder], arguments: &TestArguments, invocation: &mut In
     for file in reached.iter().filter(|file| !file.missed.is_empty()) {
         let lines: Vec<String> = file.missed.iter().map(ToString::to_string).collect();
         writeln!(invocation.out, "not reached: {}: {}", printable(&file.path), lines.join(", "))?;
+    }
+    let left_out: usize = folders.iter().map(|folder| folder.left_out).sum();
+    if left_out > 0 {
+        writeln!(
+            invocation.out,
+            "not looked at: {}, about rules that change or make objects",
+            count(left_out, "result")
+        )?;
     }
     let hit: usize = reached.iter().map(|file| file.lines).sum();
     let missed: usize = reached.iter().map(|file| file.missed.len()).sum();

@@ -1,9 +1,37 @@
 //! Amounts as Kubernetes writes them
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>).
 
-/// An amount, in billionths: Kubernetes knows no smaller part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Amount(i128);
+use std::cmp::Ordering;
+use std::fmt;
+
+/// An amount. Two are equal however they are written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Amount {
+    /// Kubernetes knows no smaller part.
+    billionths: i128,
+    /// Whether it is written with a suffix such as `Mi`.
+    is_binary: bool,
+}
+
+impl PartialEq for Amount {
+    fn eq(&self, other: &Self) -> bool {
+        self.billionths == other.billionths
+    }
+}
+
+impl Eq for Amount {}
+
+impl PartialOrd for Amount {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Amount {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.billionths.cmp(&other.billionths)
+    }
+}
 
 const BILLIONTHS: i128 = 1_000_000_000;
 
@@ -31,32 +59,124 @@ impl Amount {
             // What is smaller than a billionth counts as one.
             Err(_) => multiplied.div_ceil_by(10i128.checked_pow(exponent.unsigned_abs())?),
         };
-        Some(Self(if is_negative { -scaled } else { scaled }))
+        let billionths = if is_negative { -scaled } else { scaled };
+        Some(Self { billionths, is_binary: suffix.ends_with('i') })
     }
 
     pub(super) fn whole(number: i64) -> Option<Self> {
-        i128::from(number).checked_mul(BILLIONTHS).map(Self)
+        i128::from(number).checked_mul(BILLIONTHS).map(|billionths| Self { billionths, is_binary: false })
     }
 
     pub(super) fn as_integer(self) -> Option<i64> {
-        (self.0 % BILLIONTHS == 0).then(|| i64::try_from(self.0 / BILLIONTHS).ok()).flatten()
+        (self.billionths % BILLIONTHS == 0).then(|| i64::try_from(self.billionths / BILLIONTHS).ok()).flatten()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "it is asked for approximately")]
     pub(super) fn as_float(self) -> f64 {
-        self.0 as f64 / BILLIONTHS as f64
+        self.billionths as f64 / BILLIONTHS as f64
     }
 
     pub(super) fn sign(self) -> i64 {
-        i64::from(self.0 > 0) - i64::from(self.0 < 0)
+        i64::from(self.billionths > 0) - i64::from(self.billionths < 0)
     }
 
     pub(super) fn add(self, other: Self) -> Option<Self> {
-        self.0.checked_add(other.0).map(Self)
+        self.billionths.checked_add(other.billionths).map(|billionths| Self { billionths, ..self })
     }
 
     pub(super) fn subtract(self, other: Self) -> Option<Self> {
-        self.0.checked_sub(other.0).map(Self)
+        self.billionths.checked_sub(other.billionths).map(|billionths| Self { billionths, ..self })
+    }
+
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "it is computed approximately")]
+    pub(super) fn scale(self, by: f64) -> Option<Self> {
+        let scaled = (self.billionths as f64 * by).round();
+        (scaled.abs() < 1e36).then_some(Self { billionths: scaled as i128, ..self })
+    }
+}
+
+/// As Kubernetes writes it: with the largest suffix that leaves a whole number.
+impl fmt::Display for Amount {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
+        const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
+        let is_whole = self.billionths % BILLIONTHS == 0;
+        let (mut number, base, suffixes) = if self.is_binary && is_whole {
+            (self.billionths / BILLIONTHS, 1024, BINARY.as_slice())
+        } else {
+            (self.billionths, 1000, DECIMAL.as_slice())
+        };
+        if number == 0 {
+            return write!(formatter, "0");
+        }
+        let mut at = 0;
+        while number % base == 0 && at + 1 < suffixes.len() {
+            (number, at) = (number / base, at + 1);
+        }
+        write!(formatter, "{number}{}", suffixes[at])
+    }
+}
+
+/// Reads a duration as Go does (<https://pkg.go.dev/time#ParseDuration>): `1h30m`, in billionths of a second.
+pub(super) fn duration(text: &str) -> Option<i64> {
+    let (is_negative, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut total = 0i128;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|it: char| !it.is_ascii_digit() && it != '.')?;
+        let (number, after) = rest.split_at(end);
+        let unit_end = after.find(|it: char| it.is_ascii_digit() || it == '.').unwrap_or(after.len());
+        let (unit, remaining) = after.split_at(unit_end);
+        let nanoseconds: i128 = match unit {
+            "ns" => 1,
+            "us" | "µs" | "μs" => 1_000,
+            "ms" => 1_000_000,
+            "s" => BILLIONTHS,
+            "m" => 60 * BILLIONTHS,
+            "h" => 3_600 * BILLIONTHS,
+            _ => return None,
+        };
+        let amount = Amount::read(number)?;
+        total = total.checked_add(amount.billionths.checked_mul(nanoseconds)? / BILLIONTHS)?;
+        rest = remaining;
+    }
+    i64::try_from(if is_negative { -total } else { total }).ok()
+}
+
+/// Writes a duration as Go does: `1h30m0s`.
+pub(super) fn duration_text(nanoseconds: i64) -> String {
+    const SECOND: u64 = 1_000_000_000;
+    let sign = if nanoseconds < 0 { "-" } else { "" };
+    let all = nanoseconds.unsigned_abs();
+    let with_part = |whole: u64, part: u64, places: usize, unit: &str| {
+        let part = format!("{part:0places$}");
+        let part = part.trim_end_matches('0');
+        let point = if part.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{point}{part}{unit}")
+    };
+    match all {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{sign}{all}ns"),
+        1_000..1_000_000 => with_part(all / 1_000, all % 1_000, 3, "µs"),
+        1_000_000..SECOND => with_part(all / 1_000_000, all % 1_000_000, 6, "ms"),
+        _ => {
+            let (hours, minutes) = (all / SECOND / 3_600, all / SECOND / 60 % 60);
+            let seconds = with_part(all / SECOND % 60, all % SECOND, 9, "s");
+            let seconds = seconds.trim_start_matches('-');
+            match (hours, minutes) {
+                (0, 0) => format!("{sign}{seconds}"),
+                (0, _) => format!("{sign}{minutes}m{seconds}"),
+                _ => format!("{sign}{hours}h{minutes}m{seconds}"),
+            }
+        }
     }
 }
 
@@ -127,6 +247,31 @@ mod tests {
         {
             assert!(Amount::read(text).is_none(), "{text}");
         }
+        for (one, other, sum) in
+            [("1Gi", "1Gi", "2Gi"), ("500m", "1500m", "2"), ("1", "1m", "1001m"), ("1Ki", "-1Ki", "0")]
+        {
+            assert_eq!(read(one).add(read(other)).unwrap().to_string(), sum);
+        }
         assert_eq!((read("2k").as_integer(), read("1500m").as_integer()), (Some(2000), None));
+    }
+
+    #[test]
+    fn durations_are_those_of_go() {
+        for (text, written) in [
+            ("1h30m", "1h30m0s"),
+            ("90s", "1m30s"),
+            ("1.5h", "1h30m0s"),
+            ("300ms", "300ms"),
+            ("-1.5s", "-1.5s"),
+            ("1us", "1µs"),
+            ("0", "0s"),
+            ("7ns", "7ns"),
+            ("24h", "24h0m0s"),
+        ] {
+            assert_eq!(duration(text).map(duration_text).as_deref(), Some(written), "{text}");
+        }
+        for text in ["", "1", "h", "1x", "1h-1m", "-", "1 h", "9999999999h"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
     }
 }

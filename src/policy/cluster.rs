@@ -2,6 +2,7 @@
 
 use super::admission::Admission;
 use super::gatekeeper::Gatekeeper;
+use super::kyverno::Kyverno;
 use super::review::{PolicyObject, Review, text};
 use super::team_finding::TeamFinding;
 
@@ -10,11 +11,8 @@ use super::team_finding::TeamFinding;
 pub struct ClusterPolicies {
     gatekeeper: Gatekeeper,
     admission: Admission,
+    kyverno: Kyverno,
 }
-
-/// The API groups of objects that are policies of other kinds.
-const OTHERS: [(&str, &str); 3] =
-    [("policies.kyverno.io/", ""), ("kyverno.io/", ""), ("admissionregistration.k8s.io/", "MutatingAdmissionPolicy")];
 
 impl ClusterPolicies {
     /// Takes up an object of the folder, if it is a policy.
@@ -22,15 +20,9 @@ impl ClusterPolicies {
     /// # Errors
     /// What is wrong with it, or why it cannot be asked.
     pub fn add(&mut self, object: &PolicyObject) -> Result<(), String> {
-        if self.gatekeeper.add(object)? || self.admission.add(object)? {
-            return Ok(());
-        }
-        let (api_version, kind) = (text(&object.json, "/apiVersion"), text(&object.json, "/kind"));
-        let is_other = |(group, prefix): &(&str, &str)| api_version.starts_with(group) && kind.starts_with(prefix);
-        if OTHERS.iter().any(is_other) {
-            let PolicyObject { path, line, .. } = object;
-            return Err(format!("{path}:{line}: policies of the kind `{kind}` ({api_version}) are not evaluated"));
-        }
+        let is_mutation = text(&object.json, "/kind").starts_with("MutatingAdmissionPolicy");
+        let _ =
+            is_mutation || self.gatekeeper.add(object)? || self.admission.add(object)? || self.kyverno.add(object)?;
         Ok(())
     }
 
@@ -45,7 +37,7 @@ impl ClusterPolicies {
 
     /// The ids of all rules.
     pub fn ids(&self) -> impl Iterator<Item = String> {
-        self.gatekeeper.ids().chain(self.admission.ids())
+        self.gatekeeper.ids().chain(self.admission.ids()).chain(self.kyverno.ids())
     }
 
     /// Whether there is nothing to ask.
@@ -61,6 +53,7 @@ impl ClusterPolicies {
     pub fn judge(&self, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
         let mut found = self.gatekeeper.judge(review)?;
         found.extend(self.admission.judge(review)?);
+        found.extend(self.kyverno.judge(review)?);
         Ok(found)
     }
 }

@@ -11,6 +11,7 @@ pub use input::{ChangeInput, EnvironmentInput, OverlayInput, Places, RuleInput, 
 pub use metadata::{Metadata, Rank, Scope};
 pub use review::{PolicyObject, Review};
 pub use settings::{Settings, settings};
+pub use suites::{Suite, run_suite};
 pub use team_finding::TeamFinding;
 
 mod admission;
@@ -24,8 +25,11 @@ mod depth;
 mod engine;
 mod gatekeeper;
 mod input;
+mod jmespath;
+mod kyverno;
 mod metadata;
 mod resource_rules;
 mod review;
 mod settings;
+mod suites;
 mod team_finding;

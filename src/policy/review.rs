@@ -26,6 +26,7 @@ pub struct Review<'a> {
     pub old: Option<&'a Json>,
     /// All objects beside it.
     pub all: &'a [Json],
+    operation: &'a str,
     scope: OnceCell<Scope<'static>>,
 }
 
@@ -33,12 +34,18 @@ impl<'a> Review<'a> {
     /// A review of an object.
     #[must_use]
     pub fn new(object: &'a Json, old: Option<&'a Json>, all: &'a [Json]) -> Self {
-        Self { object, old, all, scope: OnceCell::new() }
+        let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
+        Self { object, old, all, operation, scope: OnceCell::new() }
+    }
+
+    /// The same with another operation.
+    pub(super) fn with_operation(self, operation: &'a str) -> Self {
+        Self { operation, ..self }
     }
 
     /// What is done to the object.
-    pub(super) fn operation(&self) -> &'static str {
-        if self.old.is_some() { "UPDATE" } else { "CREATE" }
+    pub(super) fn operation(&self) -> &'a str {
+        self.operation
     }
 
     /// The names that expressions see, once for all policies.
@@ -69,7 +76,13 @@ impl<'a> Review<'a> {
         match self.namespace() {
             Some(namespace) => scope.set("namespaceObject", namespace),
             None if is_cluster_scoped(group, version, kind) => scope.set("namespaceObject", &Json::Null),
-            None => scope.set_unknown("namespaceObject", "the Namespace is not rendered beside the object".to_owned()),
+            None => {
+                let name = namespace(self.object);
+                if !name.is_empty() {
+                    scope.set("namespaceObject.metadata.name", &Json::from(name));
+                }
+                scope.set_unknown("namespaceObject", "the Namespace is not rendered beside the object".to_owned());
+            }
         }
         Ok(self.scope.get_or_init(|| scope))
     }

@@ -129,10 +129,6 @@ fn a_constraint_of_gatekeeper_is_asked_about_an_update_as_an_update() {
         "{told}"
     );
     assert_eq!(judged(&base, &[(path, MANY)]).0, 0);
-    // What is not evaluated is named.
-    let other = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: x}\n";
-    let (code, told) = judged(&base, &[("gatekeeper/more.yaml", other)]);
-    assert!(code == 2 && told.contains("`ClusterPolicy`") && told.contains("gatekeeper/more.yaml:2"), "{told}");
 }
 
 #[test]
@@ -261,4 +257,138 @@ fn an_admission_policy_of_kubernetes_is_asked_on_the_line_of_the_field() {
     let unanswered = policy.replace("oldObject.spec.replicas * 2", "int(request.userInfo.extra.most[0])");
     let (code, told) = judged(&base, &[("admission/scale.yaml", &unanswered)]);
     assert!(code == 2 && told.contains("`request.userInfo`") && told.contains("admission/scale.yaml:2"), "{told}");
+}
+
+/// What a deployment with a sidecar is, and the overlay that sets its image.
+fn pods() -> Files {
+    let app = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: api, namespace: shop}\nspec:\n  selector: {matchLabels: {app: \
+               api}}\n  template:\n    metadata: {labels: {app: api}}\n    spec:\n      containers:\n      - {name: log, image: log:1}\n      \
+               - {name: api, image: api:1}\n";
+    files(&[
+        ("tollgate.yaml", &CONFIG.replace("{folder: policy, data: policy/data}", "kyverno")),
+        ("api/base/kustomization.yaml", "resources: [app.yaml]\n"),
+        ("api/base/app.yaml", app),
+        ("api/production/kustomization.yaml", "resources: [../base]\n"),
+    ])
+}
+
+const LATEST: &str = "resources: [../base]\npatches:\n- target: {kind: Deployment}\n  patch: |-\n    - op: replace\n      path: \
+                      /spec/template/spec/containers/1/image\n      value: api:latest\n";
+
+fn kyverno(action: &str, validate: &str) -> String {
+    format!(
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: images}}\nspec:\n  validationFailureAction: {action}\n  \
+         rules:\n  - name: tag\n    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n    validate:\n      message: \
+         \"{{{{request.object.metadata.name}}}} needs a tag\"\n{validate}"
+    )
+}
+
+#[test]
+fn policies_of_kyverno_are_asked_on_the_line_of_the_field() {
+    let path = "api/production/kustomization.yaml";
+    let pattern = "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n";
+    let foreach = "      foreach:\n      - list: request.object.spec.[initContainers, containers][]\n        deny: {conditions: {all: \
+                   [{key: \"{{ element.image }}\", operator: Equals, value: \"*:latest\"}]}}\n";
+    let cel =
+        "      cel: {expressions: [{expression: \"object.spec.containers.all(c, !c.image.endsWith(':latest'))\"}]}\n";
+    for validate in [pattern, foreach, cel] {
+        let mut base = pods();
+        base.extend(files(&[("kyverno/images.yaml", &kyverno("Enforce", validate))]));
+        let (code, told) = judged(&base, &[(path, LATEST)]);
+        assert!(code == 1 && told.contains("error[kyverno/images.tag]"), "{told}");
+        assert!(
+            told.contains("api/production/kustomization.yaml:7:14") && told.contains("kyverno/images.yaml:2"),
+            "{told}"
+        );
+        assert_eq!(judged(&base, &[(path, &LATEST.replace(":latest", ":2"))]).0, 0);
+        base.extend(files(&[("kyverno/images.yaml", &kyverno("Audit", validate))]));
+        let (code, told) = judged(&base, &[(path, LATEST)]);
+        assert!(code == 0 && told.contains("warning[kyverno/images.tag]"), "{told}");
+    }
+    let policy = "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {name: tags}\nspec:\n  validationActions: \
+                  [Deny]\n  matchConstraints: {resourceRules: [{apiGroups: [\"\"], apiVersions: [v1], operations: [CREATE, UPDATE], \
+                  resources: [pods]}]}\n  validations:\n  - expression: object.spec.containers.all(c, !c.image.endsWith(':latest'))\n    \
+                  message: no tag\n";
+    let mut base = pods();
+    base.extend(files(&[("kyverno/tags.yaml", policy)]));
+    let (code, told) = judged(&base, &[(path, LATEST)]);
+    assert!(code == 1 && told.contains("error[kyverno/tags]: no tag"), "{told}");
+    assert!(told.contains("api/production/kustomization.yaml:7:14"), "{told}");
+}
+
+#[test]
+fn what_kyverno_asks_that_has_no_answer_is_named() {
+    let path = "api/production/kustomization.yaml";
+    for (validate, why) in [
+        ("      podSecurity: {level: baseline}\n", "`validate.podSecurity` is not available"),
+        (
+            "      deny: {conditions: {all: [{key: \"{{ request.userInfo.username }}\", operator: Equals, value: x}]}}\n",
+            "`request.userInfo` is not known",
+        ),
+        ("      deny: {conditions: {all: [{key: \"{{ random('[a-z]') }}\", operator: Like, value: x}]}}\n", "`Like`"),
+        (
+            "      deny: {conditions: {all: [{key: \"{{ random('[a-z]') }}\", operator: Equals, value: x}]}}\n",
+            "`random`",
+        ),
+    ] {
+        let mut broken = pods();
+        broken.extend(files(&[("kyverno/images.yaml", &kyverno("Enforce", validate))]));
+        let (code, told) = judged(&broken, &[(path, LATEST)]);
+        assert!(code == 2 && told.contains(why) && told.contains("kyverno/images.yaml:2"), "{why}: {told}");
+    }
+    // Rules that change objects do not judge them.
+    let mutate = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: labels}\nspec:\n  rules:\n  - name: add\n    match: \
+                  {any: [{resources: {kinds: [Pod]}}]}\n    mutate: {patchStrategicMerge: {metadata: {labels: {a: b}}}}\n";
+    let mut base = pods();
+    let pattern = "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n";
+    base.extend(files(&[("kyverno/labels.yaml", mutate), ("kyverno/images.yaml", &kyverno("Enforce", pattern))]));
+    assert_eq!(judged(&base, &[(path, LATEST)]).0, 1);
+    let exception = "apiVersion: kyverno.io/v2\nkind: PolicyException\nmetadata: {name: api}\nspec:\n  exceptions: [{policyName: images, \
+                     ruleNames: [tag, autogen-tag]}]\n  match: {any: [{resources: {kinds: [Deployment], names: [api]}}]}\n";
+    base.extend(files(&[("kyverno/exception.yaml", exception)]));
+    assert_eq!(judged(&base, &[(path, LATEST)]).0, 0);
+}
+
+#[test]
+fn tests_that_policies_bring_along_run() {
+    let pattern = "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n";
+    let test = "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: images}\npolicies: [../images.yaml]\nresources: \
+                [pods.yaml]\nresults:\n- {policy: images, rule: tag, kind: Pod, resources: [bad], result: fail}\n- {policy: images, rule: \
+                tag, kind: Pod, resources: [good], result: pass}\n- {policy: images, rule: tag, kind: Pod, resources: [good], result: \
+                fail}\n- {policy: images, rule: gat, kind: Pod, resources: [good], result: pass}\n";
+    let pod = |name: &str, image: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: a, image: {image}}}]}}\n---\n"
+        )
+    };
+    let resources = pod("bad", "a:latest") + &pod("good", "a:1");
+    let template = "apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata: {name: k8sx}\nspec:\n  crd: {spec: \
+                    {names: {kind: K8sX}}}\n  targets:\n    - rego: |\n        package k8sx\n        violation[{\"msg\": \"latest\"}] \
+                    { endswith(input.review.object.spec.containers[_].image, \":latest\") }\n";
+    let constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: K8sX\nmetadata: {name: x}\n";
+    let suite = "apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nmetadata: {name: x}\ntests:\n- name: x\n  template: \
+                 template.yaml\n  constraint: constraint.yaml\n  cases:\n  - {name: bad, object: .t/pods.yaml, assertions: \
+                 [{violations: 1, message: late}]}\n  - {name: wrong, object: .t/pods.yaml, assertions: [{violations: no}]}\n";
+    let mut all = pods();
+    all.extend(files(&[
+        ("kyverno/images.yaml", &kyverno("Enforce", pattern)),
+        ("kyverno/.t/kyverno-test.yaml", test),
+        ("kyverno/.t/pods.yaml", &resources),
+        ("kyverno/template.yaml", template),
+        ("kyverno/constraint.yaml", constraint),
+        ("kyverno/suite.yaml", suite),
+    ]));
+    let repository = Repository::new();
+    repository.commit("main", &all, "Ana <ana@example.com>", 1_700_000_000, &[]);
+    repository.check_out("main", &all);
+    let ran = run(repository.path(), &["test"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    for text in [
+        "images.images.tag good: it is `pass`, and not `fail`",
+        "the policy `images` has no rule `gat`",
+        "x.wrong: no violations are expected, and there are 1: latest",
+        "6 tests, 3 failed",
+    ] {
+        assert!(ran.out.contains(text), "{text}: {}", ran.out);
+    }
 }

@@ -11,13 +11,16 @@ use serde_json::Value as Json;
 use sha2::{Digest as _, Sha256};
 
 use self::field::{Resolved, resolved};
-use self::read::{add_objects, data_of, files_of, text_of};
+use self::read::{data_of, files_of, is_test_material, objects_of, text_of};
 use super::GateError;
 use crate::config::PolicySource;
 use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::{ParsedFiles, Rendering, secrets_in};
 use crate::model::{RenderedOverlay, describe};
-use crate::policy::{ClusterPolicies, Conftest, Module, Reached, Review, TeamFinding, Tested, run_tests, with_room};
+use crate::policy::{
+    ClusterPolicies, Conftest, Module, PolicyObject, Reached, Review, TeamFinding, Tested, run_suite, run_tests,
+    with_room,
+};
 use crate::sources::{RepoPath, Tree};
 use crate::span::{FileId, STARS, Span};
 use crate::words;
@@ -57,7 +60,8 @@ impl TeamPolicies {
             for path in files_of(tree, &source.folder)? {
                 let is_data = source.data.iter().any(|folder| path.is_within(folder));
                 let is_rego = path.ending() == "rego" && !path.file_name().ends_with("_test.rego");
-                let is_yaml = matches!(path.ending(), "yaml" | "yml" | "json") && !is_data;
+                let is_test = is_test_material(&path, &source.folder);
+                let is_yaml = matches!(path.ending(), "yaml" | "yml" | "json") && !is_data && !is_test;
                 if !is_rego && !is_yaml {
                     continue;
                 }
@@ -67,7 +71,9 @@ impl TeamPolicies {
                 if is_rego {
                     texts.push((path.to_string(), text));
                 } else {
-                    add_objects(&mut cluster, &path, file, files).map_err(broken)?;
+                    for object in objects_of(&path, file, files).map_err(broken)? {
+                        cluster.add(&object).map_err(broken)?;
+                    }
                 }
             }
             cluster.complete().map_err(broken)?;
@@ -261,6 +267,8 @@ pub struct TestedFolder {
     pub tests: Vec<Tested>,
     /// Which lines of its policies they have reached.
     pub reached: Vec<Reached>,
+    /// How many results of tests are about rules that change or make objects.
+    pub left_out: usize,
 }
 
 /// Runs the tests of a snapshot's policies: those of the folders that its configuration names, or of one folder.
@@ -288,15 +296,53 @@ pub fn test_policies(
     for source in &sources {
         let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
         let mut texts = Vec::new();
+        let mut suites = Vec::new();
         for path in files_of(tree, &source.folder)? {
-            if path.ending() == "rego" {
-                texts.push((path.to_string(), text_of(tree, &path, &source.folder)?.1));
+            match path.ending() {
+                "rego" => texts.push((path.to_string(), text_of(tree, &path, &source.folder)?.1)),
+                "yaml" | "yml" => {
+                    let (id, text) = text_of(tree, &path, &source.folder)?;
+                    if SUITES.iter().any(|group| text.contains(group)) {
+                        let file = files.files.add(&path, id, &text);
+                        suites.extend(
+                            objects_of(&path, file, files).map_err(broken)?.into_iter().map(|it| (path.clone(), it)),
+                        );
+                    }
+                }
+                _ => {}
             }
         }
         let modules: Vec<Module<'_>> = texts.iter().map(|(path, text)| Module { path, text }).collect();
         let data = data_of(source, tree, files)?;
-        let (tests, reached) = with_room(|| run_tests(&modules, &data)).and_then(|it| it).map_err(broken)?;
-        tested.push(TestedFolder { folder: source.folder.clone(), tests, reached });
+        let run = || {
+            let (mut tests, reached) =
+                if modules.is_empty() { Default::default() } else { run_tests(&modules, &data)? };
+            let mut left_out = 0;
+            for (path, object) in &suites {
+                let read = |relative: &str| objects_beside(path, relative, tree, files);
+                let suite = run_suite(object, &read).unwrap_or_default();
+                tests.extend(suite.tests);
+                left_out += suite.left_out;
+            }
+            Ok(TestedFolder { folder: source.folder.clone(), tests, reached, left_out })
+        };
+        tested.push(with_room(run).and_then(|it| it).map_err(broken)?);
     }
     Ok(tested)
+}
+
+/// The API groups of tests that policies bring along.
+const SUITES: [&str; 2] = ["cli.kyverno.io/", "test.gatekeeper.sh/"];
+
+/// The objects of a file that a test names, by its path from the folder of the test.
+fn objects_beside(
+    test: &RepoPath,
+    relative: &str,
+    tree: &dyn Tree,
+    files: &ParsedFiles,
+) -> Result<Vec<PolicyObject>, String> {
+    let folder = test.parent().unwrap_or_else(RepoPath::root);
+    let path = folder.join(relative).ok_or_else(|| format!("`{relative}` is not a path in this repository"))?;
+    let (id, text) = text_of(tree, &path, &folder).map_err(|error| error.to_string())?;
+    objects_of(&path, files.files.add(&path, id, &text), files)
 }

@@ -8,7 +8,7 @@ use crate::config::PolicySource;
 use crate::gate::GateError;
 use crate::kustomize::ParsedFiles;
 use crate::model::describe;
-use crate::policy::{ClusterPolicies, PolicyObject};
+use crate::policy::PolicyObject;
 use crate::sources::{ContentId, Entry, RepoPath, Tree, list_below};
 use crate::span::FileId;
 use crate::yaml::{Dialect, Node, Source, Step, parse, to_json};
@@ -77,16 +77,18 @@ fn merge(into: &mut Map<String, Json>, from: Map<String, Json>) {
     }
 }
 
-/// Takes up the objects of a file that are policies.
-pub(super) fn add_objects(
-    policies: &mut ClusterPolicies,
-    path: &RepoPath,
-    file: FileId,
-    files: &ParsedFiles,
-) -> Result<(), String> {
+/// Whether a file is in a folder whose name begins with a dot, below that of the policies: there are tests, and what they need.
+pub(super) fn is_test_material(path: &RepoPath, folder: &RepoPath) -> bool {
+    let depth = folder.segments().count();
+    path.segments().skip(depth).any(|segment| segment.starts_with('.'))
+}
+
+/// The objects of a file, also those in lists.
+pub(super) fn objects_of(path: &RepoPath, file: FileId, files: &ParsedFiles) -> Result<Vec<PolicyObject>, String> {
     let text = Arc::clone(&files.files.get(file).text);
     let documents = parse(&Source::file(file, &text), Step::File, Dialect::Resource);
     let mut pending: Vec<Node> = documents.map_err(|error| format!("`{path}`: {}", error.message))?;
+    let mut objects = Vec::new();
     pending.reverse();
     while let Some(node) = pending.pop() {
         let described = describe(&node);
@@ -98,8 +100,7 @@ pub(super) fn add_objects(
         }
         let line = node.get("kind").map_or(1, |kind| files.files.location(kind.origin.span).line);
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        let object = PolicyObject { json: to_json(&node), path: path.to_string(), line };
-        policies.add(&object)?;
+        objects.push(PolicyObject { json: to_json(&node), path: path.to_string(), line });
     }
-    Ok(())
+    Ok(objects)
 }

@@ -1,0 +1,191 @@
+//! Which objects a rule is about: `match` and `exclude`
+//! (<https://kyverno.io/docs/policy-types/cluster-policy/match-exclude/>).
+
+use serde_json::Value as Json;
+
+use crate::config::glob_matches;
+use crate::kustomize::is_cluster_scoped;
+use crate::policy::review::{Review, group_and_version, namespace, selects, text};
+
+/// Whether a rule, or an exception, is about an object. `place` is the namespace of a policy that has one.
+///
+/// Who will apply the object is not known here: where `match` asks for that, the rule is asked all the same, and where `exclude` does,
+/// nothing is excluded.
+pub(super) fn is_about(rule: &Json, place: &str, review: &Review<'_>) -> bool {
+    if !place.is_empty() && !namespace(review.object).is_empty() && namespace(review.object) != place {
+        return false;
+    }
+    let blocks = |name: &str| rule.get(name).filter(|block| block.as_object().is_some_and(|it| !it.is_empty()));
+    let matched = blocks("match").is_some_and(|block| match (list(block, "any"), list(block, "all")) {
+        (Some(any), _) => any.iter().any(|filter| fits(filter, review, Unknown::Fits)),
+        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, Unknown::Fits)),
+        (None, None) => fits(block, review, Unknown::Fits),
+    });
+    let excluded = blocks("exclude").is_some_and(|block| match (list(block, "any"), list(block, "all")) {
+        (Some(any), _) => any.iter().any(|filter| fits(filter, review, Unknown::Differs)),
+        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, Unknown::Differs)),
+        (None, None) => fits(block, review, Unknown::Differs),
+    });
+    matched && !excluded
+}
+
+fn list<'a>(block: &'a Json, name: &str) -> Option<&'a Vec<Json>> {
+    block.get(name)?.as_array().filter(|list| !list.is_empty())
+}
+
+/// What is said of something that is not known.
+#[derive(Clone, Copy, PartialEq)]
+enum Unknown {
+    Fits,
+    Differs,
+}
+
+/// Whether one filter fits an object: each of what it names must.
+fn fits(filter: &Json, review: &Review<'_>, unknown: Unknown) -> bool {
+    let is_open = unknown == Unknown::Fits;
+    let asks_who = ["subjects", "roles", "clusterRoles"].iter().any(|name| list(filter, name).is_some());
+    let Some(resources) = filter.get("resources").filter(|it| it.as_object().is_some_and(|it| !it.is_empty())) else {
+        return asks_who && is_open;
+    };
+    let object = review.object;
+    let texts =
+        |name: &str| -> Option<Vec<&str>> { Some(list(resources, name)?.iter().filter_map(Json::as_str).collect()) };
+    let (group, version) = group_and_version(text(object, "/apiVersion"));
+    let kind = text(object, "/kind");
+    let name = match text(object, "/metadata/name") {
+        "" => text(object, "/metadata/generateName"),
+        name => name,
+    };
+    let place = if kind == "Namespace" { text(object, "/metadata/name") } else { namespace(object) };
+    let has_unknown_place = place.is_empty() && !is_cluster_scoped(group, version, kind);
+    let in_places = |places: &[&str]| {
+        if has_unknown_place { is_open } else { places.iter().any(|pattern| glob_matches(pattern, place)) }
+    };
+    let labels = |pointer: &str| object.pointer(pointer);
+    let is_operation = texts("operations").is_none_or(|all| all.contains(&review.operation()));
+    let is_kind = texts("kinds").is_none_or(|kinds| kinds.iter().any(|it| is_of_kind(it, group, version, kind)));
+    let has_name = resources.get("name").and_then(Json::as_str).is_none_or(|pattern| glob_matches(pattern, name));
+    let has_names = texts("names").is_none_or(|names| names.iter().any(|pattern| glob_matches(pattern, name)));
+    let has_annotations = resources.get("annotations").and_then(Json::as_object).is_none_or(|wanted| {
+        wanted
+            .iter()
+            .all(|(key, value)| has_label(labels("/metadata/annotations"), key, value.as_str().unwrap_or_default()))
+    });
+    let is_selected =
+        resources.get("selector").is_none_or(|selector| selects_with_globs(selector, labels("/metadata/labels")));
+    let in_selected = resources.get("namespaceSelector").is_none_or(|selector| {
+        if kind == "Namespace" {
+            return false;
+        }
+        match review.namespace() {
+            Some(namespace) => selects_with_globs(selector, namespace.pointer("/metadata/labels")),
+            None => is_open,
+        }
+    });
+    is_operation
+        && is_kind
+        && has_name
+        && has_names
+        && texts("namespaces").is_none_or(|places| in_places(&places))
+        && has_annotations
+        && is_selected
+        && in_selected
+        && (!asks_who || is_open)
+}
+
+/// Whether a kind as policies name it, such as `Pod`, `apps/v1/Deployment` or `batch/*/CronJob`, is that of an object. What names a
+/// part of an object (`Pod/exec`) is none that lands.
+fn is_of_kind(selector: &str, group: &str, version: &str, kind: &str) -> bool {
+    let (before, last) = selector.rsplit_once('/').map_or((None, selector), |(before, last)| (Some(before), last));
+    let mut parts: Vec<&str> = before.into_iter().flat_map(|before| before.split('/')).collect();
+    parts.extend(last.split('.'));
+    let is_version = |part: &str| {
+        part == "*" || part.strip_prefix('v').is_some_and(|rest| rest.starts_with(|it: char| it.is_ascii_digit()))
+    };
+    let (wanted_group, wanted_version, wanted_kind) = match *parts.as_slice() {
+        [kind] => ("*", "*", kind),
+        ["*", "*"] => ("*", "*", "*"),
+        [version, kind] if is_version(version) && kind.to_lowercase() != kind => ("*", version, kind),
+        [group, version, kind] if !is_version(group) => (group, version, kind),
+        _ => return false,
+    };
+    glob_matches(wanted_group, group) && glob_matches(wanted_version, version) && glob_matches(wanted_kind, kind)
+}
+
+fn has_label(labels: Option<&Json>, key: &str, value: &str) -> bool {
+    labels.and_then(Json::as_object).is_some_and(|labels| {
+        labels.iter().any(|(there, held)| {
+            glob_matches(key, there) && held.as_str().is_some_and(|held| glob_matches(value, held))
+        })
+    })
+}
+
+/// A selector in whose `matchLabels` wildcards may stand.
+fn selects_with_globs(selector: &Json, labels: Option<&Json>) -> bool {
+    let wanted = selector.get("matchLabels").and_then(Json::as_object);
+    let has_all = wanted.is_none_or(|wanted| {
+        wanted.iter().all(|(key, value)| has_label(labels, key, value.as_str().unwrap_or_default()))
+    });
+    let expressions = serde_json::json!({"matchExpressions": selector.get("matchExpressions")});
+    has_all && selects(&expressions, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn rules_are_about_what_they_match_and_do_not_exclude() {
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {
+            "name": "api-1", "namespace": "shop", "labels": {"app": "api"}, "annotations": {"team/x": "on"}}});
+        let any = |resources: &Json| json!({"match": {"any": [{"resources": resources}]}});
+        for (rule, expected) in [
+            (any(&json!({"kinds": ["Pod"]})), false),
+            (any(&json!({"kinds": ["Pod", "Deployment"]})), true),
+            (any(&json!({"kinds": ["apps/v1/Deployment"]})), true),
+            (any(&json!({"kinds": ["apps/*/Deploy*"]})), true),
+            (any(&json!({"kinds": ["v1/Deployment"]})), true),
+            (any(&json!({"kinds": ["v1beta1/Deployment"]})), false),
+            (any(&json!({"kinds": ["Deployment/scale"]})), false),
+            (any(&json!({"kinds": ["*"]})), true),
+            (any(&json!({"kinds": ["*"], "operations": ["UPDATE"]})), false),
+            (any(&json!({"kinds": ["*"], "names": ["api-*"]})), true),
+            (any(&json!({"kinds": ["*"], "name": "web"})), false),
+            (any(&json!({"kinds": ["*"], "namespaces": ["sh*"]})), true),
+            (any(&json!({"kinds": ["*"], "selector": {"matchLabels": {"a*": "a?i"}}})), true),
+            (
+                any(
+                    &json!({"kinds": ["*"], "selector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}),
+                ),
+                false,
+            ),
+            (any(&json!({"kinds": ["*"], "annotations": {"team/*": "on"}})), true),
+            (any(&json!({"kinds": ["*"], "namespaceSelector": {"matchLabels": {"env": "prod"}}})), true),
+            (json!({"match": {"resources": {"kinds": ["Deployment"]}}}), true),
+            (
+                json!({"match": {"all": [{"resources": {"kinds": ["Deployment"]}}, {"resources": {"names": ["x"]}}]}}),
+                false,
+            ),
+            (
+                json!({"match": {"any": [{"resources": {"kinds": ["Deployment"]}, "subjects": [{"kind": "User", "name": "a"}]}]}}),
+                true,
+            ),
+            (
+                json!({"match": {"any": [{"resources": {"kinds": ["*"]}}]}, "exclude": {"any": [{"resources": {"namespaces": ["shop"]}}]}}),
+                false,
+            ),
+            (
+                json!({"match": {"any": [{"resources": {"kinds": ["*"]}}]}, "exclude": {"any": [{"clusterRoles": ["cluster-admin"]}]}}),
+                true,
+            ),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_about(&rule, "", &Review::new(&object, None, &[])), expected, "{rule}");
+        }
+        let everything = any(&json!({"kinds": ["*"]}));
+        assert!(is_about(&everything, "shop", &Review::new(&object, None, &[])));
+        assert!(!is_about(&everything, "other", &Review::new(&object, None, &[])));
+    }
+}

@@ -1,0 +1,312 @@
+//! Policies of Kyverno (<https://kyverno.io>), on rendered objects: `validate` rules of `ClusterPolicy` and `Policy`, and
+//! `ValidatingPolicy`.
+
+use serde_json::{Map, Value as Json, json};
+
+use self::rule::Rule;
+use super::checks::{Checks, Denied};
+use super::engine::DeclaredRule;
+use super::resource_rules::matches;
+use super::review::{PolicyObject, Review, text};
+use super::team_finding::TeamFinding;
+
+pub(super) use rule::base_name;
+
+mod autogen;
+mod conditions;
+mod images;
+mod matching;
+mod pattern;
+mod rule;
+mod values;
+mod variables;
+
+/// What the ids of these rules begin with.
+pub(super) const PREFIX: &str = "kyverno/";
+
+/// The policies of one folder.
+#[derive(Default)]
+pub(super) struct Kyverno {
+    rules: Vec<Rule>,
+    expressions: Vec<Expressions>,
+    exceptions: Vec<Json>,
+    /// Other objects of the folder, which rules may look up.
+    others: Vec<Json>,
+    not_applied: Vec<DeclaredRule>,
+}
+
+/// A `ValidatingPolicy`, or what is generated of it for controllers.
+struct Expressions {
+    declared: DeclaredRule,
+    is_warning: bool,
+    criteria: Json,
+    checks: Checks,
+    namespace: String,
+}
+
+impl Kyverno {
+    /// Takes up an object; says whether it is one of Kyverno's.
+    ///
+    /// # Errors
+    /// What is wrong with it, or what it uses that is not available.
+    pub(super) fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
+        let json = &object.json;
+        let (api_version, kind) = (text(json, "/apiVersion"), text(json, "/kind"));
+        let group = api_version.split('/').next().unwrap_or_default();
+        let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
+        match (group, kind) {
+            ("kyverno.io", "ClusterPolicy" | "Policy") => self.add_policy(object).map_err(wrong)?,
+            ("kyverno.io", "PolicyException") => self.exceptions.push(rule::exception(json).map_err(wrong)?),
+            ("policies.kyverno.io", "ValidatingPolicy" | "NamespacedValidatingPolicy") => {
+                self.add_expressions(object).map_err(wrong)?;
+            }
+            (
+                "policies.kyverno.io",
+                "ImageValidatingPolicy" | "NamespacedImageValidatingPolicy" | "PolicyException",
+            ) => {
+                return Err(wrong(format!("policies of the kind `{kind}` ({api_version}) are not evaluated")));
+            }
+            // What changes, makes or deletes objects does not judge them.
+            ("policies.kyverno.io" | "kyverno.io", _) => {
+                self.not_applied.push(declared(object, text(json, "/metadata/name"), kind));
+            }
+            _ => {
+                self.others.push(json.clone());
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn add_policy(&mut self, object: &PolicyObject) -> Result<(), String> {
+        let policy = text(&object.json, "/metadata/name");
+        for json in autogen::rules(&object.json) {
+            let name = text(&json, "/name").to_owned();
+            let declared = declared(object, policy, base_name(&name));
+            if json.get("validate").is_none() {
+                if json.get("verifyImages").is_some() {
+                    return Err(format!("the rule `{name}` verifies images (`verifyImages`), which is not available"));
+                }
+                self.not_applied.push(declared);
+                continue;
+            }
+            self.rules
+                .push(Rule::read(&object.json, json, declared).map_err(|why| format!("the rule `{name}`: {why}"))?);
+        }
+        Ok(())
+    }
+
+    fn add_expressions(&mut self, object: &PolicyObject) -> Result<(), String> {
+        let json = &object.json;
+        let spec = json.get("spec").ok_or("the policy has no `spec`")?;
+        let actions = spec.get("validationActions").and_then(Json::as_array);
+        let has = |action: &str| actions.is_some_and(|actions| actions.iter().any(|it| *it == action));
+        for spec in autogen::specifications(spec) {
+            self.expressions.push(Expressions {
+                declared: declared(object, text(json, "/metadata/name"), ""),
+                is_warning: actions.is_some() && !has("Deny"),
+                checks: Checks::read(&spec, "validations")?,
+                criteria: spec.get("matchConstraints").cloned().ok_or("the policy has no `matchConstraints`")?,
+                namespace: text(json, "/metadata/namespace").to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The ids of all rules.
+    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
+        let expressions = self.expressions.iter().map(|it| &it.declared);
+        let mut ids: Vec<String> = self.rules.iter().map(|it| &it.declared).chain(expressions).map(id).collect();
+        ids.dedup();
+        ids.into_iter()
+    }
+
+    /// What the policies find in an object.
+    ///
+    /// # Errors
+    /// When there is no answer here.
+    pub(super) fn judge(&self, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
+        let mut found = Vec::new();
+        for said in self.say(review, None, |_| true)? {
+            let finding = |denied: Denied| TeamFinding {
+                rule: id(said.declared),
+                is_warning: said.is_warning,
+                declared: Some(said.declared.clone()),
+                ..TeamFinding::from(denied)
+            };
+            match said.status {
+                Status::Passes | Status::Skips => {}
+                Status::Fails(denied) => found.extend(denied.into_iter().map(finding)),
+                Status::Errs(why) => {
+                    let message = format!("the rule cannot be evaluated: {why}");
+                    found.push(finding(Denied { message, field: None }));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What the rules of policies say of an object that they are about. `mocks` are values that a test gives to variables.
+    ///
+    /// # Errors
+    /// When there is no answer here.
+    pub(super) fn say(
+        &self,
+        review: &Review<'_>,
+        mocks: Option<&Mocks>,
+        is_asked: impl Fn(&str) -> bool,
+    ) -> Result<Vec<Said<'_>>, String> {
+        let mut all = Vec::new();
+        let mut document = None;
+        for rule in self.rules.iter().filter(|rule| is_asked(&rule.declared.package) && rule.is_about(review)) {
+            let document = document.get_or_insert_with(|| request(review, mocks));
+            all.push(Said {
+                policy: &rule.declared.package,
+                rule: rule.name.clone(),
+                declared: &rule.declared,
+                is_warning: rule.is_warning(review),
+                status: self.status(rule, review, document)?,
+            });
+        }
+        for policy in self.expressions.iter().filter(|policy| is_asked(&policy.declared.package)) {
+            let is_there =
+                policy.namespace.is_empty() || policy.namespace == text(review.object, "/metadata/namespace");
+            if !is_there || !matches(&policy.criteria, review, false) {
+                continue;
+            }
+            let DeclaredRule { package, path, line, .. } = &policy.declared;
+            let failed = |why: String| format!("{path}:{line}: the policy `{package}`: {why}");
+            all.push(Said {
+                policy: package,
+                rule: String::new(),
+                declared: &policy.declared,
+                is_warning: policy.is_warning,
+                status: policy.checks.judge(review.scope()?.inner()).map_err(failed)?.into(),
+            });
+        }
+        Ok(all)
+    }
+
+    /// Whether a policy has a rule of this name; one in CEL has none.
+    pub(super) fn has(&self, policy: &str, rule: &str) -> bool {
+        let has_rule = |it: &Rule| it.declared.package == policy && (it.name == rule || it.declared.name == rule);
+        self.rules.iter().any(has_rule) || self.expressions.iter().any(|it| it.declared.package == policy)
+    }
+
+    /// Whether a rule changes or makes objects.
+    pub(super) fn changes(&self, policy: &str, rule: &str) -> bool {
+        self.not_applied.iter().any(|it| it.package == policy && (rule.is_empty() || it.name == base_name(rule)))
+    }
+
+    fn status(&self, rule: &Rule, review: &Review<'_>, document: &Json) -> Result<Status, String> {
+        let DeclaredRule { package, name, path, line } = &rule.declared;
+        let failed = |why: String| format!("{path}:{line}: the rule `{package}.{name}`: {why}");
+        for exception in &self.exceptions {
+            if rule.is_excepted(exception, review, document).map_err(failed)? {
+                return Ok(Status::Skips);
+            }
+        }
+        rule.apply(review, document, &self.others).map_err(failed)
+    }
+}
+
+/// Values that a test gives to variables, by their dotted names.
+pub(super) type Mocks = Map<String, Json>;
+
+/// What a rule says of an object.
+pub(super) struct Said<'a> {
+    pub(super) policy: &'a str,
+    /// Its name, with what generated rules begin with.
+    pub(super) rule: String,
+    declared: &'a DeclaredRule,
+    is_warning: bool,
+    pub(super) status: Status,
+}
+
+/// What a rule comes to.
+pub(super) enum Status {
+    Passes,
+    Skips,
+    Fails(Vec<Denied>),
+    /// It cannot be evaluated, in a cluster neither.
+    Errs(String),
+}
+
+impl Status {
+    /// As Kyverno names it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Passes => "pass",
+            Self::Skips => "skip",
+            Self::Fails(_) => "fail",
+            Self::Errs(_) => "error",
+        }
+    }
+
+    /// What there is to say of it.
+    pub(super) fn message(&self) -> Option<String> {
+        match self {
+            Self::Passes | Self::Skips => None,
+            Self::Fails(denied) => denied.first().map(|denied| denied.message.clone()),
+            Self::Errs(why) => Some(why.clone()),
+        }
+    }
+}
+
+impl From<Option<Vec<Denied>>> for Status {
+    fn from(denied: Option<Vec<Denied>>) -> Self {
+        match denied {
+            None => Self::Skips,
+            Some(denied) if denied.is_empty() => Self::Passes,
+            Some(denied) => Self::Fails(denied),
+        }
+    }
+}
+
+fn declared(object: &PolicyObject, policy: &str, rule: &str) -> DeclaredRule {
+    DeclaredRule { package: policy.to_owned(), name: rule.to_owned(), path: object.path.clone(), line: object.line }
+}
+
+fn id(declared: &DeclaredRule) -> String {
+    match declared.name.as_str() {
+        "" => format!("{PREFIX}{}", declared.package),
+        name => format!("{PREFIX}{}.{name}", declared.package),
+    }
+}
+
+/// What variables are looked up in, for every rule.
+fn request(review: &Review<'_>, mocks: Option<&Mocks>) -> Json {
+    let object = review.object;
+    let (group, version) = super::review::group_and_version(text(object, "/apiVersion"));
+    let kind = text(object, "/kind");
+    let mut document = json!({
+        "request": {
+            "object": object,
+            "operation": review.operation(),
+            "namespace": if kind == "Namespace" { text(object, "/metadata/name") } else { text(object, "/metadata/namespace") },
+            "name": text(object, "/metadata/name"),
+            "kind": {"group": group, "version": version, "kind": kind},
+            "dryRun": false,
+        },
+        "images": images::of(object),
+    });
+    if let Some(old) = review.old {
+        document["request"]["oldObject"] = old.clone();
+    }
+    for (name, value) in mocks.into_iter().flatten() {
+        set(&mut document, name, value.clone());
+    }
+    document
+}
+
+/// Puts a value under a dotted name.
+fn set(document: &mut Json, name: &str, value: Json) {
+    let mut here = document;
+    for step in name.split('.') {
+        if !here.is_object() {
+            *here = json!({});
+        }
+        here = &mut here[step];
+    }
+    *here = value;
+}
