@@ -52,10 +52,10 @@ pub enum Command {
     /// Set the gate up: write tollgate.yaml and the CI file for this repository, and show what the gate would say today
     Init(InitArguments),
     /// List the rules
-    Rules,
+    Rules(RulesArguments),
     /// Explain a rule: what it requires, why, and its parameters
     Explain(ExplainArguments),
-    /// Run the tests of your own policies: rules `test_…` of Rego
+    /// Run the tests of your own policies: rules `test_…` of Rego, Kyverno's tests, Gatekeeper's suites
     Test(TestArguments),
     /// Make one verdict of the JSON reports of all shards
     Merge(MergeArguments),
@@ -508,6 +508,17 @@ pub struct ExplainArguments {
     /// The rule's id, for example `image/unpinned`
     #[arg(value_name = "RULE")]
     pub rule: String,
+    /// A folder in the repository whose own policies are explained, too
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
+}
+
+/// `tollgate rules`.
+#[derive(Debug, Args)]
+pub struct RulesArguments {
+    /// A folder in the repository whose own policies are listed, too
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub repo: PathBuf,
 }
 
 /// Output formats of the report.

@@ -1,19 +1,27 @@
 use std::io::{self, Write};
+use std::path::Path;
 
-use super::rules::with_catalog;
+use super::rules::{team_rules, with_catalog};
+use super::shared::repository_in;
 use super::{Exit, Invocation};
 use crate::cli::ExplainArguments;
 use crate::facts::Need;
 use crate::kustomize::nearest;
-use crate::policy::Rule;
+use crate::policy::{Rule, TeamRule};
 use crate::report::escape::printable;
+use crate::sources::{RepoPath, Tree as _};
 
 pub(super) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let id = &arguments.rule;
     with_catalog(invocation, |rules, invocation| {
         let Some(rule) = rules.iter().find(|rule| rule.id == id) else {
+            let Some(own) = team_rules(&arguments.repo, invocation)? else { return Ok(Exit::Undecided) };
+            if let Some(rule) = own.iter().find(|rule| rule.id == *id) {
+                return explain_own(rule, &arguments.repo, invocation);
+            }
             writeln!(invocation.err, "error: there is no rule `{}`", printable(id))?;
-            let known: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
+            let own = own.iter().map(|rule| rule.id.as_str());
+            let known: Vec<&str> = rules.iter().map(|rule| rule.id).chain(own).collect();
             match nearest(id, &known) {
                 Some(near) => writeln!(invocation.err, "  help: did you mean `{near}`?")?,
                 None => writeln!(invocation.err, "  help: `tollgate rules` lists them")?,
@@ -36,6 +44,34 @@ pub(super) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>)
         writeln!(invocation.out, "\nthe rule:\n\n{}", rule.policy.trim_end())?;
         Ok(Exit::Allowed)
     })
+}
+
+/// Where a rule of the repository's own policies is written, and what is written there.
+fn explain_own(rule: &TeamRule, folder: &Path, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
+    let TeamRule { id, declared, judges } = rule;
+    let out = &mut *invocation.out;
+    writeln!(
+        out,
+        "{}: a rule of the repository's own policies, {}:{}",
+        printable(id),
+        printable(&declared.path),
+        declared.line
+    )?;
+    if !judges {
+        writeln!(out, "it changes or makes objects, which is not applied: nothing is judged by it")?;
+    }
+    writeln!(out, "severity: as the policy says, or as `rules` in tollgate.yaml does: error, warning or off")?;
+    let text = RepoPath::new(&declared.path)
+        .zip(repository_in(folder).ok())
+        .and_then(|(path, repository)| repository.working_tree().read(&path).ok().flatten())
+        .map(|(_, content)| String::from_utf8_lossy(&content).into_owned());
+    if let Some(text) = text {
+        writeln!(out, "\nthe policy:\n")?;
+        for line in text.trim_end().lines() {
+            writeln!(out, "{}", printable(line))?;
+        }
+    }
+    Ok(Exit::Allowed)
 }
 
 /// A change that the rule finds something in, what it says, and what following its help comes to.

@@ -78,7 +78,7 @@ pub fn run(cli: &Cli, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
         Command::Comment(arguments) => comment::run(arguments, invocation),
         Command::Recheck(arguments) => recheck::run(arguments, invocation),
         Command::Init(arguments) => init::run(arguments, invocation),
-        Command::Rules => rules::run(invocation),
+        Command::Rules(arguments) => rules::run(arguments, invocation),
         Command::Explain(arguments) => explain::run(arguments, invocation),
         Command::Test(arguments) => test::run(arguments, invocation),
         Command::Merge(arguments) => merge::run(arguments, invocation),

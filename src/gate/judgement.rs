@@ -179,7 +179,13 @@ impl<'a> Judge<'a> {
         let place = self.place(case);
         let own = self.context.own_line(case)?;
         let asked = Asked { place: &place, own, files: self.context.files };
-        self.trusted.teams.judge(side, before, &asked, self.request.rule)
+        let mut findings = self.trusted.teams.judge(side, before, &asked, self.request.rule)?;
+        findings.retain_mut(|finding| {
+            let configured = self.trusted.settings.configured(&finding.rule, Some(&place.environment));
+            finding.severity = configured.unwrap_or(finding.severity);
+            finding.severity != Severity::Off
+        });
+        Ok(findings)
     }
 
     fn place(&self, case: &Case<'_>) -> Place {

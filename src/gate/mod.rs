@@ -33,7 +33,7 @@ pub use error::GateError;
 pub use promote::{PromoteError, PromotionRequest, promote};
 pub use request::{NamedText, Request, Selection, Shard, Trust};
 pub use setup::{Setup, setup};
-pub use teams::{TestedFolder, test_policies};
+pub use teams::{TestedFolder, team_rules, test_policies};
 pub use trusted::environment;
 
 mod detail;

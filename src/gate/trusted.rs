@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::teams::TeamPolicies;
 use super::{GateError, Request, Trust};
-use crate::config::{self, Config, OwnersDialect};
+use crate::config::{self, Config, ConfigError, OwnersDialect, RuleSetting};
 use crate::facts::neighbours::environment_here;
 use crate::facts::review::{Review, ReviewFile};
 use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, LandingTimes, Need, is_owners_file};
@@ -43,14 +43,16 @@ impl Trusted {
         let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
         let mut config = read_config(trusted, files)?;
         let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
-        let teams = TeamPolicies::read(trusted, &config.policies, files)?;
+        let off = settings.teams_off();
+        let teams = TeamPolicies::read(trusted, &config.policies, &off, files)?;
+        check_team_rules(&config, &teams)?;
         // Once merged it judges every change; one that cannot be read would close the gate for all of them.
         let mut next = read_config(trees.head, files)?;
         for config in [&mut config, &mut next] {
             let Request { repository, branch, .. } = request;
             config.environment = environment_here(config, repository, *branch, &comparison.base)?;
         }
-        policy::settings(&next, rules).map_err(GateError::Config)?;
+        let next_off = policy::settings(&next, rules).map_err(GateError::Config)?.teams_off();
         check_names(request, &config, rules, &teams)?;
         for side in [trusted, trees.head] {
             for place in CODEOWNERS_PLACES {
@@ -84,8 +86,10 @@ impl Trusted {
         });
         let review = review.transpose()?;
         let holds_policy = |path: &RepoPath| next.policies.iter().any(|it| it.holds(path));
-        if next.policies != config.policies || change.files.iter().any(holds_policy) {
-            TeamPolicies::read(trees.head, &next.policies, files)?;
+        let changes_config = change.files.iter().any(|path| path.as_str() == config::FILE_NAME);
+        if changes_config || change.files.iter().any(holds_policy) {
+            let teams = TeamPolicies::read(trees.head, &next.policies, &next_off, files)?;
+            check_team_rules(&next, &teams)?;
         }
         let decides = |path: &&RepoPath| {
             next.versions.as_ref() == Some(*path) || next.controllers.iter().any(|folder| path.is_within(folder))
@@ -96,7 +100,7 @@ impl Trusted {
         for one in review.iter().flat_map(Review::requests).filter(|one| one.author.is_bot()) {
             change.add_bot(&one.author, one.files.clone());
         }
-        let next = change.files.iter().any(|path| path.as_str() == config::FILE_NAME).then_some(next);
+        let next = changes_config.then_some(next);
         let digest = digest(trusted, rules, &teams, files)?;
         Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings, teams, digest })
     }
@@ -155,6 +159,24 @@ fn read_regular(tree: &dyn Tree, name: &str) -> Result<Option<(RepoPath, Content
         Some(Entry::File(_)) => Ok(tree.read(&path)?.map(|content| (path, content))),
         Some(_) => Err(GateError::NotRegular(name.to_owned())),
     }
+}
+
+/// Refuses settings of rules of teams that are not there.
+fn check_team_rules(config: &Config, teams: &TeamPolicies) -> Result<(), GateError> {
+    let is_unknown = |setting: &&RuleSetting| {
+        policy::is_team_rule(&setting.rule) && !teams.has(&setting.rule) && !teams.has_off(&setting.rule)
+    };
+    let problems: Vec<ConfigError> = config
+        .rules
+        .iter()
+        .filter(is_unknown)
+        .map(|setting| ConfigError {
+            message: format!("there is no rule `{}` in the folders of `policies`", setting.rule),
+            span: setting.span,
+            help: Some("`tollgate rules` lists them".to_owned()),
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(GateError::Config(problems)) }
 }
 
 /// Refuses environments and rules that the command line names and nobody knows.

@@ -4,10 +4,11 @@
 use serde_json::Value as Json;
 
 use super::checks::Checks;
+use super::cluster::Off;
 use super::engine::DeclaredRule;
 use super::resource_rules::matches;
 use super::review::{PolicyObject, Review, namespace, selects, text};
-use super::team_finding::TeamFinding;
+use super::team_finding::{TeamFinding, TeamRule};
 
 /// What the ids of these rules begin with.
 pub(super) const PREFIX: &str = "admission/";
@@ -44,11 +45,14 @@ impl Admission {
     ///
     /// # Errors
     /// What is wrong with it, or what it asks that has no answer here.
-    pub(super) fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
+    pub(super) fn add(&mut self, object: &PolicyObject, off: &mut Off) -> Result<bool, String> {
         let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
         let json = &object.json;
         let is_admission = text(json, "/apiVersion").starts_with("admissionregistration.k8s.io/");
+        let mut is_off = |pointer: &str| is_admission && off.takes(&format!("{PREFIX}{}", text(json, pointer)));
         match text(json, "/kind") {
+            "ValidatingAdmissionPolicy" if is_off("/metadata/name") => {}
+            "ValidatingAdmissionPolicyBinding" if is_off("/spec/policyName") => {}
             "ValidatingAdmissionPolicy" if is_admission => {
                 self.policies.push(Policy::read(object).map_err(wrong)?);
             }
@@ -81,9 +85,10 @@ impl Admission {
         Ok(())
     }
 
-    /// The ids of all rules.
-    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
-        self.policies.iter().map(|policy| id(&policy.declared))
+    /// All rules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = TeamRule> {
+        let declared = self.policies.iter().map(|policy| &policy.declared);
+        declared.map(|declared| TeamRule { id: id(declared), declared: declared.clone(), judges: true })
     }
 
     /// What the policies find in an object.
@@ -238,7 +243,7 @@ mod tests {
     fn judged(objects: &[Json], object_now: &Json, old: Option<&Json>) -> Result<Vec<(String, String, bool)>, String> {
         let mut admission = Admission::default();
         for json in objects {
-            admission.add(&object(json.clone()))?;
+            admission.add(&object(json.clone()), &mut Off::default())?;
         }
         admission.complete()?;
         let found = admission.judge(&Review::new(object_now, old, &[]))?;

@@ -127,3 +127,26 @@ impl Validation {
         Ok(message.unwrap_or_else(|| format!("failed expression: {}", short(&self.expression.text))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_variable_that_fails_only_fails_where_it_is_named() {
+        let spec = json!({"variables": [
+            {"name": "broken", "expression": "object.missing.x"},
+            {"name": "next", "expression": "variables.broken + 1"},
+            {"name": "fine", "expression": "1"}],
+            "validations": [{"expression": "variables.fine == 1"}, {"expression": "variables.next == 1"}]});
+        let mut scope = Scope::new().unwrap();
+        scope.set("object", &json!({}));
+        let denied = Checks::read(&spec, "validations").unwrap().judge(scope).unwrap().unwrap();
+        assert_eq!(denied.len(), 1);
+        let expected =
+            "expression `variables.next == 1` resulted in error: `variables.broken` failed: no such key: missing";
+        assert_eq!(denied[0].message, expected);
+    }
+}

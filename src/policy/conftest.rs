@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::engine::{DeclaredRule, Module, TeamEngine};
-use super::team_finding::{NO_LIST, TeamFinding};
+use super::team_finding::{NO_LIST, TeamFinding, TeamRule};
 
 /// What the ids of these rules begin with.
 pub(super) const PREFIX: &str = "conftest/";
@@ -57,6 +57,11 @@ impl Conftest {
             Err(why) if ["could not find function", NO_LIST].iter().any(|known| why.contains(known)) => Err(why),
             _ => Ok(policies),
         }
+    }
+
+    /// All rules.
+    pub fn rules(&self) -> impl Iterator<Item = TeamRule> {
+        self.rules.iter().map(|rule| TeamRule { id: rule.id(), declared: rule.declared.clone(), judges: true })
     }
 
     /// The ids of all rules.

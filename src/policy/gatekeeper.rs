@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value as Json, json};
 
 use super::checks::Checks;
+use super::cluster::Off;
 use super::engine::{DeclaredRule, Module, TeamEngine};
 use super::review::{PolicyObject, Review, group_and_version, namespace, selects, text};
-use super::team_finding::TeamFinding;
+use super::team_finding::{TeamFinding, TeamRule};
 use crate::config::glob_matches;
 use crate::kustomize::is_cluster_scoped;
 
@@ -17,7 +18,7 @@ pub(super) const PREFIX: &str = "gatekeeper/";
 /// The templates and constraints of one folder.
 #[derive(Default)]
 pub(super) struct Gatekeeper {
-    templates: BTreeMap<String, Template>,
+    templates: BTreeMap<String, Result<Template, String>>,
     constraints: Vec<Constraint>,
 }
 
@@ -46,39 +47,40 @@ impl Gatekeeper {
     ///
     /// # Errors
     /// What is wrong with it, or which part of Gatekeeper it would take that is not here.
-    pub(super) fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
+    pub(super) fn add(&mut self, object: &PolicyObject, off: &mut Off) -> bool {
         let (api_version, kind) = (text(&object.json, "/apiVersion"), text(&object.json, "/kind"));
         let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
         if api_version.starts_with("templates.gatekeeper.sh/") && kind == "ConstraintTemplate" {
             let of = text(&object.json, "/spec/crd/spec/names/kind").to_owned();
-            let template = Template::read(&object.json, &object.path).map_err(wrong)?;
-            self.templates.insert(of, template);
+            self.templates.insert(of, Template::read(&object.json, &object.path).map_err(wrong));
         } else if api_version.starts_with("constraints.gatekeeper.sh/") {
-            self.constraints.extend(Constraint::read(object));
+            self.constraints.extend(Constraint::read(object).filter(|constraint| !off.takes(&constraint.id())));
         } else {
-            return Ok(false);
+            return false;
         }
-        Ok(true)
+        true
     }
 
-    /// Says which constraint has no template.
+    /// Says which constraint has no template, or one that cannot be asked.
     ///
     /// # Errors
-    /// When one has none.
+    /// When there is one.
     pub(super) fn complete(&self) -> Result<(), String> {
-        let is_known = |constraint: &&Constraint| self.templates.contains_key(&constraint.declared.package);
-        match self.constraints.iter().find(|constraint| !is_known(constraint)) {
-            None => Ok(()),
-            Some(Constraint { declared, .. }) => Err(format!(
-                "{}:{}: there is no ConstraintTemplate of the kind `{}`",
-                declared.path, declared.line, declared.package
-            )),
+        for Constraint { declared, .. } in &self.constraints {
+            let DeclaredRule { package: kind, path, line, .. } = declared;
+            match self.templates.get(kind) {
+                Some(Ok(_)) => {}
+                Some(Err(why)) => return Err(why.clone()),
+                None => return Err(format!("{path}:{line}: there is no ConstraintTemplate of the kind `{kind}`")),
+            }
         }
+        Ok(())
     }
 
-    /// The ids of all rules.
-    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
-        self.constraints.iter().map(Constraint::id)
+    /// All rules.
+    pub(super) fn rules(&self) -> impl Iterator<Item = TeamRule> {
+        let rule = |it: &Constraint| TeamRule { id: it.id(), declared: it.declared.clone(), judges: true };
+        self.constraints.iter().map(rule)
     }
 
     /// What the constraints find in an object.
@@ -89,7 +91,7 @@ impl Gatekeeper {
         let mut found = Vec::new();
         for constraint in self.constraints.iter().filter(|constraint| constraint.is_about(review)) {
             let DeclaredRule { package: kind, path, line, .. } = &constraint.declared;
-            let Some(template) = self.templates.get(kind) else { continue };
+            let Some(Ok(template)) = self.templates.get(kind) else { continue };
             let failed = |why: String| format!("{path}:{line}: the template `{kind}` failed: {why}");
             for told in template.ask(constraint, review).map_err(failed)? {
                 let declared = Some(constraint.declared.clone());
@@ -289,7 +291,7 @@ mod tests {
         let mut gatekeeper = Gatekeeper::default();
         for json in [&template, constraint] {
             let object = PolicyObject { json: json.clone(), path: "policy/a.yaml".to_owned(), line: 3 };
-            assert!(gatekeeper.add(&object).unwrap());
+            assert!(gatekeeper.add(&object, &mut Off::default()));
         }
         gatekeeper.complete().unwrap();
         gatekeeper
@@ -335,7 +337,8 @@ mod tests {
                 {"engine": "K8sNativeValidation", "source": source}]}]}});
         let mut gatekeeper = Gatekeeper::default();
         for json in [template, constraint(&json!({}))] {
-            assert!(gatekeeper.add(&PolicyObject { json, path: "policy/a.yaml".to_owned(), line: 3 }).unwrap());
+            let object = PolicyObject { json, path: "policy/a.yaml".to_owned(), line: 3 };
+            assert!(gatekeeper.add(&object, &mut Off::default()));
         }
         assert_eq!(messages(&gatekeeper, &pod("a", &json!({"a": "b"}), &json!({})), None, &[]), ["no owner"]);
         assert!(messages(&gatekeeper, &pod("a", &json!({"owner": "b"}), &json!({})), None, &[]).is_empty());
@@ -374,12 +377,21 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_is_an_error() {
         let mut gatekeeper = Gatekeeper::default();
+        let mut off = Off::default();
         let object = |json: Json| PolicyObject { json, path: "policy/a.yaml".to_owned(), line: 3 };
-        gatekeeper.add(&object(constraint(&json!({})))).unwrap();
+        gatekeeper.add(&object(constraint(&json!({}))), &mut off);
         assert!(gatekeeper.complete().is_err_and(|why| why.contains("policy/a.yaml:3") && why.contains("`Required`")));
-        let other = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate",
-                           "spec": {"targets": [{"code": [{"engine": "Other"}]}]}});
-        assert!(gatekeeper.add(&object(other)).is_err_and(|why| why.contains("neither Rego nor CEL")));
-        assert!(!gatekeeper.add(&object(json!({"apiVersion": "v1", "kind": "Pod"}))).unwrap());
+        let other = json!({"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "spec": {
+            "crd": {"spec": {"names": {"kind": "Required"}}}, "targets": [{"code": [{"engine": "Other"}]}]}});
+        gatekeeper.add(&object(other.clone()), &mut off);
+        assert!(gatekeeper.complete().is_err_and(|why| why.contains("neither Rego nor CEL")));
+        assert!(!gatekeeper.add(&object(json!({"apiVersion": "v1", "kind": "Pod"})), &mut off));
+        // Of what is off it does not matter what it uses.
+        let mut gatekeeper = Gatekeeper::default();
+        let mut off = Off::of("gatekeeper/Required.owner");
+        for json in [constraint(&json!({})), other] {
+            gatekeeper.add(&object(json), &mut off);
+        }
+        assert!(gatekeeper.rules().next().is_none());
     }
 }

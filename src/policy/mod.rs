@@ -12,7 +12,7 @@ pub use metadata::{Metadata, Rank, Scope};
 pub use review::{PolicyObject, Review};
 pub use settings::{Settings, settings};
 pub use suites::{Suite, run_suite};
-pub use team_finding::TeamFinding;
+pub use team_finding::{TeamFinding, TeamRule, is_team_rule};
 
 mod admission;
 mod amount;

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::catalog::Rule;
 use super::metadata::Rank;
+use super::team_finding::is_team_rule;
 use crate::config::{Config, ConfigError, Environment};
 use crate::finding::Severity;
 use crate::kustomize::nearest;
@@ -14,9 +15,9 @@ use crate::yaml::to_json;
 /// Severities and parameters of every rule.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    severities: BTreeMap<&'static str, Vec<(Option<String>, Severity)>>,
+    severities: BTreeMap<String, Vec<(Option<String>, Severity)>>,
     /// Rules whose findings close the gate although the base has them already.
-    strict: BTreeSet<&'static str>,
+    strict: BTreeSet<String>,
     /// Parameters by rule and name.
     pub parameters: Json,
 }
@@ -28,17 +29,29 @@ impl Settings {
         self.strict.contains(rule)
     }
 
+    /// What the configuration says of the weight of a rule in an environment, or of all others.
+    #[must_use]
+    pub fn configured(&self, rule: &str, environment: Option<&str>) -> Option<Severity> {
+        let rows = self.severities.get(rule)?;
+        let find = |name: Option<&str>| rows.iter().find(|(known, _)| known.as_deref() == name);
+        environment.and_then(|name| find(Some(name))).or_else(|| find(None)).map(|(_, severity)| *severity)
+    }
+
+    /// The rules of teams that are off everywhere.
+    #[must_use]
+    pub fn teams_off(&self) -> BTreeSet<String> {
+        let is_off = |rows: &[(Option<String>, Severity)]| {
+            rows.iter().any(|(environment, _)| environment.is_none()) && rows.iter().all(|(_, it)| *it == Severity::Off)
+        };
+        let off = self.severities.iter().filter(|(rule, rows)| is_team_rule(rule) && is_off(rows));
+        off.map(|(rule, _)| rule.clone()).collect()
+    }
+
     /// How much a rule weighs in an environment; `None` stands for the change as a whole.
     #[must_use]
     pub fn severity(&self, rule: &Rule, config: &Config, environment: Option<&Environment>) -> Severity {
-        let configured = self.severities.get(rule.id);
         let named = environment.map(|environment| environment.name.as_str());
-        let find = |name: Option<&str>| {
-            configured
-                .and_then(|rows| rows.iter().find(|(known, _)| known.as_deref() == name))
-                .map(|(_, severity)| *severity)
-        };
-        if let Some(severity) = named.and_then(|name| find(Some(name))).or_else(|| find(None)) {
+        if let Some(severity) = self.configured(rule.id, named) {
             return severity;
         }
         let lowest = config.environments.first().map(|lowest| lowest.name.as_str());
@@ -63,17 +76,29 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
         rules.iter().map(|rule| (rule.id.to_owned(), Json::Object(rule.metadata.custom.parameters.clone()))).collect();
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id).collect();
     let named = config.waivers.iter().map(|waiver| (&waiver.rule, waiver.span));
-    let is_known = |name: &str| {
-        let prefixes = [super::conftest::PREFIX, super::gatekeeper::PREFIX];
-        ids.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
-    };
+    let is_known = |name: &str| ids.contains(&name) || is_team_rule(name);
     for (name, span) in named.filter(|(name, _)| !is_known(name)) {
         let help = nearest(name, &ids)
             .map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
         problems.push(ConfigError { message: format!("there is no rule `{name}`"), span, help: Some(help) });
     }
     for setting in &config.rules {
-        let Some(rule) = rules.iter().find(|rule| rule.id == setting.rule) else {
+        let built_in = rules.iter().find(|rule| rule.id == setting.rule);
+        if built_in.is_some() || is_team_rule(&setting.rule) {
+            severities.insert(setting.rule.clone(), setting.severities.clone());
+            if setting.existing == Some(Severity::Error) {
+                strict.insert(setting.rule.clone());
+            }
+        }
+        if built_in.is_none() && is_team_rule(&setting.rule) {
+            problems.extend(setting.parameters.iter().map(|(name, node)| ConfigError {
+                message: format!("`{}` has no setting `{name}`", setting.rule),
+                span: node.origin.span,
+                help: Some("a rule of your own policies has: severity, existing".to_owned()),
+            }));
+            continue;
+        }
+        let Some(rule) = built_in else {
             let help = nearest(&setting.rule, &ids)
                 .map_or_else(|| "`tollgate rules` lists them".to_owned(), |near| format!("did you mean `{near}`?"));
             problems.push(ConfigError {
@@ -83,10 +108,6 @@ pub fn settings(config: &Config, rules: &[Rule]) -> Result<Settings, Vec<ConfigE
             });
             continue;
         };
-        severities.insert(rule.id, setting.severities.clone());
-        if setting.existing == Some(Severity::Error) {
-            strict.insert(rule.id);
-        }
         let known = &rule.metadata.custom.parameters;
         for (name, node) in &setting.parameters {
             let value = to_json(node);

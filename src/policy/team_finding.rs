@@ -18,6 +18,27 @@ pub struct TeamFinding {
     pub declared: Option<DeclaredRule>,
 }
 
+/// What the ids of rules begin with that teams have written for other tools.
+const PREFIXES: [&str; 4] =
+    [super::conftest::PREFIX, super::gatekeeper::PREFIX, super::admission::PREFIX, super::kyverno::PREFIX];
+
+/// Whether a rule of this id would be one of a team's.
+#[must_use]
+pub fn is_team_rule(id: &str) -> bool {
+    PREFIXES.iter().any(|prefix| id.starts_with(prefix))
+}
+
+/// A rule that a team has written for another tool.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TeamRule {
+    /// Its id, such as `kyverno/images.tag`.
+    pub id: String,
+    /// Where it is written.
+    pub declared: DeclaredRule,
+    /// Whether objects are judged by it: what changes, makes or deletes objects judges nothing.
+    pub judges: bool,
+}
+
 /// Where policies name a field: at the top of what they hand back, and under `details`.
 const FIELDS: [&str; 6] = ["/path", "/field", "/_loc/path", "/details/path", "/details/field", "/details/location"];
 

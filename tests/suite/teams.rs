@@ -392,3 +392,56 @@ fn tests_that_policies_bring_along_run() {
         assert!(ran.out.contains(text), "{text}: {}", ran.out);
     }
 }
+
+#[test]
+fn the_configuration_weighs_rules_of_teams() {
+    let path = "api/production/kustomization.yaml";
+    let pattern = "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n";
+    let config = CONFIG.replace("{folder: policy, data: policy/data}", "kyverno");
+    let mut base = pods();
+    base.extend(files(&[("kyverno/images.yaml", &kyverno("Enforce", pattern))]));
+    for (rule, code, what) in [
+        ("images.tag: {severity: warning}", 0, "warning[kyverno/images.tag]"),
+        ("images.tag: {severity: {production: error, default: off}}", 1, "error[kyverno/images.tag]"),
+        ("images.tag: {severity: off}", 0, "allowed"),
+        ("images.gat: {severity: off}", 2, "there is no rule `kyverno/images.gat`"),
+        ("images.gat: {severity: error}", 2, "there is no rule `kyverno/images.gat`"),
+        ("images.tag: {limit: 1}", 2, "has no setting `limit`"),
+    ] {
+        base.extend(files(&[("tollgate.yaml", &format!("{config}rules: {{kyverno/{rule}}}\n"))]));
+        let (ended, told) = judged(&base, &[(path, LATEST)]);
+        assert!(ended == code && told.contains(what), "{rule}: {told}");
+    }
+    // Of what is off it does not matter what it uses.
+    let unavailable = kyverno("Enforce", "      podSecurity: {level: baseline}\n");
+    base.extend(files(&[
+        ("tollgate.yaml", &format!("{config}rules: {{kyverno/images.tag: {{severity: off}}}}\n")),
+        ("kyverno/images.yaml", &unavailable),
+    ]));
+    assert_eq!(judged(&base, &[(path, LATEST)]).0, 0);
+}
+
+#[test]
+fn rules_of_teams_are_listed_and_explained() {
+    let pattern = "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n";
+    let mut all = pods();
+    all.extend(files(&[("kyverno/images.yaml", &kyverno("Enforce", pattern))]));
+    let repository = Repository::new();
+    repository.commit("main", &all, "Ana <ana@example.com>", 1_700_000_000, &[]);
+    repository.check_out("main", &all);
+    let ran = run(repository.path(), &["rules"]);
+    assert!(
+        ran.code == 0 && ran.out.contains("kyverno/images.tag") && ran.out.contains("kyverno/images.yaml:2"),
+        "{}",
+        ran.out
+    );
+    let ran = run(repository.path(), &["explain", "kyverno/images.tag"]);
+    assert!(ran.code == 0 && ran.out.contains("name: tag") && ran.out.contains("kyverno/images.yaml:2"), "{}", ran.out);
+    let ran = run(repository.path(), &["explain", "kyverno/images.tga"]);
+    assert!(ran.code == 2 && ran.err.contains("did you mean `kyverno/images.tag`?"), "{}", ran.err);
+    let broken = kyverno("Enforce", "      podSecurity: {level: baseline}\n");
+    all.extend(files(&[("kyverno/images.yaml", &broken)]));
+    repository.check_out("main", &all);
+    let ran = run(repository.path(), &["rules"]);
+    assert!(ran.code == 2 && ran.err.contains("`validate.podSecurity` is not available"), "{}", ran.err);
+}

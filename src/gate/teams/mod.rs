@@ -3,7 +3,7 @@
 mod field;
 mod read;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,8 +18,8 @@ use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::{ParsedFiles, Rendering, secrets_in};
 use crate::model::{RenderedOverlay, describe};
 use crate::policy::{
-    ClusterPolicies, Conftest, Module, PolicyObject, Reached, Review, TeamFinding, Tested, run_suite, run_tests,
-    with_room,
+    ClusterPolicies, Conftest, Module, PolicyError, PolicyObject, Reached, Review, TeamFinding, TeamRule, Tested,
+    catalog, run_suite, run_tests, settings, with_room,
 };
 use crate::sources::{RepoPath, Tree};
 use crate::span::{FileId, STARS, Span};
@@ -45,18 +45,28 @@ impl TeamPolicies {
     ///
     /// # Errors
     /// When a file cannot be read, or is no policy.
-    pub(super) fn read(tree: &dyn Tree, sources: &[PolicySource], files: &ParsedFiles) -> Result<Self, GateError> {
+    pub(super) fn read(
+        tree: &dyn Tree,
+        sources: &[PolicySource],
+        off: &BTreeSet<String>,
+        files: &ParsedFiles,
+    ) -> Result<Self, GateError> {
         let Some(first) = sources.first() else { return Ok(Self::default()) };
         let no_room = |why: String| GateError::Policies { folder: first.folder.to_string(), why };
-        with_room(|| Self::read_all(tree, sources, files)).map_err(no_room)?
+        with_room(|| Self::read_all(tree, sources, off, files)).map_err(no_room)?
     }
 
-    fn read_all(tree: &dyn Tree, sources: &[PolicySource], files: &ParsedFiles) -> Result<Self, GateError> {
+    fn read_all(
+        tree: &dyn Tree,
+        sources: &[PolicySource],
+        off: &BTreeSet<String>,
+        files: &ParsedFiles,
+    ) -> Result<Self, GateError> {
         let mut read = Self::default();
         for source in sources {
             let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
             let mut texts = Vec::new();
-            let mut cluster = ClusterPolicies::default();
+            let mut cluster = ClusterPolicies::without(off.clone());
             for path in files_of(tree, &source.folder)? {
                 let is_data = source.data.iter().any(|folder| path.is_within(folder));
                 let is_rego = path.ending() == "rego" && !path.file_name().ends_with("_test.rego");
@@ -91,11 +101,21 @@ impl TeamPolicies {
         Ok(read)
     }
 
+    /// All rules but those that are off.
+    pub(super) fn rules(&self) -> impl Iterator<Item = TeamRule> {
+        self.conftest.iter().flat_map(Conftest::rules).chain(self.cluster.iter().flat_map(ClusterPolicies::rules))
+    }
+
     /// Whether there is a rule of this name.
     pub(super) fn has(&self, rule: &str) -> bool {
         let mut ids =
             self.conftest.iter().flat_map(Conftest::ids).chain(self.cluster.iter().flat_map(ClusterPolicies::ids));
         ids.any(|id| id == rule)
+    }
+
+    /// Whether there is a rule of this name that is off.
+    pub(super) fn has_off(&self, rule: &str) -> bool {
+        self.cluster.iter().any(|policies| policies.has_off(rule))
     }
 
     /// What the policies find in a rendering; with `only`, the findings of one rule. `before` is what was there before the change,
@@ -257,6 +277,18 @@ fn line_of(files: &ParsedFiles, file: FileId, line: u32) -> Span {
     let source = files.files.get(file);
     let (start, end) = source.line_range(line.saturating_sub(1) as usize);
     Span { file, start, end }
+}
+
+/// The rules of a snapshot's policies.
+///
+/// # Errors
+/// When a policy cannot be read.
+pub fn team_rules(tree: &dyn Tree, files: &ParsedFiles) -> Result<Vec<TeamRule>, GateError> {
+    let config = super::trusted::read_config(tree, files)?;
+    let rules = catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
+    let settings = settings(&config, rules).map_err(GateError::Config)?;
+    let policies = TeamPolicies::read(tree, &config.policies, &settings.teams_off(), files)?;
+    Ok(policies.rules().collect())
 }
 
 /// The tests in a folder of policies.

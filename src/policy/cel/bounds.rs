@@ -146,7 +146,10 @@ pub(super) fn bound(node: &mut IdedExpr) {
         }
         Expr::Select(select) => {
             bound(&mut select.operand);
-            if select.test {
+            if select.test && matches!(&select.operand.expr, Expr::Ident(name) if name == "variables") {
+                // A variable that is declared is there, whatever its value.
+                node.expr = Expr::Literal(LiteralValue::Boolean(true.into()));
+            } else if select.test {
                 let operand = std::mem::take(&mut *select.operand);
                 let field = LiteralValue::String(std::mem::take(&mut select.field).into());
                 let field = IdedExpr { id, expr: Expr::Literal(field) };

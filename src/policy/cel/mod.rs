@@ -263,8 +263,11 @@ impl Scope<'_> {
             ExecutionError::FunctionError { function, message } => format!("`{function}`: {message}"),
             other => first_line(&other.to_string()),
         };
-        for (name, why) in &self.failed {
-            told.push_str(&format!("; `variables.{name}` failed: {why}"));
+        // The first variable that failed is the cause of the others.
+        if let (ExecutionError::UndeclaredReference(name), Some((cause, why))) = (error, self.failed.first())
+            && name.as_str() == "variables"
+        {
+            told = format!("`variables.{cause}` failed: {why}");
         }
         Failed::Expression(told)
     }
@@ -302,7 +305,7 @@ mod tests {
             "object",
             &json!({"spec": {"replicas": 3, "none": null, "cpu": "500m", "list": [3, 1, 2], "ports": [{"port": 80}]}}),
         );
-        let expression = Expression::read(text, &["object", "request"])?;
+        let expression = Expression::read(text, &["object", "request", "variables"])?;
         scope.evaluate(&expression).map_err(|failed| match failed {
             Failed::Expression(why) | Failed::Unanswered(why) => why,
         })
@@ -313,6 +316,7 @@ mod tests {
         for text in [
             "object.spec.replicas + 1 == 4",
             "!has(object.spec.none.x)",
+            "has(variables.anything)",
             "!has(object.spec.missing) && object.spec.?missing.orValue(5) == 5",
             "object.spec.list.orValue([]).size() == 3",
             "object.spec.list.sum() == 6 && object.spec.list.min() == 1 && object.spec.list.max() == 3",

@@ -1,14 +1,17 @@
 //! Policies of Kyverno (<https://kyverno.io>), on rendered objects: `validate` rules of `ClusterPolicy` and `Policy`, and
 //! `ValidatingPolicy`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json, json};
 
 use self::rule::Rule;
 use super::checks::{Checks, Denied};
+use super::cluster::Off;
 use super::engine::DeclaredRule;
 use super::resource_rules::matches;
 use super::review::{PolicyObject, Review, text};
-use super::team_finding::TeamFinding;
+use super::team_finding::{TeamFinding, TeamRule};
 
 pub(super) use rule::base_name;
 
@@ -49,14 +52,15 @@ impl Kyverno {
     ///
     /// # Errors
     /// What is wrong with it, or what it uses that is not available.
-    pub(super) fn add(&mut self, object: &PolicyObject) -> Result<bool, String> {
+    pub(super) fn add(&mut self, object: &PolicyObject, off: &mut Off) -> Result<bool, String> {
         let json = &object.json;
         let (api_version, kind) = (text(json, "/apiVersion"), text(json, "/kind"));
         let group = api_version.split('/').next().unwrap_or_default();
         let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
         match (group, kind) {
-            ("kyverno.io", "ClusterPolicy" | "Policy") => self.add_policy(object).map_err(wrong)?,
+            ("kyverno.io", "ClusterPolicy" | "Policy") => self.add_policy(object, off).map_err(wrong)?,
             ("kyverno.io", "PolicyException") => self.exceptions.push(rule::exception(json).map_err(wrong)?),
+            ("policies.kyverno.io", _) if off.takes(&format!("{PREFIX}{}", text(json, "/metadata/name"))) => {}
             ("policies.kyverno.io", "ValidatingPolicy" | "NamespacedValidatingPolicy") => {
                 self.add_expressions(object).map_err(wrong)?;
             }
@@ -78,11 +82,14 @@ impl Kyverno {
         Ok(true)
     }
 
-    fn add_policy(&mut self, object: &PolicyObject) -> Result<(), String> {
+    fn add_policy(&mut self, object: &PolicyObject, off: &mut Off) -> Result<(), String> {
         let policy = text(&object.json, "/metadata/name");
         for json in autogen::rules(&object.json) {
             let name = text(&json, "/name").to_owned();
             let declared = declared(object, policy, base_name(&name));
+            if off.takes(&id(&declared)) {
+                continue;
+            }
             if json.get("validate").is_none() {
                 if json.get("verifyImages").is_some() {
                     return Err(format!("the rule `{name}` verifies images (`verifyImages`), which is not available"));
@@ -113,12 +120,14 @@ impl Kyverno {
         Ok(())
     }
 
-    /// The ids of all rules.
-    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
-        let expressions = self.expressions.iter().map(|it| &it.declared);
-        let mut ids: Vec<String> = self.rules.iter().map(|it| &it.declared).chain(expressions).map(id).collect();
-        ids.dedup();
-        ids.into_iter()
+    /// All rules, each once, whatever is generated of it.
+    pub(super) fn rules(&self) -> impl Iterator<Item = TeamRule> {
+        let judging = self.rules.iter().map(|it| &it.declared).chain(self.expressions.iter().map(|it| &it.declared));
+        let judging = judging.map(|declared| (declared, true));
+        let all = judging.chain(self.not_applied.iter().map(|declared| (declared, false)));
+        let rules: BTreeSet<TeamRule> =
+            all.map(|(declared, judges)| TeamRule { id: id(declared), declared: declared.clone(), judges }).collect();
+        rules.into_iter()
     }
 
     /// What the policies find in an object.

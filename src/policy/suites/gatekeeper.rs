@@ -4,6 +4,7 @@ use regex::Regex;
 use serde_json::Value as Json;
 
 use super::{ReadObjects, Suite, tested, texts};
+use crate::policy::cluster::Off;
 use crate::policy::engine::Tested;
 use crate::policy::gatekeeper::Gatekeeper;
 use crate::policy::review::{PolicyObject, Review, text};
@@ -46,7 +47,7 @@ fn loaded(test: &Json, read: ReadObjects<'_>) -> Result<Gatekeeper, String> {
     let mut gatekeeper = Gatekeeper::default();
     for name in ["/template", "/constraint"] {
         for object in read(text(test, name))? {
-            gatekeeper.add(&object)?;
+            gatekeeper.add(&object, &mut Off::default());
         }
     }
     gatekeeper.complete()?;
@@ -68,7 +69,9 @@ fn judge(gatekeeper: &Gatekeeper, case: &Json, read: ReadObjects<'_>) -> Result<
         Some(_) => part("object").or(old).ok_or("the review has no object")?,
     };
     all.push(object.clone());
+    let operation = request.map_or("", |request| text(request, "/operation"));
     let review = Review::new(object, old, &all);
+    let review = if operation.is_empty() { review } else { review.with_operation(operation) };
     let found = gatekeeper.judge(&review)?;
     for assertion in case.get("assertions").and_then(Json::as_array).into_iter().flatten() {
         let message = assertion.get("message").and_then(Json::as_str);

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{ReadObjects, Suite, tested, texts};
 use crate::kustomize::is_cluster_scoped;
+use crate::policy::cluster::Off;
 use crate::policy::kyverno::{Kyverno, Mocks, Status};
 use crate::policy::review::{PolicyObject, Review, group_and_version, text};
 
@@ -56,7 +57,7 @@ impl Ground {
         };
         for path in texts(test, "policies").into_iter().chain(texts(test, "exceptions")) {
             for object in read(&path)? {
-                if let Err(why) = ground.kyverno.add(&object) {
+                if let Err(why) = ground.kyverno.add(&object, &mut Off::default()) {
                     ground.unavailable.push((text(&object.json, "/metadata/name").to_owned(), why));
                 }
             }
