@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::checks::Checks;
 use super::cluster::Off;
+use super::deadline;
 use super::engine::DeclaredRule;
 use super::resource_rules::matches;
 use super::review::{PolicyObject, Review, namespace, selects, text};
@@ -100,6 +101,7 @@ impl Admission {
         for policy in self.policies.iter().filter(|policy| matches(&policy.criteria, review, false)) {
             let DeclaredRule { name, path, line, .. } = &policy.declared;
             let failed = |why: String| format!("{path}:{line}: the policy `{name}`: {why}");
+            deadline::begin();
             let mut bindings = self.bindings.iter().filter(|binding| binding.policy == *name).peekable();
             if bindings.peek().is_none() {
                 found.extend(policy.ask(review, None, false).map_err(failed)?);
@@ -120,7 +122,12 @@ impl Admission {
     }
 
     /// The objects that a `paramRef` means, in the folder of the policies or beside the object.
-    fn parameters<'a>(&'a self, policy: &Policy, wanted: &Json, review: &Review<'a>) -> Result<Vec<&'a Json>, String> {
+    fn parameters<'a>(
+        &'a self,
+        policy: &Policy,
+        wanted: &Json,
+        review: &'a Review<'_>,
+    ) -> Result<Vec<&'a Json>, String> {
         let Some((api_version, kind)) = &policy.parameters else {
             return Err("a binding has parameters, and the policy has no `paramKind`".to_owned());
         };
@@ -129,7 +136,7 @@ impl Admission {
             "" => namespace(review.object),
             place => place,
         };
-        let is_meant = |object: &&Json| {
+        let is_meant = |object: &Json| {
             let selector = wanted.get("selector");
             text(object, "/apiVersion") == api_version
                 && text(object, "/kind") == kind
@@ -137,14 +144,8 @@ impl Admission {
                 && (namespace(object).is_empty() || namespace(object) == place)
                 && selector.is_none_or(|selector| selects(selector, object.pointer("/metadata/labels")))
         };
-        let found: Vec<&Json> = self.others.iter().chain(review.all).filter(is_meant).collect();
-        if found.is_empty() {
-            let which = name.map_or_else(String::new, |name| format!(" `{name}`"));
-            return Err(format!(
-                "its parameters, the {kind}{which}, are neither in the folder of the policies nor rendered beside the object"
-            ));
-        }
-        Ok(found)
+        let which = name.map_or_else(String::new, |name| format!(" `{name}`"));
+        review.look_up(&self.others, &format!("what it has as parameters, the {kind}{which},"), is_meant)
     }
 }
 
@@ -283,6 +284,10 @@ mod tests {
             (
                 "object.spec.template.spec.containers.size() > 2 && object.spec.replicas == 9",
                 "/spec/template/spec/containers",
+            ),
+            (
+                "object.spec.template.spec.containers.map(c, c.image).all(i, !i.endsWith(':latest'))",
+                "/spec/template/spec/containers/1/image",
             ),
             (all, "/spec/template/spec/containers/1/image"),
             ("variables.few", "/spec/replicas"),

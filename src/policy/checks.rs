@@ -87,7 +87,7 @@ impl Checks {
             return Ok(Some(denied));
         }
         for (name, expression) in &self.variables {
-            scope.define(name, expression)?;
+            scope.define(name, expression);
         }
         for validation in &self.validations {
             let expression = &validation.expression;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::checks::Checks;
 use super::cluster::Off;
+use super::deadline;
 use super::engine::{DeclaredRule, Module, TeamEngine};
 use super::review::{PolicyObject, Review, group_and_version, namespace, selects, text};
 use super::team_finding::{TeamFinding, TeamRule};
@@ -20,6 +21,8 @@ pub(super) const PREFIX: &str = "gatekeeper/";
 pub(super) struct Gatekeeper {
     templates: BTreeMap<String, Result<Template, String>>,
     constraints: Vec<Constraint>,
+    /// What is said of an expansion, which would make further objects to judge.
+    expansion: Option<String>,
 }
 
 /// What a template is written in. Of two languages Gatekeeper asks CEL.
@@ -50,7 +53,10 @@ impl Gatekeeper {
     pub(super) fn add(&mut self, object: &PolicyObject, off: &mut Off) -> bool {
         let (api_version, kind) = (text(&object.json, "/apiVersion"), text(&object.json, "/kind"));
         let wrong = |why: String| format!("{}:{}: {why}", object.path, object.line);
-        if api_version.starts_with("templates.gatekeeper.sh/") && kind == "ConstraintTemplate" {
+        if api_version.starts_with("expansion.gatekeeper.sh/") {
+            self.expansion
+                .get_or_insert_with(|| wrong(format!("objects of the kind `{kind}` ({api_version}) are not expanded")));
+        } else if api_version.starts_with("templates.gatekeeper.sh/") && kind == "ConstraintTemplate" {
             let of = text(&object.json, "/spec/crd/spec/names/kind").to_owned();
             self.templates.insert(of, Template::read(&object.json, &object.path).map_err(wrong));
         } else if api_version.starts_with("constraints.gatekeeper.sh/") {
@@ -66,6 +72,9 @@ impl Gatekeeper {
     /// # Errors
     /// When there is one.
     pub(super) fn complete(&self) -> Result<(), String> {
+        if let Some(why) = &self.expansion {
+            return Err(why.clone());
+        }
         for Constraint { declared, .. } in &self.constraints {
             let DeclaredRule { package: kind, path, line, .. } = declared;
             match self.templates.get(kind) {
@@ -93,6 +102,7 @@ impl Gatekeeper {
             let DeclaredRule { package: kind, path, line, .. } = &constraint.declared;
             let Some(Ok(template)) = self.templates.get(kind) else { continue };
             let failed = |why: String| format!("{path}:{line}: the template `{kind}` failed: {why}");
+            deadline::begin();
             for told in template.ask(constraint, review).map_err(failed)? {
                 let declared = Some(constraint.declared.clone());
                 found.push(TeamFinding { rule: constraint.id(), is_warning: constraint.is_warning, declared, ..told });
@@ -197,7 +207,7 @@ impl Constraint {
                 "object": review.object,
                 "oldObject": review.old,
                 "operation": review.operation(),
-                "namespaceObject": review.namespace(),
+                "namespaceObject": review.namespace_object(),
                 "options": null,
                 "resource": {"group": "", "resource": "", "version": ""},
                 "uid": "",
@@ -244,19 +254,17 @@ impl Constraint {
         };
         let name = text(matches, "/name");
         let has_name = name.is_empty() || glob_matches(name, text(object, "/metadata/name"));
-        let fits = |selector: &str, object: Option<&Json>| {
-            let Some(selector) = matches.get(selector) else { return true };
-            // A Namespace that is not here may be one that is selected.
-            object.is_none_or(|object| selects(selector, object.pointer("/metadata/labels")))
-        };
-        let namespace_object = if kind == "Namespace" { Some(object) } else { review.namespace() };
+        let fits_labels = matches.get("labelSelector").is_none_or(|it| selects(it, object.pointer("/metadata/labels")));
+        // A Namespace that is not known may be one that is selected.
+        let fits_namespace =
+            matches.get("namespaceSelector").is_none_or(|it| review.fits_namespace(true, |labels| selects(it, labels)));
         is_kind
             && in_namespaces
             && !is_excluded
             && in_scope
             && has_name
-            && fits("labelSelector", Some(object))
-            && (is_cluster_wide || fits("namespaceSelector", namespace_object))
+            && fits_labels
+            && (is_cluster_wide || fits_namespace)
     }
 }
 

@@ -21,6 +21,7 @@ mod cel;
 mod checks;
 mod cluster;
 mod conftest;
+mod deadline;
 mod depth;
 mod engine;
 mod gatekeeper;

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::review::{Review, group_and_version, namespace, plural, selects, text};
+use super::review::{NAME_LABEL, Review, group_and_version, plural, selects, text};
 use crate::kustomize::is_cluster_scoped;
 
 /// Whether match criteria hold for a review. Where there are no rules, `without` says whether all objects are meant.
@@ -25,37 +25,16 @@ fn fits_object(criteria: &Json, review: &Review<'_>) -> bool {
 
 fn fits_namespace(criteria: &Json, review: &Review<'_>) -> bool {
     let Some(selector) = criteria.get("namespaceSelector") else { return true };
-    let (group, version) = group_and_version(text(review.object, "/apiVersion"));
-    let kind = text(review.object, "/kind");
-    let namespace = if kind == "Namespace" { Some(review.object) } else { review.namespace() };
-    match namespace {
-        Some(namespace) => selects_namespace(selector, namespace),
-        None if is_cluster_scoped(group, version, kind) => true,
-        // Its labels are not known here, so that the policy may be about it; its name is.
-        None => {
-            let named = serde_json::json!({"metadata": {"name": self::namespace(review.object)}});
-            let asks_only_the_name = only_name(selector);
-            !asks_only_the_name || self::namespace(review.object).is_empty() || selects_namespace(selector, &named)
-        }
-    }
+    // Where only its name is asked for, that is known.
+    let unknown = !only_name(selector);
+    review.fits_namespace(unknown, |labels| selects(selector, labels))
 }
-
-/// The label that every Namespace has.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 fn only_name(selector: &Json) -> bool {
     let labels = selector.get("matchLabels").and_then(Json::as_object);
     let expressions = selector.get("matchExpressions").and_then(Json::as_array);
     labels.is_none_or(|labels| labels.keys().all(|key| key == NAME_LABEL))
         && expressions.is_none_or(|all| all.iter().all(|it| text(it, "/key") == NAME_LABEL))
-}
-
-fn selects_namespace(selector: &Json, namespace: &Json) -> bool {
-    let mut labels = namespace.pointer("/metadata/labels").cloned().unwrap_or_else(|| serde_json::json!({}));
-    if let Some(labels) = labels.as_object_mut() {
-        labels.entry(NAME_LABEL).or_insert_with(|| text(namespace, "/metadata/name").into());
-    }
-    selects(selector, Some(&labels))
 }
 
 /// Whether a resource rule is about an object.
@@ -83,20 +62,31 @@ fn is_about(rule: &Json, review: &Review<'_>, is_exact: bool) -> bool {
         && in_scope
 }
 
-/// Whether a plural, such as `deployments`, is that of a kind. A definition that is rendered beside the object knows best.
+/// Whether a resource as rules name it, such as `deployments`, is that of a kind. Of kinds that are not Kubernetes' own, the definition
+/// knows the plural; a definition in a change can only add one.
 fn is_resource(resource: &str, kind: &str, group: &str, review: &Review<'_>) -> bool {
-    if matches!(resource, "*" | "*/*") {
+    let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+    if !matches!(part, "" | "*") {
+        return false;
+    }
+    let lower = kind.to_lowercase();
+    let is_own = !group.contains('.') || group.ends_with(".k8s.io");
+    if resource == "*" || resource == plural(kind) {
         return true;
     }
     let is_definition = |object: &&Json| {
-        text(object, "/kind") == "CustomResourceDefinition"
+        text(object, "/apiVersion").starts_with("apiextensions.k8s.io/")
+            && text(object, "/kind") == "CustomResourceDefinition"
             && text(object, "/spec/names/kind") == kind
             && text(object, "/spec/group") == group
     };
-    match review.all.iter().find(is_definition) {
-        Some(definition) => text(definition, "/spec/names/plural") == resource,
-        None => plural(kind) == resource,
-    }
+    let mut definitions = review.all.iter().filter(is_definition).peekable();
+    let is_defined = definitions.peek().is_some();
+    let alike = lower.bytes().zip(resource.bytes()).take_while(|(one, other)| one == other).count();
+    !is_own
+        && (definitions.any(|definition| text(definition, "/spec/names/plural") == resource)
+            // Without its definition, what looks like it may be it: `indices` of an `Index`.
+            || !is_defined && alike >= lower.len().saturating_sub(3).max(3))
 }
 
 #[cfg(test)]
@@ -163,14 +153,47 @@ mod tests {
     }
 
     #[test]
+    fn a_change_cannot_take_its_namespace_out() {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}});
+        let place = |api: &str, env: &str| json!({"apiVersion": api, "kind": "Namespace", "metadata": {"name": "shop", "labels": {"env": env}}});
+        let criteria =
+            json!({"resourceRules": [{"resources": ["pods"]}], "namespaceSelector": {"matchLabels": {"env": "prod"}}});
+        let asked = |base: Option<&[Json]>, all: &[Json]| {
+            matches(&criteria, &Review::new(&pod, None, all).with_base(base), false)
+        };
+        // A new one tells the truth, but not where the namespace is in use already.
+        assert!(!asked(None, &[place("v1", "dev")]));
+        assert!(!asked(Some(&[]), &[place("v1", "dev")]));
+        assert!(asked(Some(std::slice::from_ref(&pod)), &[place("v1", "dev")]));
+        assert!(asked(None, &[place("x.io/v1", "dev")]));
+        // Another label counts as well as the one before.
+        assert!(asked(Some(&[place("v1", "prod")]), &[place("v1", "dev")]));
+        assert!(asked(Some(&[place("v1", "dev")]), &[place("v1", "prod")]));
+        assert!(!asked(Some(&[place("v1", "dev")]), &[place("v1", "dev")]));
+        let named = json!({"resourceRules": [{"resources": ["pods"]}],
+                           "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}});
+        assert!(matches(&named, &Review::new(&pod, None, &[place("v1", "dev")]), false));
+    }
+
+    #[test]
     fn a_definition_knows_the_plural_of_its_kind() {
         let fish = json!({"apiVersion": "sea.org/v1", "kind": "Fish", "metadata": {"name": "x"}});
-        let definition = json!({"kind": "CustomResourceDefinition",
+        let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
                                 "spec": {"group": "sea.org", "names": {"kind": "Fish", "plural": "fish"}}});
         let rule = |resource: &str| json!({"resourceRules": [{"resources": [resource]}]});
         let all = [definition];
         assert!(matches(&rule("fish"), &Review::new(&fish, None, &all), false));
-        assert!(!matches(&rule("fish"), &Review::new(&fish, None, &[]), false));
+        assert!(matches(&rule("fish"), &Review::new(&fish, None, &[]), false));
+        assert!(!matches(&rule("whales"), &Review::new(&fish, None, &[]), false));
+        let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "x"}});
+        let mut hidden = all[0].clone();
+        hidden["spec"] = json!({"group": "networking.k8s.io", "names": {"kind": "Ingress", "plural": "xs"}});
+        let all = [hidden];
+        for (resource, expected) in
+            [("ingresses", true), ("xs", false), ("ingresses/*", true), ("ingresses/status", false)]
+        {
+            assert_eq!(matches(&rule(resource), &Review::new(&ingress, None, &all), false), expected, "{resource}");
+        }
         for (kind, expected) in
             [("NetworkPolicy", "networkpolicies"), ("Ingress", "ingresses"), ("Gateway", "gateways"), ("Pod", "pods")]
         {

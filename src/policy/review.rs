@@ -26,6 +26,8 @@ pub struct Review<'a> {
     pub old: Option<&'a Json>,
     /// All objects beside it.
     pub all: &'a [Json],
+    /// What was there before the change, where that is asked about.
+    base: Option<&'a [Json]>,
     operation: &'a str,
     scope: OnceCell<Scope<'static>>,
 }
@@ -35,7 +37,13 @@ impl<'a> Review<'a> {
     #[must_use]
     pub fn new(object: &'a Json, old: Option<&'a Json>, all: &'a [Json]) -> Self {
         let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
-        Self { object, old, all, operation, scope: OnceCell::new() }
+        Self { object, old, all, base: None, operation, scope: OnceCell::new() }
+    }
+
+    /// The same beside what was there before: a change cannot loosen a policy by what it renders beside the object.
+    #[must_use]
+    pub fn with_base(self, base: Option<&'a [Json]>) -> Self {
+        Self { base, ..self }
     }
 
     /// The same with another operation.
@@ -73,25 +81,102 @@ impl<'a> Review<'a> {
                 "dryRun": false,
             }),
         );
-        match self.namespace() {
-            Some(namespace) => scope.set("namespaceObject", namespace),
+        match self.namespace_object() {
+            Some(namespace) => scope.set("namespaceObject", &namespace),
             None if is_cluster_scoped(group, version, kind) => scope.set("namespaceObject", &Json::Null),
             None => {
                 let name = namespace(self.object);
                 if !name.is_empty() {
                     scope.set("namespaceObject.metadata.name", &Json::from(name));
                 }
-                scope.set_unknown("namespaceObject", "the Namespace is not rendered beside the object".to_owned());
+                scope.set_unknown(
+                    "namespaceObject",
+                    "the Namespace is not rendered beside the object, or the change makes it another one".to_owned(),
+                );
             }
         }
         Ok(self.scope.get_or_init(|| scope))
     }
 
-    /// The Namespace that the object is in, where it is beside it.
-    pub(super) fn namespace(&self) -> Option<&'a Json> {
-        let wanted = namespace(self.object);
-        self.all.iter().find(|other| text(other, "/kind") == "Namespace" && text(other, "/metadata/name") == wanted)
+    /// The Namespace that the object is in, or that it is, as it was and as it will be. `None` where it is not known: it is not rendered,
+    /// or only the change brings it to a namespace that is in use already.
+    pub(super) fn namespaces(&self) -> Option<Vec<Json>> {
+        let is_namespace = |object: &&Json| text(object, "/apiVersion") == "v1" && text(object, "/kind") == "Namespace";
+        let found: Vec<&Json> = if is_namespace(&self.object) {
+            self.old.into_iter().chain([self.object]).collect()
+        } else {
+            let wanted = namespace(self.object);
+            let is_it = |object: &&Json| is_namespace(object) && text(object, "/metadata/name") == wanted;
+            let before: Vec<&Json> = self.base.into_iter().flatten().filter(is_it).collect();
+            let is_used = self.base.into_iter().flatten().any(|object| namespace(object) == wanted);
+            if is_used && before.is_empty() {
+                return None;
+            }
+            before.into_iter().chain(self.all.iter().filter(is_it)).collect()
+        };
+        let mut with_name: Vec<Json> = found.into_iter().map(with_name_label).collect();
+        with_name.dedup();
+        Some(with_name).filter(|found| !found.is_empty())
     }
+
+    /// The Namespace, where there is one answer.
+    pub(super) fn namespace_object(&self) -> Option<Json> {
+        self.namespaces().filter(|found| found.len() == 1)?.pop()
+    }
+
+    /// Whether a selector fits the Namespace, as it was or as it will be; `unknown` where that is not known. What stands outside of
+    /// namespaces is always meant.
+    pub(super) fn fits_namespace(&self, unknown: bool, fits: impl Fn(Option<&Json>) -> bool) -> bool {
+        let (group, version) = group_and_version(text(self.object, "/apiVersion"));
+        let kind = text(self.object, "/kind");
+        match self.namespaces() {
+            Some(found) => found.iter().any(|namespace| fits(namespace.pointer("/metadata/labels"))),
+            None if is_cluster_scoped(group, version, kind) => true,
+            None if namespace(self.object).is_empty() => unknown,
+            None => {
+                // Its name is known, and so is the label that says it.
+                let named = with_name_label(&json!({"metadata": {"name": namespace(self.object)}}));
+                unknown || fits(named.pointer("/metadata/labels"))
+            }
+        }
+    }
+
+    /// The object that a policy looks up: in its own folder, else in what was there before the change.
+    ///
+    /// # Errors
+    /// When it is in neither.
+    pub(super) fn look_up<'b>(
+        &'b self,
+        own: &'b [Json],
+        what: &str,
+        is_it: impl Fn(&Json) -> bool,
+    ) -> Result<Vec<&'b Json>, String> {
+        let within = |objects: &'b [Json]| objects.iter().filter(|object| is_it(object)).collect::<Vec<&Json>>();
+        let found = [within(own), within(self.base.unwrap_or(self.all))];
+        let first = found.into_iter().find(|found| !found.is_empty());
+        first.ok_or_else(|| {
+            let is_new = !within(self.all).is_empty();
+            let place = if is_new {
+                "only in the change"
+            } else {
+                "neither in the folder of the policies nor rendered beside the object"
+            };
+            format!("{what} is {place}")
+        })
+    }
+}
+
+/// The label that every Namespace has.
+pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+fn with_name_label(namespace: &Json) -> Json {
+    let mut namespace = namespace.clone();
+    let name = namespace.pointer("/metadata/name").cloned().unwrap_or_default();
+    if !namespace["metadata"]["labels"].is_object() {
+        namespace["metadata"]["labels"] = json!({});
+    }
+    namespace["metadata"]["labels"][NAME_LABEL] = name;
+    namespace
 }
 
 /// The resource of a kind, as Kubernetes guesses it.

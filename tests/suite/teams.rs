@@ -445,3 +445,78 @@ fn rules_of_teams_are_listed_and_explained() {
     let ran = run(repository.path(), &["rules"]);
     assert!(ran.code == 2 && ran.err.contains("`validate.podSecurity` is not available"), "{}", ran.err);
 }
+
+#[test]
+fn a_change_cannot_loosen_a_policy_by_what_it_renders() {
+    let deny = "      deny: {conditions: {all: [{key: \"{{ request.object.spec.replicas }}\", operator: GreaterThan, value: \"{{ \
+                to_number(limits.data.most) }}\"}]}}\n";
+    let policy = kyverno("Enforce", deny)
+        .replace("kinds: [Pod]", "kinds: [Deployment]")
+        .replace("    match:", "    context: [{name: limits, configMap: {name: limits, namespace: shop}}]\n    match:");
+    let limits = |api: &str, most: u64| {
+        format!(
+            "apiVersion: {api}\nkind: ConfigMap\nmetadata: {{name: limits, namespace: shop}}\ndata: {{most: \"{most}\"}}\n---\n"
+        )
+    };
+    let mut base = pods();
+    base.extend(files(&[
+        ("kyverno/images.yaml", &policy),
+        ("api/base/kustomization.yaml", "resources: [app.yaml, limits.yaml]\n"),
+        ("api/base/limits.yaml", &limits("v1", 3)),
+    ]));
+    let path = "api/production/kustomization.yaml";
+    let many = "resources: [../base]\npatches:\n- target: {kind: Deployment}\n  patch: |-\n    - {op: add, path: /spec/replicas, value: 5}\n";
+    for change in [limits("v1", 3), limits("v1", 9), limits("x.io/v1", 9) + &limits("v1", 3)] {
+        let (code, told) = judged(&base, &[(path, many), ("api/base/limits.yaml", &change)]);
+        assert!(code == 1 && told.contains("error[kyverno/images.tag]"), "{told}");
+        assert!(told.contains("api/production/kustomization.yaml:5:46"), "{told}");
+    }
+    base.extend(files(&[("api/base/kustomization.yaml", "resources: [app.yaml]\n")]));
+    let added = [(path, many), ("api/base/kustomization.yaml", "resources: [app.yaml, limits.yaml]\n")];
+    let (code, told) = judged(&base, &added);
+    assert!(code == 2 && told.contains("the ConfigMap `shop/limits` is only in the change"), "{told}");
+    base.extend(files(&[("kyverno/limits.yaml", &limits("v1", 3))]));
+    assert_eq!(judged(&base, &added).0, 1);
+}
+
+#[test]
+fn what_would_not_judge_is_not_passed_over() {
+    let path = "api/production/kustomization.yaml";
+    let misspelt = kyverno("Enforce", "      pattern: {}\n").replace("    validate:", "    validation:");
+    let expansion = "apiVersion: expansion.gatekeeper.sh/v1beta1\nkind: ExpansionTemplate\nmetadata: {name: x}\n";
+    let asks_who = kyverno("Enforce", "      foreach: [{list: request.userInfo.groups, deny: {}}]\n");
+    for (policy, why) in [
+        (misspelt.as_str(), "none of `validate`, `mutate` and `generate`"),
+        (expansion, "are not expanded"),
+        (asks_who.as_str(), "`request.userInfo` is not known"),
+    ] {
+        let mut base = pods();
+        base.extend(files(&[("kyverno/images.yaml", policy)]));
+        let (code, told) = judged(&base, &[(path, LATEST)]);
+        assert!(code == 2 && told.contains(why), "{why}: {told}");
+    }
+}
+
+#[test]
+fn a_policy_cannot_tell_a_secret_in_another_form() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  conf: |\n    user=a\n    password=hunter2\ndata: {x: \
+                  aHVudGVyMwo=}\n";
+    let telling = |message: &str| {
+        format!(
+            "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: t}}\nspec:\n  validationFailureAction: Enforce\n  rules:\n  \
+             - name: t\n    match: {{any: [{{resources: {{kinds: [Secret]}}}}]}}\n    validate: {{message: \"{message}\", deny: {{}}}}\n"
+        )
+    };
+    for message in [
+        "bad {{ base64_decode(request.object.data.x) }}",
+        "bad {{ request.object.stringData }}",
+        "bad {{ split(request.object.stringData.conf, '\\n')[1] }}",
+        "bad {{ request.object.stringData.conf }}",
+    ] {
+        let mut base = pods();
+        base.extend(files(&[("kyverno/t.yaml", &telling(message))]));
+        let change = [("api/base/kustomization.yaml", "resources: [app.yaml, s.yaml]\n"), ("api/base/s.yaml", secret)];
+        let (code, told) = judged(&base, &change);
+        assert!(code == 1 && told.contains("error[kyverno/t.t]: bad") && !told.contains("hunter"), "{message}: {told}");
+    }
+}

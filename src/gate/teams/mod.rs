@@ -163,13 +163,13 @@ impl TeamPolicies {
                 findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));
             }
         }
-        let old: HashMap<Object, Json> = before
-            .and_then(|before| before.rendering.as_ref())
-            .map(|before| before.objects.iter().map(|node| (identity(node), to_json(node))).collect())
-            .unwrap_or_default();
+        let nodes_before = before.and_then(|before| before.rendering.as_ref()).map(|it| it.objects.as_slice());
+        let all_before: Option<Vec<Json>> = nodes_before.map(|nodes| nodes.iter().map(to_json).collect());
+        let old: HashMap<Object, &Json> =
+            nodes_before.into_iter().flatten().map(identity).zip(all_before.iter().flatten()).collect();
         let asked_policies: Vec<_> = self.cluster.iter().filter(|it| is_asked(only, it.ids())).collect();
         for (node, json) in rendering.objects.iter().zip(&all).filter(|_| !asked_policies.is_empty()) {
-            let review = Review::new(json, old.get(&identity(node)), &all);
+            let review = Review::new(json, old.get(&identity(node)).copied(), &all).with_base(all_before.as_deref());
             for policies in &asked_policies {
                 let found = policies.judge(&review).map_err(failed)?;
                 findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));
@@ -239,11 +239,17 @@ fn secrets_of(rendering: &Rendering, before: Option<&RenderedOverlay>) -> Vec<St
         secrets_in(object, &mut |node| {
             let Some(text) = node.as_text() else { return };
             let decoded = STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            secrets.extend([Some(text.to_owned()), decoded].into_iter().flatten().filter(|it| it.len() >= SHORTEST));
+            for value in [Some(text.to_owned()), decoded].into_iter().flatten() {
+                // As a policy may tell it: as JSON, without what is around it, or a line of it.
+                let as_json = Json::String(value.clone()).to_string();
+                let lines = value.lines().map(|line| line.trim().to_owned());
+                let forms = lines.chain([as_json.trim_matches('"').to_owned(), value.trim().to_owned(), value.clone()]);
+                secrets.extend(forms.filter(|form| form.len() >= SHORTEST));
+            }
         });
     }
     // A longer one may hold a shorter one.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
     secrets.dedup();
     secrets
 }

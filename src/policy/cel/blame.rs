@@ -59,7 +59,7 @@ impl Search<'_> {
                 _ => self.mentioned(node, bound),
             },
             Expr::Comprehension(it) => {
-                self.of_items(it, variables, bound, is).or_else(|| self.path(&it.iter_range, bound))
+                self.of_items(it, variables, bound, is).or_else(|| self.mentioned(&it.iter_range, bound))
             }
             _ => self.mentioned(node, bound),
         }
@@ -148,7 +148,7 @@ impl Search<'_> {
         Some(found)
     }
 
-    /// Where the items are that a `filter` keeps.
+    /// Where the items are that a `filter` keeps, or what a `map` makes of them.
     fn kept_items(
         &mut self,
         it: &ComprehensionExpr,
@@ -156,10 +156,20 @@ impl Search<'_> {
         bound: &Bound<'_>,
     ) -> Option<Vec<String>> {
         let Expr::Call(step) = &it.loop_step.expr else { return None };
+        let paths = self.items(&it.iter_range, variables, bound)?;
+        if let (operators::ADD, Some(Expr::List(mapped))) =
+            (step.func_name.as_str(), step.args.get(1).map(|added| &added.expr))
+        {
+            let mapped = mapped.elements.first()?;
+            let of_item = |path: String| {
+                let item = Bound { name: &it.iter_var, path: path.clone(), outer: Some(bound) };
+                self.path(mapped, &item).unwrap_or(path)
+            };
+            return Some(paths.into_iter().map(of_item).collect());
+        }
         let (operators::CONDITIONAL, Some(predicate)) = (step.func_name.as_str(), step.args.first()) else {
             return None;
         };
-        let paths = self.items(&it.iter_range, variables, bound)?;
         let list = Value::resolve_val(&it.iter_range, variables).ok()?;
         let mut items = list.as_iterable()?.iter();
         let mut kept = Vec::new();

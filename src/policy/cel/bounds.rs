@@ -6,10 +6,11 @@
 use std::cell::Cell;
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
-use cel::common::types::{CelBool, CelOptional, CelString, DYN_TYPE, Kind, STRING_TYPE};
+use cel::common::types::{CelBool, CelInt, CelOptional, CelString, DYN_TYPE, Kind, STRING_TYPE};
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
+use crate::policy::deadline;
 use crate::policy::depth::Depth;
 
 /// How much work one expression may take, in values that are copied or looked at. Kubernetes has a budget of its own units of the same
@@ -21,6 +22,7 @@ const TEXT: usize = 64;
 const SPEND: &str = "@spend";
 const HAS: &str = "@has";
 const OR_VALUE: &str = "@orValue";
+const REPLACE: &str = "@replace";
 
 thread_local! {
     static LEFT: Cell<u64> = const { Cell::new(MOST_WORK) };
@@ -45,6 +47,9 @@ fn spend<'b, 'v>(mut arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, E
     let value = arguments.pop().ok_or_else(ExecutionError::missing_argument_or_target)?;
     let mut left = LEFT.get();
     take(value.as_ref(), &mut left);
+    if deadline::is_over() {
+        left = 0;
+    }
     LEFT.set(left);
     if left == 0 { Err(exhausted()) } else { Ok(value) }
 }
@@ -84,6 +89,24 @@ fn has<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Executi
     Ok(CowVal::owned(CelBool::from(is_there)))
 }
 
+/// `replace`, which accounts for its result before it is made.
+fn replace<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let text = |at: usize| arguments.get(at).and_then(|it| it.downcast_ref::<CelString>()).map(CelString::inner);
+    let (Some(whole), Some(old), Some(new)) = (text(0), text(1), text(2)) else {
+        return Err(ExecutionError::no_such_overload("replace", Vec::new()));
+    };
+    let most =
+        arguments.get(3).and_then(|it| it.downcast_ref::<CelInt>()).and_then(|it| usize::try_from(*it.inner()).ok());
+    let size = (whole.len() + 1).saturating_mul(new.len() + 1) / TEXT;
+    let left = LEFT.get().saturating_sub(size as u64);
+    LEFT.set(left);
+    if left == 0 {
+        return Err(exhausted());
+    }
+    let replaced = most.map_or_else(|| whole.replace(old, new), |most| whole.replacen(old, new, most));
+    Ok(CowVal::owned(CelString::from(replaced)))
+}
+
 /// `orValue`. What is not optional is the value itself, as in the versions of CEL that published policies were written for.
 fn or_value<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [value, other] = <[_; 2]>::try_from(arguments).map_err(|_| ExecutionError::missing_argument_or_target())?;
@@ -97,6 +120,8 @@ fn or_value<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Ex
 pub(super) fn functions(environment: &mut Env) -> Result<(), DeclarationError> {
     environment.add_overload(SPEND, "spend", vec![DYN_TYPE], spend)?;
     environment.add_overload(HAS, "has", vec![DYN_TYPE, STRING_TYPE], has)?;
+    environment.add_overload(REPLACE, "replace", vec![DYN_TYPE, DYN_TYPE, DYN_TYPE], replace)?;
+    environment.add_overload(REPLACE, "replace(int)", vec![DYN_TYPE, DYN_TYPE, DYN_TYPE, DYN_TYPE], replace)?;
     environment.add_overload(OR_VALUE, "orValue", vec![DYN_TYPE, DYN_TYPE], or_value)
 }
 
@@ -109,11 +134,14 @@ pub(super) fn bound(node: &mut IdedExpr) {
                 bound(target);
             }
             call.args.iter_mut().for_each(bound);
-            if call.func_name == "orValue"
-                && let Some(target) = call.target.take()
-            {
+            let own = match call.func_name.as_str() {
+                "orValue" => Some(OR_VALUE),
+                "replace" => Some(REPLACE),
+                _ => None,
+            };
+            if let (Some(own), Some(target)) = (own, call.target.take_if(|_| own.is_some())) {
                 call.args.insert(0, *target);
-                OR_VALUE.clone_into(&mut call.func_name);
+                own.clone_into(&mut call.func_name);
             }
             let is_counted = call.func_name == operators::ADD || !call.func_name.starts_with(['_', '!', '-', '@']);
             if is_counted {

@@ -31,7 +31,9 @@ const KNOWN: &str = "
 
 /// Whether a function can be called, by its name as it is written: `size`, `math.abs`.
 pub(super) fn is_known(name: &str) -> bool {
-    let is_operator = name.starts_with(['_', '!', '-', '@']);
+    // Macros call what begins with `@`, as in `math.@max`.
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_operator = name.starts_with(['_', '!', '-']) || last.starts_with('@');
     is_operator || KNOWN.split_whitespace().any(|known| known == name)
 }
 

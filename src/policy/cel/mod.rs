@@ -160,7 +160,7 @@ impl Names {
 pub(super) struct Scope<'p> {
     context: Context<'p, 'static>,
     /// What cannot be named because its own expression failed, and why.
-    failed: Vec<(String, String)>,
+    failed: Vec<(String, Failed)>,
     /// The expressions of variables, for those who look where a value comes from.
     definitions: Vec<(String, Arc<Expression>)>,
     /// What has a value in a cluster that is not known here, and why.
@@ -213,18 +213,13 @@ impl Scope<'_> {
     }
 
     /// Names `variables.NAME` after its expression. One that fails only fails where it is named.
-    ///
-    /// # Errors
-    /// When there is no answer here.
-    pub(super) fn define(&mut self, name: &str, expression: &Arc<Expression>) -> Result<(), String> {
+    pub(super) fn define(&mut self, name: &str, expression: &Arc<Expression>) {
         let value = self.value(&expression.tree).map(CowVal::into_owned);
         match value {
             Ok(value) => self.context.add_variable_as_val(format!("variables.{name}"), value),
-            Err(Failed::Unanswered(why)) => return Err(why),
-            Err(Failed::Expression(why)) => self.failed.push((name.to_owned(), why)),
+            Err(failed) => self.failed.push((name.to_owned(), failed)),
         }
         self.definitions.push((name.to_owned(), Arc::clone(expression)));
-        Ok(())
     }
 
     /// What an expression comes to.
@@ -267,7 +262,10 @@ impl Scope<'_> {
         if let (ExecutionError::UndeclaredReference(name), Some((cause, why))) = (error, self.failed.first())
             && name.as_str() == "variables"
         {
-            told = format!("`variables.{cause}` failed: {why}");
+            match why {
+                Failed::Expression(why) => told = format!("`variables.{cause}` failed: {why}"),
+                Failed::Unanswered(why) => return Failed::Unanswered(format!("`variables.{cause}`: {why}")),
+            }
         }
         Failed::Expression(told)
     }
@@ -317,6 +315,7 @@ mod tests {
             "object.spec.replicas + 1 == 4",
             "!has(object.spec.none.x)",
             "has(variables.anything)",
+            "math.greatest(1, object.spec.replicas) == 3 && 'aXbX'.replace('X', '-') == 'a-b-' && 'aa'.replace('a', 'b', 1) == 'ba'",
             "!has(object.spec.missing) && object.spec.?missing.orValue(5) == 5",
             "object.spec.list.orValue([]).size() == 3",
             "object.spec.list.sum() == 6 && object.spec.list.min() == 1 && object.spec.list.max() == 3",
@@ -329,7 +328,7 @@ mod tests {
             "sets.contains([1, 2], [2]) && sets.intersects([1], [1, 3]) && sets.equivalent([1, 1], [1])",
             "url('https://example.com:80/a/b?x=1').getHost() == 'example.com:80' && isURL('https://a') && !isURL('a b')",
             "url('https://example.com:80/a').getHostname() == 'example.com' && url('https://a/b').getEscapedPath() == '/b'",
-            "isIP('10.0.0.1') && !isIP('10.0.0') && ip('10.0.0.1').family() == 4 && ip('127.0.0.1').isLoopback()",
+            "isIP('10.0.0.1') && !isIP('10.0.0') && !isIP('::ffff:1.2.3.4') && ip('10.0.0.1').family() == 4 && ip('127.0.0.1').isLoopback()",
             "cidr('10.0.0.0/8').containsIP('10.1.2.3') && !cidr('10.0.0.0/8').containsIP(ip('11.0.0.1')) && isCIDR('::/0')",
             "cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16') && cidr('10.0.0.0/8').prefixLength() == 8",
             "object.spec.ports.all(p, p.port > 79) && object.spec.ports.exists(p, p.port == 80)",
@@ -371,16 +370,13 @@ mod tests {
         assert!(evaluated(&doubled).is_ok());
         let mut scope = Scope::new().unwrap();
         scope.set("variables.v0", &json!("a".repeat(64)));
-        let mut ended = None;
         for n in 1..60 {
             let text = format!("variables.v{0} + variables.v{0}", n - 1);
             let expression = Arc::new(Expression::read(&text, &["variables"]).unwrap());
-            if scope.define(&format!("v{n}"), &expression).is_err() {
-                ended = Some(n);
-                break;
-            }
+            scope.define(&format!("v{n}"), &expression);
         }
-        assert!(ended.is_some());
+        let last = Expression::read("variables.v59 == ''", &["variables"]).unwrap();
+        assert!(matches!(scope.evaluate(&last), Err(Failed::Unanswered(_))));
         for (open, close) in [("(", ")"), ("[", "]"), ("!", ""), ("1+", ""), ("a.", "")] {
             let text = format!("{}x{}", open.repeat(50_000), close.repeat(50_000));
             assert!(evaluated(&text).is_err(), "{open}");

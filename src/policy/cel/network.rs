@@ -56,7 +56,7 @@ fn read_url(text: &str) -> Option<UrlParts> {
 
 fn read_cidr(text: &str) -> Option<(IpAddr, u8)> {
     let (address, length) = text.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
+    let address = read_address(address)?;
     let is_number = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
     let length: u8 = is_number.then(|| length.parse().ok()).flatten()?;
     (length <= bits(address).1 && (length == 0 || !text.ends_with(&format!("/0{length}")))).then_some((address, length))
@@ -156,7 +156,14 @@ fn get_query<'b, 'v>(arguments: Arguments<'b, 'v>) -> Returned<'b, 'v> {
 /// The address of an argument: one, or a text.
 fn address(arguments: &[CowVal<'_, '_>], at: usize) -> Option<IpAddr> {
     let one = arguments.get(at).and_then(|value| value.downcast_ref::<Ip>()).map(|ip| ip.0);
-    one.or_else(|| text(arguments, at)?.parse().ok())
+    one.or_else(|| read_address(text(arguments, at)?))
+}
+
+/// Kubernetes takes no IPv4 address that is written as one of IPv6.
+fn read_address(text: &str) -> Option<IpAddr> {
+    let address: IpAddr = text.parse().ok()?;
+    let is_mapped = matches!(address, IpAddr::V6(six) if six.to_ipv4_mapped().is_some());
+    (!is_mapped).then_some(address)
 }
 
 fn ip<'b, 'v>(arguments: Arguments<'b, 'v>) -> Returned<'b, 'v> {

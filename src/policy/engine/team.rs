@@ -1,7 +1,6 @@
 //! Rego that teams have written for other tools. One set of modules is prepared and cloned for every object.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::time::Duration;
 
 use regorus::unstable::{Expr, Rule, RuleHead};
 use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
@@ -10,9 +9,8 @@ use serde_json::Value as Json;
 
 use super::go_format::{self, Argument};
 use super::{calls, opa};
+use crate::policy::deadline::LIMIT;
 
-/// How long one rule may take on one object.
-const LIMIT: Duration = Duration::from_secs(2);
 /// How large a policy may be: what is generated has long lines.
 pub(super) const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
     max_col: NonZeroU32::new(100_000).unwrap(),

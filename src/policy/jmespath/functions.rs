@@ -1,5 +1,7 @@
 //! The functions of `JMESPath` (<https://jmespath.org/specification.html#built-in-functions>) and those of Kyverno.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regex::Regex;
@@ -119,7 +121,9 @@ pub(super) fn call(work: &Work, name: &str, all: &[Argument<'_>]) -> Result<Json
         "starts_with" => Json::Bool(with.text(0)?.starts_with(with.text(1)?)),
         "join" => {
             let parts = texts(with.list(1)?).ok_or_else(|| with.wrong("texts are expected"))?;
-            Json::String(parts.join(with.text(0)?))
+            let separator = with.text(0)?;
+            work.spend(parts.iter().map(|part| part.len() + separator.len()).sum::<usize>() / 64)?;
+            Json::String(parts.join(separator))
         }
         "keys" => with.object(0)?.keys().cloned().map(Json::String).collect(),
         "values" => with.object(0)?.values().cloned().collect(),
@@ -137,12 +141,13 @@ pub(super) fn call(work: &Work, name: &str, all: &[Argument<'_>]) -> Result<Json
         }
         "max" | "min" => {
             let list = with.list(0)?;
-            sorted(list).ok_or_else(|| with.wrong("numbers or texts are expected"))?;
-            chosen(list, name == "max", |item| Ok(item.clone()))?
+            chosen(&with, list, name == "max", |item| Ok(item.clone()))?
         }
         "max_by" | "min_by" => {
             let node = with.reference(1)?;
-            chosen(with.list(0)?, name == "max_by", |item| work.evaluate(node, item).map(std::borrow::Cow::into_owned))?
+            chosen(&with, with.list(0)?, name == "max_by", |item| {
+                work.evaluate(node, item).map(std::borrow::Cow::into_owned)
+            })?
         }
         "merge" => {
             let mut merged = Map::new();
@@ -169,6 +174,9 @@ pub(super) fn call(work: &Work, name: &str, all: &[Argument<'_>]) -> Result<Json
             let node = with.reference(1)?;
             let keyed = with.list(0)?.iter().map(|item| Ok((work.evaluate(node, item)?.into_owned(), item.clone())));
             let mut keyed: Vec<(Json, Json)> = keyed.collect::<Result<_, Failed>>()?;
+            if !is_one_kind(keyed.iter().map(|(key, _)| key)) {
+                return Err(with.wrong("numbers or texts are expected"));
+            }
             keyed.sort_by(|(one, _), (other, _)| ordered(one, other));
             keyed.into_iter().map(|(_, item)| item).collect()
         }
@@ -249,16 +257,24 @@ pub(super) fn call(work: &Work, name: &str, all: &[Argument<'_>]) -> Result<Json
             Json::Object(fields)
         }
         "parse_json" => serde_json::from_str(with.text(0)?).map_err(|error| with.wrong(&error.to_string()))?,
-        "parse_yaml" => serde_yaml::from_str(with.text(0)?).map_err(|error| with.wrong(&error.to_string()))?,
+        "parse_yaml" => {
+            let text = with.text(0)?;
+            if ALIAS.as_ref().is_none_or(|alias| alias.is_match(text)) {
+                return Err(Failed::Unanswered("aliases in YAML (`*name`) are not read by `parse_yaml`".to_owned()));
+            }
+            serde_yaml::from_str(text).map_err(|error| with.wrong(&error.to_string()))?
+        }
         "path_canonicalize" => Json::String(canonical(with.text(0)?)),
         "pattern_match" => Json::Bool(glob_matches(with.text(0)?, &with.text_or_number(1)?)),
         "regex_match" => Json::Bool(with.regex(0)?.is_match(&with.text_or_number(1)?)),
         "regex_replace_all" => {
             let (text, by) = (with.text_or_number(1)?, with.text_or_number(2)?);
+            work.spend((text.len() + 1).saturating_mul(by.len() + 1) / 64)?;
             Json::String(with.regex(0)?.replace_all(&text, by.as_str()).into_owned())
         }
         "regex_replace_all_literal" => {
             let (text, by) = (with.text_or_number(1)?, with.text_or_number(2)?);
+            work.spend((text.len() + 1).saturating_mul(by.len() + 1) / 64)?;
             Json::String(with.regex(0)?.replace_all(&text, regex::NoExpand(&by)).into_owned())
         }
         "replace" => {
@@ -328,21 +344,38 @@ fn ordered(one: &Json, other: &Json) -> std::cmp::Ordering {
     }
 }
 
+/// Whether values can be put in order: they are all numbers, or all texts.
+fn is_one_kind<'j>(values: impl Iterator<Item = &'j Json>) -> bool {
+    let (mut numbers, mut texts) = (true, true);
+    for value in values {
+        numbers &= value.is_number();
+        texts &= value.is_string();
+    }
+    numbers || texts
+}
+
 /// A list of numbers or of texts in order.
 fn sorted(list: &[Json]) -> Option<Vec<Json>> {
-    let is_one_kind = list.iter().all(Json::is_number) || list.iter().all(Json::is_string);
-    let mut items = list.to_vec();
+    let mut items = is_one_kind(list.iter()).then(|| list.to_vec())?;
     items.sort_by(ordered);
-    is_one_kind.then_some(items)
+    Some(items)
 }
 
 /// The item with the largest, or the smallest, key.
-fn chosen(list: &[Json], is_largest: bool, key: impl Fn(&Json) -> Result<Json, Failed>) -> Result<Json, Failed> {
-    let mut best: Option<(Json, &Json)> = None;
-    for item in list {
-        let key = key(item)?;
-        let is_better = best.as_ref().is_none_or(|(known, _)| {
-            let order = ordered(&key, known);
+fn chosen(
+    with: &Arguments<'_, '_>,
+    list: &[Json],
+    is_largest: bool,
+    key: impl Fn(&Json) -> Result<Json, Failed>,
+) -> Result<Json, Failed> {
+    let keys = list.iter().map(key).collect::<Result<Vec<Json>, Failed>>()?;
+    if !is_one_kind(keys.iter()) {
+        return Err(with.wrong("numbers or texts are expected"));
+    }
+    let mut best: Option<(&Json, &Json)> = None;
+    for (key, item) in keys.iter().zip(list) {
+        let is_better = best.is_none_or(|(known, _)| {
+            let order = ordered(key, known);
             if is_largest { order.is_gt() } else { order.is_lt() }
         });
         if is_better {
@@ -351,6 +384,9 @@ fn chosen(list: &[Json], is_largest: bool, key: impl Fn(&Json) -> Result<Json, F
     }
     Ok(best.map_or(Json::Null, |(_, item)| item.clone()))
 }
+
+/// `*name` in the place of a value of YAML.
+static ALIAS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?m)(?:^|[\s\[{,:-])\*[^\s,\]}]").ok());
 
 fn whole(number: f64) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;

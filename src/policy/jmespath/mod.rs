@@ -7,6 +7,7 @@ use std::cell::Cell;
 use serde_json::{Map, Value as Json};
 
 use self::parse::{Comparison, Node};
+use super::deadline;
 
 mod functions;
 mod parse;
@@ -89,7 +90,10 @@ impl Work {
     fn spend(&self, units: usize) -> Result<(), Failed> {
         let left = self.left.get().saturating_sub(units);
         self.left.set(left);
-        if left == 0 { Err(Failed::Unanswered("an expression takes too much work".to_owned())) } else { Ok(()) }
+        if left == 0 {
+            return Err(Failed::Unanswered("an expression takes too much work".to_owned()));
+        }
+        if deadline::is_over() { Err(Failed::Unanswered(deadline::told())) } else { Ok(()) }
     }
 
     /// Makes a value that is kept, and accounts for the copy.
@@ -440,6 +444,22 @@ mod tests {
         }
         let doubled = "[@, @] | ".repeat(40) + "@";
         assert!(matches!(evaluated(&doubled, &document()), Err(Failed::Unanswered(_))));
+        for mixed in ["sort(@)", "sort_by(@, &@)", "max(@)", "min_by(@, &@)"] {
+            let values: Vec<Json> = (0..150)
+                .map(|n| {
+                    if n % 3 == 0 {
+                        json!(n)
+                    } else if n % 3 == 1 {
+                        json!("a")
+                    } else {
+                        json!(true)
+                    }
+                })
+                .collect();
+            assert!(matches!(evaluated(mixed, &json!(values)), Err(Failed::Wrong(_))), "{mixed}");
+        }
+        let bomb = "a: &a [1, 2, 3]\nb: [*a, *a]\n";
+        assert!(matches!(evaluated("parse_yaml(@)", &json!(bomb)), Err(Failed::Unanswered(_))));
         let joined = "join(@, [@, @, @, @]) | ".repeat(30) + "@";
         assert!(evaluated(&joined, &json!("aaaaaaaaaaaaaaaa")).is_err());
     }

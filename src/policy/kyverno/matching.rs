@@ -9,22 +9,23 @@ use crate::policy::review::{Review, group_and_version, namespace, selects, text}
 
 /// Whether a rule, or an exception, is about an object. `place` is the namespace of a policy that has one.
 ///
-/// Who will apply the object is not known here: where `match` asks for that, the rule is asked all the same, and where `exclude` does,
-/// nothing is excluded.
-pub(super) fn is_about(rule: &Json, place: &str, review: &Review<'_>) -> bool {
+/// `unknown` is what is said of what is not known here, such as who will apply the object: a rule is asked all the same, and an exception
+/// excepts nothing. What is excluded is the other way round.
+pub(super) fn is_about(rule: &Json, place: &str, review: &Review<'_>, unknown: Unknown) -> bool {
     if !place.is_empty() && !namespace(review.object).is_empty() && namespace(review.object) != place {
         return false;
     }
+    let excluded_if = if unknown == Unknown::Fits { Unknown::Differs } else { Unknown::Fits };
     let blocks = |name: &str| rule.get(name).filter(|block| block.as_object().is_some_and(|it| !it.is_empty()));
     let matched = blocks("match").is_some_and(|block| match (list(block, "any"), list(block, "all")) {
-        (Some(any), _) => any.iter().any(|filter| fits(filter, review, Unknown::Fits)),
-        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, Unknown::Fits)),
-        (None, None) => fits(block, review, Unknown::Fits),
+        (Some(any), _) => any.iter().any(|filter| fits(filter, review, unknown)),
+        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, unknown)),
+        (None, None) => fits(block, review, unknown),
     });
     let excluded = blocks("exclude").is_some_and(|block| match (list(block, "any"), list(block, "all")) {
-        (Some(any), _) => any.iter().any(|filter| fits(filter, review, Unknown::Differs)),
-        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, Unknown::Differs)),
-        (None, None) => fits(block, review, Unknown::Differs),
+        (Some(any), _) => any.iter().any(|filter| fits(filter, review, excluded_if)),
+        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, excluded_if)),
+        (None, None) => fits(block, review, excluded_if),
     });
     matched && !excluded
 }
@@ -35,7 +36,7 @@ fn list<'a>(block: &'a Json, name: &str) -> Option<&'a Vec<Json>> {
 
 /// What is said of something that is not known.
 #[derive(Clone, Copy, PartialEq)]
-enum Unknown {
+pub(super) enum Unknown {
     Fits,
     Differs,
 }
@@ -74,13 +75,7 @@ fn fits(filter: &Json, review: &Review<'_>, unknown: Unknown) -> bool {
     let is_selected =
         resources.get("selector").is_none_or(|selector| selects_with_globs(selector, labels("/metadata/labels")));
     let in_selected = resources.get("namespaceSelector").is_none_or(|selector| {
-        if kind == "Namespace" {
-            return false;
-        }
-        match review.namespace() {
-            Some(namespace) => selects_with_globs(selector, namespace.pointer("/metadata/labels")),
-            None => is_open,
-        }
+        kind != "Namespace" && review.fits_namespace(is_open, |labels| selects_with_globs(selector, labels))
     });
     is_operation
         && is_kind
@@ -105,7 +100,8 @@ fn is_of_kind(selector: &str, group: &str, version: &str, kind: &str) -> bool {
     let (wanted_group, wanted_version, wanted_kind) = match *parts.as_slice() {
         [kind] => ("*", "*", kind),
         ["*", "*"] => ("*", "*", "*"),
-        [version, kind] if is_version(version) && kind.to_lowercase() != kind => ("*", version, kind),
+        ["*", part] if part.to_lowercase() == part => return false,
+        [version, kind] if is_version(version) => ("*", version, kind),
         [group, version, kind] if !is_version(group) => (group, version, kind),
         _ => return false,
     };
@@ -148,6 +144,8 @@ mod tests {
             (any(&json!({"kinds": ["apps/*/Deploy*"]})), true),
             (any(&json!({"kinds": ["v1/Deployment"]})), true),
             (any(&json!({"kinds": ["v1beta1/Deployment"]})), false),
+            (any(&json!({"kinds": ["v1/*"]})), true),
+            (any(&json!({"kinds": ["*/scale"]})), false),
             (any(&json!({"kinds": ["Deployment/scale"]})), false),
             (any(&json!({"kinds": ["*"]})), true),
             (any(&json!({"kinds": ["*"], "operations": ["UPDATE"]})), false),
@@ -182,10 +180,17 @@ mod tests {
             ),
             (json!({}), false),
         ] {
-            assert_eq!(is_about(&rule, "", &Review::new(&object, None, &[])), expected, "{rule}");
+            assert_eq!(is_about(&rule, "", &Review::new(&object, None, &[]), Unknown::Fits), expected, "{rule}");
         }
         let everything = any(&json!({"kinds": ["*"]}));
-        assert!(is_about(&everything, "shop", &Review::new(&object, None, &[])));
-        assert!(!is_about(&everything, "other", &Review::new(&object, None, &[])));
+        let review = Review::new(&object, None, &[]);
+        assert!(is_about(&everything, "shop", &review, Unknown::Fits));
+        assert!(!is_about(&everything, "other", &review, Unknown::Fits));
+        let selected = any(&json!({"kinds": ["*"], "namespaceSelector": {"matchLabels": {"env": "dev"}}}));
+        assert!(!is_about(&selected, "", &review, Unknown::Differs));
+        let nowhere = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}});
+        let placed = any(&json!({"kinds": ["*"], "namespaces": ["kube-system"]}));
+        assert!(!is_about(&placed, "", &Review::new(&nowhere, None, &[]), Unknown::Differs));
+        assert!(is_about(&placed, "", &Review::new(&nowhere, None, &[]), Unknown::Fits));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use self::rule::Rule;
 use super::checks::{Checks, Denied};
 use super::cluster::Off;
+use super::deadline;
 use super::engine::DeclaredRule;
 use super::resource_rules::matches;
 use super::review::{PolicyObject, Review, text};
@@ -90,9 +91,12 @@ impl Kyverno {
             if off.takes(&id(&declared)) {
                 continue;
             }
+            if json.get("verifyImages").is_some() {
+                return Err(format!("the rule `{name}` verifies images (`verifyImages`), which is not available"));
+            }
             if json.get("validate").is_none() {
-                if json.get("verifyImages").is_some() {
-                    return Err(format!("the rule `{name}` verifies images (`verifyImages`), which is not available"));
+                if json.get("mutate").is_none() && json.get("generate").is_none() {
+                    return Err(format!("the rule `{name}` has none of `validate`, `mutate` and `generate`"));
                 }
                 self.not_applied.push(declared);
                 continue;
@@ -169,6 +173,7 @@ impl Kyverno {
         let mut document = None;
         for rule in self.rules.iter().filter(|rule| is_asked(&rule.declared.package) && rule.is_about(review)) {
             let document = document.get_or_insert_with(|| request(review, mocks));
+            deadline::begin();
             all.push(Said {
                 policy: &rule.declared.package,
                 rule: rule.name.clone(),
@@ -185,6 +190,7 @@ impl Kyverno {
             }
             let DeclaredRule { package, path, line, .. } = &policy.declared;
             let failed = |why: String| format!("{path}:{line}: the policy `{package}`: {why}");
+            deadline::begin();
             all.push(Said {
                 policy: package,
                 rule: String::new(),
@@ -207,7 +213,7 @@ impl Kyverno {
         self.not_applied.iter().any(|it| it.package == policy && (rule.is_empty() || it.name == base_name(rule)))
     }
 
-    fn status(&self, rule: &Rule, review: &Review<'_>, document: &Json) -> Result<Status, String> {
+    fn status(&self, rule: &Rule, review: &Review<'_>, document: &mut Json) -> Result<Status, String> {
         let DeclaredRule { package, name, path, line } = &rule.declared;
         let failed = |why: String| format!("{path}:{line}: the rule `{package}.{name}`: {why}");
         for exception in &self.exceptions {

@@ -6,15 +6,16 @@ use regex::Regex;
 use serde_json::{Value as Json, json};
 
 use super::conditions::{hold, is_operator};
-use super::matching::is_about;
+use super::matching::{Unknown, is_about};
 use super::pattern::{Match, matches};
 use super::variables::{Variables, found_in, inside};
 use super::{Status, set};
 use crate::config::glob_matches;
 use crate::policy::checks::{Checks, Denied};
+use crate::policy::deadline;
 use crate::policy::engine::DeclaredRule;
 use crate::policy::jmespath::{Expression, Failed};
-use crate::policy::review::{Review, namespace, text};
+use crate::policy::review::{Review, namespace, selects, text};
 use crate::yaml::pointer_token;
 
 /// A rule, also one that is generated for controllers.
@@ -24,11 +25,46 @@ pub(super) struct Rule {
     pub(super) name: String,
     json: Json,
     expressions: Option<Checks>,
-    /// `Enforce` or `Audit`, and where something else counts.
-    action: String,
-    overrides: Vec<Json>,
+    /// What is done about what fails: of the rule, then of the policy.
+    actions: [Action; 2],
     /// The namespace of a policy that has one.
     place: String,
+}
+
+/// `Enforce` or `Audit`, and where something else counts.
+struct Action {
+    usual: Option<String>,
+    overrides: Vec<Json>,
+}
+
+impl Action {
+    fn read(json: Option<&Json>, usual: &str, overrides: &str) -> Self {
+        let get = |name: &str| json.and_then(|json| json.get(name));
+        Self {
+            usual: get(usual).and_then(Json::as_str).map(str::to_owned),
+            overrides: get(overrides).and_then(Json::as_array).cloned().unwrap_or_default(),
+        }
+    }
+
+    /// What counts for an object. What is not known does not make it less strict.
+    fn of(&self, review: &Review<'_>) -> Option<&str> {
+        let place = namespace(review.object);
+        let fits = |entry: &&Json| {
+            let action = text(entry, "/action");
+            let unknown = action.eq_ignore_ascii_case("enforce");
+            let places = entry.get("namespaces").and_then(Json::as_array).filter(|places| !places.is_empty());
+            let is_named = places.is_none_or(|places| {
+                let mut patterns = places.iter().filter_map(Json::as_str);
+                if place.is_empty() { unknown } else { patterns.any(|pattern| glob_matches(pattern, place)) }
+            });
+            let is_selected = entry
+                .get("namespaceSelector")
+                .is_none_or(|selector| review.fits_namespace(unknown, |labels| selects(selector, labels)));
+            is_named && is_selected
+        };
+        let found = self.overrides.iter().find(fits).map(|entry| text(entry, "/action"));
+        found.or(self.usual.as_deref())
+    }
 }
 
 /// The name without what generated rules begin with.
@@ -70,48 +106,44 @@ impl Rule {
             spec["matchConditions"] = json.get("celPreconditions").cloned().unwrap_or(Json::Null);
             Checks::read(&spec, "expressions")
         });
-        let spec = |name: &str| policy.pointer(&format!("/spec/{name}")).cloned();
-        let action = validate.get("failureAction").cloned().or_else(|| spec("validationFailureAction"));
-        let overrides = validate.get("failureActionOverrides").cloned();
-        let overrides = overrides.or_else(|| spec("validationFailureActionOverrides"));
+        let of_rule = Action::read(Some(validate), "failureAction", "failureActionOverrides");
+        let spec = policy.get("spec");
+        let of_policy = Action::read(spec, "validationFailureAction", "validationFailureActionOverrides");
         Ok(Self {
             declared,
             name: text(&json, "/name").to_owned(),
             expressions: expressions.transpose()?,
-            action: action.and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_else(|| "Audit".to_owned()),
-            overrides: overrides.and_then(|it| it.as_array().cloned()).unwrap_or_default(),
+            actions: [of_rule, of_policy],
             place: text(policy, "/metadata/namespace").to_owned(),
             json,
         })
     }
 
     pub(super) fn is_about(&self, review: &Review<'_>) -> bool {
-        is_about(&self.json, &self.place, review)
+        is_about(&self.json, &self.place, review, Unknown::Fits)
     }
 
     /// Whether the rule only warns about an object.
     pub(super) fn is_warning(&self, review: &Review<'_>) -> bool {
-        let is_there = |entry: &&Json| {
-            let places = entry.get("namespaces").and_then(Json::as_array);
-            let mut places = places.into_iter().flatten().filter_map(Json::as_str);
-            places.any(|pattern| glob_matches(pattern, namespace(review.object)))
-        };
-        let action = self.overrides.iter().find(is_there).map(|entry| text(entry, "/action"));
-        !action.unwrap_or(&self.action).eq_ignore_ascii_case("enforce")
+        let action = self.actions.iter().find_map(|action| action.of(review));
+        !action.is_some_and(|action| action.eq_ignore_ascii_case("enforce"))
     }
 
     /// Whether an exception takes an object out of the rule.
     pub(super) fn is_excepted(&self, exception: &Json, review: &Review<'_>, document: &Json) -> Result<bool, String> {
         let spec = exception.get("spec").unwrap_or(&Json::Null);
         let entries = spec.get("exceptions").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let policy = match self.place.as_str() {
+            "" => self.declared.package.clone(),
+            place => format!("{place}/{}", self.declared.package),
+        };
         let names_it = entries.iter().any(|entry| {
             let named = text(entry, "/policyName");
-            let named = named.rsplit('/').next().unwrap_or_default();
             let rules = entry.get("ruleNames").and_then(Json::as_array);
             let mut rules = rules.into_iter().flatten().filter_map(Json::as_str);
-            named == self.declared.package && rules.any(|pattern| glob_matches(pattern, &self.name))
+            named == policy && rules.any(|pattern| glob_matches(pattern, &self.name))
         });
-        if !names_it || !is_about(spec, "", review) {
+        if !names_it || !is_about(spec, "", review, Unknown::Differs) {
             return Ok(false);
         }
         match hold(spec.get("conditions").unwrap_or(&Json::Null), &Variables { document }) {
@@ -125,14 +157,13 @@ impl Rule {
     ///
     /// # Errors
     /// When there is no answer here.
-    pub(super) fn apply(&self, review: &Review<'_>, document: &Json, others: &[Json]) -> Result<Status, String> {
+    pub(super) fn apply(&self, review: &Review<'_>, document: &mut Json, others: &[Json]) -> Result<Status, String> {
         if let Some(checks) = &self.expressions {
             return checks.judge(review.scope()?.inner()).map(Status::from);
         }
         let asked = Asked { review, others, message: text(&self.json, "/validate/message"), rule: &self.declared.name };
         let validate = self.json.get("validate").unwrap_or(&Json::Null);
-        let level = Level { document: document.clone(), element: None, items: Vec::new() };
-        match asked.judge(&self.json, validate, level)? {
+        match asked.judge(&self.json, validate, document, &Level::default())? {
             Judged::Said(outcome) => Ok(outcome),
             Judged::NotEvaluated(why) => Ok(Status::Errs(why)),
         }
@@ -197,8 +228,8 @@ static REFERENCE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?:^|[
 fn check_texts(value: &Json) -> Result<(), String> {
     match value {
         Json::String(text) => {
-            if let Some(unknown) = UNKNOWN.iter().find(|unknown| text.contains(**unknown) && text.contains("{{")) {
-                return Err(format!("`{unknown}` is not known before a change is applied"));
+            if text.contains("{{") {
+                check_known(text)?;
             }
             if REFERENCE.as_ref().is_some_and(|reference| reference.is_match(text)) {
                 return Err(format!("references such as `{text}` are not available"));
@@ -213,8 +244,22 @@ fn check_texts(value: &Json) -> Result<(), String> {
             Ok(())
         }
         Json::Array(items) => items.iter().try_for_each(check_texts),
-        Json::Object(fields) => fields.values().try_for_each(check_texts),
+        Json::Object(fields) => fields.iter().try_for_each(|(key, value)| {
+            if matches!(key.as_str(), "jmesPath" | "list") {
+                check_known(value.as_str().unwrap_or_default())?;
+            }
+            check_texts(value)
+        }),
         _ => Ok(()),
+    }
+}
+
+/// Whether an expression asks only what is known.
+fn check_known(expression: &str) -> Result<(), String> {
+    let plain = expression.replace(['"', ' '], "");
+    match UNKNOWN.iter().find(|unknown| plain.contains(**unknown)) {
+        Some(unknown) => Err(format!("`{unknown}` is not known before a change is applied")),
+        None => Ok(()),
     }
 }
 
@@ -227,8 +272,8 @@ struct Asked<'a> {
 }
 
 /// Where a rule is: at the object, or at an item of a `foreach`.
+#[derive(Default)]
 struct Level {
-    document: Json,
     /// What patterns are held against, where that is not the object.
     element: Option<Json>,
     /// The lists that have been entered, and which item of each.
@@ -243,10 +288,32 @@ enum Judged {
 }
 
 impl Asked<'_> {
-    /// Judges by a rule or by an entry of `foreach`. `part` has the context and the preconditions, `checks` what is checked.
-    fn judge(&self, part: &Json, checks: &Json, mut level: Level) -> Result<Judged, String> {
-        self.add_context(part, &mut level.document)?;
-        let variables = Variables { document: &level.document };
+    /// Judges by a rule or by an entry of `foreach`. `part` has the context and the preconditions, `checks` what is checked. The document
+    /// is afterwards what it was before.
+    fn judge(&self, part: &Json, checks: &Json, document: &mut Json, level: &Level) -> Result<Judged, String> {
+        let names = part.get("context").and_then(Json::as_array).into_iter().flatten();
+        let names = names.filter_map(|entry| text(entry, "/name").split('.').next().map(str::to_owned));
+        let before: Vec<(String, Option<Json>)> =
+            names.map(|name| (name.clone(), document.get(&name).cloned())).collect();
+        let judged = self.judge_with_context(part, checks, document, level);
+        for (name, value) in before {
+            restore(document, &name, value);
+        }
+        judged
+    }
+
+    fn judge_with_context(
+        &self,
+        part: &Json,
+        checks: &Json,
+        document: &mut Json,
+        level: &Level,
+    ) -> Result<Judged, String> {
+        if deadline::is_over() {
+            return Err(deadline::told());
+        }
+        self.add_context(part, document)?;
+        let variables = Variables { document };
         match hold(part.get("preconditions").unwrap_or(&Json::Null), &variables) {
             Ok(held) if held.holds => {}
             Ok(_) => return Ok(Judged::Said(Status::Skips)),
@@ -254,21 +321,21 @@ impl Asked<'_> {
             Err(failed) => return Ok(Judged::NotEvaluated(failed.describe())),
         }
         if let Some(deny) = checks.get("deny") {
-            return self.deny(deny, &level);
+            return self.deny(deny, document, level);
         }
         for (name, is_any) in [("pattern", false), ("anyPattern", true)] {
             if let Some(pattern) = checks.get(name) {
-                return self.patterns(pattern, is_any, &level);
+                return self.patterns(pattern, is_any, document, level);
             }
         }
         match checks.get("foreach").and_then(Json::as_array) {
-            Some(entries) => self.each(entries, &level),
+            Some(entries) => self.each(entries, document, level),
             None => Ok(Judged::Said(Status::Passes)),
         }
     }
 
-    fn deny(&self, deny: &Json, level: &Level) -> Result<Judged, String> {
-        let variables = Variables { document: &level.document };
+    fn deny(&self, deny: &Json, document: &Json, level: &Level) -> Result<Judged, String> {
+        let variables = Variables { document };
         let held = match hold(deny.get("conditions").unwrap_or(&Json::Null), &variables) {
             Ok(held) if held.holds => held,
             Ok(_) => return Ok(Judged::Said(Status::Passes)),
@@ -279,13 +346,13 @@ impl Asked<'_> {
             .chain(held.messages.iter().map(String::as_str))
             .filter(|it| !it.is_empty())
             .collect();
-        let field = self.field_of(&held.conditions, level);
+        let field = self.field_of(&held.conditions, document, level);
         let message = self.told(&messages.join("; "), &variables);
         Ok(Judged::Said(Status::Fails(vec![Denied { message, field }])))
     }
 
-    fn patterns(&self, pattern: &Json, is_any: bool, level: &Level) -> Result<Judged, String> {
-        let variables = Variables { document: &level.document };
+    fn patterns(&self, pattern: &Json, is_any: bool, document: &Json, level: &Level) -> Result<Judged, String> {
+        let variables = Variables { document };
         let pattern = match variables.substituted(pattern) {
             Ok(pattern) => pattern,
             Err(Failed::Unanswered(why)) => return Err(why),
@@ -319,17 +386,17 @@ impl Asked<'_> {
         let field = if level.items.is_empty() {
             Some(path)
         } else {
-            self.element_pointer(level).map(|pointer| format!("{pointer}{path}"))
+            self.element_pointer(document, level).map(|pointer| format!("{pointer}{path}"))
         };
         let field = field.filter(|field| !field.is_empty());
         Ok(Judged::Said(Status::Fails(vec![Denied { message, field }])))
     }
 
-    fn each(&self, entries: &[Json], level: &Level) -> Result<Judged, String> {
+    fn each(&self, entries: &[Json], document: &mut Json, level: &Level) -> Result<Judged, String> {
         let (mut applied, mut failure) = (0, None);
         for entry in entries {
             let list = text(entry, "/list");
-            let items = match (Variables { document: &level.document }).evaluate(list) {
+            let items = match (Variables { document }).evaluate(list) {
                 Ok(Json::Array(items)) => items,
                 Ok(one) => vec![one],
                 Err(Failed::NotFound(_)) => continue,
@@ -341,20 +408,11 @@ impl Asked<'_> {
             };
             for (at, item) in items.into_iter().enumerate().filter(|(_, item)| !item.is_null()) {
                 let is_scoped = entry.get("elementScope").and_then(Json::as_bool).unwrap_or(item.is_object());
-                let mut document = level.document.clone();
-                let depth = level.items.len();
-                for (name, value) in [("element", item.clone()), ("elementIndex", json!(at))] {
-                    document[format!("{name}{depth}")] = value.clone();
-                    document[name] = value;
-                }
+                let element = if is_scoped { Some(item.clone()) } else { level.element.clone() };
                 let mut entered = level.items.clone();
                 entered.push((list.to_owned(), at));
-                let inner = Level {
-                    document,
-                    element: if is_scoped { Some(item) } else { level.element.clone() },
-                    items: entered,
-                };
-                match self.judge(entry, entry, inner)? {
+                let inner = Level { element, items: entered };
+                match self.item(entry, item, at, document, &inner)? {
                     Judged::Said(Status::Passes) => applied += 1,
                     Judged::Said(Status::Skips) | Judged::NotEvaluated(_) => {}
                     Judged::Said(outcome) => return Ok(Judged::Said(outcome)),
@@ -366,6 +424,24 @@ impl Asked<'_> {
             _ if applied == 0 => Status::Skips,
             _ => Status::Passes,
         }))
+    }
+
+    /// Judges one item of a list, which `element` and `elementIndex` stand for, also with the number of the level.
+    fn item(&self, entry: &Json, item: Json, at: usize, document: &mut Json, inner: &Level) -> Result<Judged, String> {
+        let depth = inner.items.len().saturating_sub(1);
+        let values = [("element", item), ("elementIndex", json!(at))];
+        let mut before = Vec::new();
+        for (name, value) in values {
+            for name in [name.to_owned(), format!("{name}{depth}")] {
+                before.push((name.clone(), document.get(&name).cloned()));
+                document[name] = value.clone();
+            }
+        }
+        let judged = self.judge(entry, entry, document, inner);
+        for (name, value) in before {
+            restore(document, &name, value);
+        }
+        judged
     }
 
     /// Adds what `context` declares. What has no value is missing where it is asked for.
@@ -395,15 +471,15 @@ impl Asked<'_> {
 
     fn config_map(&self, wanted: &Json) -> Result<Json, String> {
         let (name, place) = (text(wanted, "/name"), text(wanted, "/namespace"));
-        let is_it = |object: &&Json| {
-            text(object, "/kind") == "ConfigMap"
+        let place = if place.is_empty() { "default" } else { place };
+        let is_it = |object: &Json| {
+            text(object, "/apiVersion") == "v1"
+                && text(object, "/kind") == "ConfigMap"
                 && text(object, "/metadata/name") == name
-                && (namespace(object).is_empty() || place.is_empty() || namespace(object) == place)
+                && (namespace(object) == place || namespace(object).is_empty())
         };
-        let found = self.others.iter().chain(self.review.all).find(is_it).cloned();
-        found.ok_or_else(|| {
-            format!("the ConfigMap `{name}` is neither in the folder of the policies nor rendered beside the object")
-        })
+        let found = self.review.look_up(self.others, &format!("the ConfigMap `{place}/{name}`"), is_it)?;
+        found.first().map(|found| (*found).clone()).ok_or_else(|| format!("there is no ConfigMap `{place}/{name}`"))
     }
 
     /// A message with its variables replaced, or as it is written.
@@ -418,14 +494,14 @@ impl Asked<'_> {
     }
 
     /// The first field that one of the conditions which held asks about.
-    fn field_of(&self, conditions: &[&Json], level: &Level) -> Option<String> {
+    fn field_of(&self, conditions: &[&Json], document: &Json, level: &Level) -> Option<String> {
         let keys = conditions.iter().filter_map(|condition| condition.get("key")?.as_str());
-        let mut found = keys.filter_map(|key| self.field_in(key, level)).filter(|field| !field.is_empty());
-        found.next().or_else(|| self.element_pointer(level))
+        let mut found = keys.filter_map(|key| self.field_in(key, document, level)).filter(|field| !field.is_empty());
+        found.next().or_else(|| self.element_pointer(document, level))
     }
 
     /// The first field of the object, or of the item, that an expression names.
-    fn field_in(&self, expression: &str, level: &Level) -> Option<String> {
+    fn field_in(&self, expression: &str, document: &Json, level: &Level) -> Option<String> {
         let captures = FIELD.as_ref()?.captures(expression)?;
         let (root, steps) = (captures.get(1)?.as_str(), captures.get(2)?.as_str());
         let pointer: String = STEP
@@ -436,16 +512,16 @@ impl Asked<'_> {
             })
             .collect();
         match root {
-            "element" => Some(format!("{}{pointer}", self.element_pointer(level)?)),
+            "element" => Some(format!("{}{pointer}", self.element_pointer(document, level)?)),
             _ => Some(pointer),
         }
     }
 
     /// Where the item of the innermost list is in the object. The lists are evaluated once more, on an object in which everything knows
     /// its place.
-    fn element_pointer(&self, level: &Level) -> Option<String> {
+    fn element_pointer(&self, document: &Json, level: &Level) -> Option<String> {
         let (outermost, _) = level.items.first()?;
-        let mut document = level.document.clone();
+        let mut document = document.clone();
         document["request"]["object"] = with_places(self.review.object, "");
         for (depth, (list, at)) in level.items.iter().enumerate() {
             let found = Expression::read(list).ok()?.evaluate(&document).ok()?;
@@ -459,7 +535,7 @@ impl Asked<'_> {
         match document["element"].get(PLACE).and_then(Json::as_str) {
             Some(pointer) => Some(pointer.to_owned()),
             // Items that are no objects do not know their place; their list does.
-            None => self.field_in(outermost, &Level { items: Vec::new(), document: Json::Null, element: None }),
+            None => self.field_in(outermost, &Json::Null, &Level::default()),
         }
     }
 }
@@ -488,6 +564,19 @@ static FIELD: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 static STEP: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"\.([A-Za-z_][A-Za-z0-9_]*)|\."([^"]+)"|\[(\d+)\]"#).ok());
+
+/// Puts back what was under a name.
+fn restore(document: &mut Json, name: &str, value: Option<Json>) {
+    match (value, document.as_object_mut()) {
+        (Some(value), Some(fields)) => {
+            fields.insert(name.to_owned(), value);
+        }
+        (None, Some(fields)) => {
+            fields.remove(name);
+        }
+        (_, None) => {}
+    }
+}
 
 /// A pointer for a message.
 fn shown(pointer: &str) -> String {

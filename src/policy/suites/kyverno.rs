@@ -28,6 +28,10 @@ pub(super) fn run(test: &PolicyObject, read: ReadObjects<'_>) -> Suite {
         }
         let mut resources = texts(result, "resources");
         resources.extend(result.get("resource").and_then(Json::as_str).map(str::to_owned));
+        if resources.is_empty() {
+            let why = "the result names no `resources`".to_owned();
+            suite.tests.push(tested(test, name, &format!("{policy}.{rule}"), Some(why)));
+        }
         for resource in resources {
             let failure = ground.judge(policy, rule, result, &resource).err();
             suite.tests.push(tested(test, name, &format!("{policy}.{rule} {resource}"), failure));
