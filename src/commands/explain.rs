@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::rules::{team_rules, with_catalog};
+use super::rules::all_rules;
 use super::shared::repository_in;
 use super::{Exit, Invocation};
 use crate::cli::ExplainArguments;
@@ -13,37 +13,47 @@ use crate::sources::{RepoPath, Tree as _};
 
 pub(super) fn run(arguments: &ExplainArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
     let id = &arguments.rule;
-    with_catalog(invocation, |rules, invocation| {
-        let Some(rule) = rules.iter().find(|rule| rule.id == id) else {
-            let Some(own) = team_rules(&arguments.repo, invocation)? else { return Ok(Exit::Undecided) };
-            if let Some(rule) = own.iter().find(|rule| rule.id == *id) {
-                return explain_own(rule, &arguments.repo, invocation);
-            }
-            writeln!(invocation.err, "error: there is no rule `{}`", printable(id))?;
-            let own = own.iter().map(|rule| rule.id.as_str());
-            let known: Vec<&str> = rules.iter().map(|rule| rule.id).chain(own).collect();
-            match nearest(id, &known) {
-                Some(near) => writeln!(invocation.err, "  help: did you mean `{near}`?")?,
-                None => writeln!(invocation.err, "  help: `tollgate rules` lists them")?,
-            }
-            return Ok(Exit::Undecided);
-        };
-        let metadata = &rule.metadata;
-        writeln!(invocation.out, "{}: {}\n", rule.id, metadata.title)?;
-        writeln!(invocation.out, "{}\n", metadata.description.trim_end())?;
-        writeln!(invocation.out, "severity: {}", metadata.custom.severity.describe())?;
-        if !metadata.custom.needs.is_empty() {
-            let needs: Vec<&str> = metadata.custom.needs.iter().map(|need| Need::name(*need)).collect();
-            writeln!(invocation.out, "needs: {}", needs.join(", "))?;
-        }
-        for (name, value) in &metadata.custom.parameters {
-            writeln!(invocation.out, "parameter: {name}, by default {value}")?;
-        }
-        writeln!(invocation.out, "what to do: {}", metadata.custom.help)?;
-        write_example(rule, invocation)?;
-        writeln!(invocation.out, "\nthe rule:\n\n{}", rule.policy.trim_end())?;
-        Ok(Exit::Allowed)
-    })
+    let Some((rules, of_teams)) = all_rules(&arguments.repo, invocation)? else { return Ok(Exit::Undecided) };
+    if let Some(rule) = rules.iter().find(|rule| rule.id == id) {
+        return explain(rule, invocation);
+    }
+    if let Some(rule) = of_teams.iter().find(|rule| rule.id == *id) {
+        return explain_own(rule, &arguments.repo, invocation);
+    }
+    writeln!(invocation.err, "error: there is no rule `{}`", printable(id))?;
+    let known: Vec<&str> =
+        rules.iter().map(|rule| rule.id).chain(of_teams.iter().map(|rule| rule.id.as_str())).collect();
+    match nearest(id, &known) {
+        Some(near) => writeln!(invocation.err, "  help: did you mean `{near}`?")?,
+        None => writeln!(invocation.err, "  help: `tollgate rules` lists them")?,
+    }
+    Ok(Exit::Undecided)
+}
+
+fn explain(rule: &Rule, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
+    let metadata = &rule.metadata;
+    writeln!(invocation.out, "{}: {}\n", rule.id, printable(&metadata.title))?;
+    for line in metadata.description.trim_end().lines() {
+        writeln!(invocation.out, "{}", printable(line))?;
+    }
+    writeln!(invocation.out, "\nseverity: {}", metadata.custom.severity.describe())?;
+    if !metadata.custom.needs.is_empty() {
+        let needs: Vec<&str> = metadata.custom.needs.iter().map(|need| Need::name(*need)).collect();
+        writeln!(invocation.out, "needs: {}", needs.join(", "))?;
+    }
+    for (name, value) in &metadata.custom.parameters {
+        writeln!(invocation.out, "parameter: {}, by default {}", printable(name), printable(&value.to_string()))?;
+    }
+    writeln!(invocation.out, "what to do: {}", printable(&metadata.custom.help))?;
+    match rule.file {
+        Some(file) => writeln!(invocation.out, "written in: {}", printable(file))?,
+        None => write_example(rule, invocation)?,
+    }
+    writeln!(invocation.out, "\nthe rule:\n")?;
+    for line in rule.policy.trim_end().lines() {
+        writeln!(invocation.out, "{}", printable(line))?;
+    }
+    Ok(Exit::Allowed)
 }
 
 /// Where a rule of the repository's own policies is written, and what is written there.

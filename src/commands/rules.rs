@@ -10,47 +10,43 @@ use crate::policy::{Rule, TeamRule, catalog};
 use crate::report::escape::printable;
 
 pub(super) fn run(arguments: &RulesArguments, invocation: &mut Invocation<'_>) -> io::Result<Exit> {
-    with_catalog(invocation, |rules, invocation| {
-        let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
-        for rule in rules {
-            let severity = rule.metadata.custom.severity.describe();
-            writeln!(invocation.out, "{:width$}  {} [{severity}]", rule.id, rule.metadata.title)?;
-        }
-        let Some(own) = team_rules(&arguments.repo, invocation)? else { return Ok(Exit::Undecided) };
-        for rule in own {
-            let TeamRule { id, declared, judges } = &rule;
-            let place = format!("{}:{}", printable(&declared.path), declared.line);
-            let what = if *judges { "" } else { " (changes or makes objects, which is not applied)" };
-            writeln!(invocation.out, "{:width$}  {place}{what}", printable(id))?;
-        }
-        Ok(Exit::Allowed)
-    })
-}
-
-/// The rules of the repository's own policies, in the working tree; none outside of a repository. `None` where they cannot be read, which
-/// has been told.
-pub(super) fn team_rules(folder: &Path, invocation: &mut Invocation<'_>) -> io::Result<Option<Vec<TeamRule>>> {
-    let files = ParsedFiles::default();
-    let Ok(repository) = repository_in(folder) else { return Ok(Some(Vec::new())) };
-    match gate::team_rules(&repository.working_tree(), &files) {
-        Ok(rules) => Ok(Some(rules)),
-        Err(error) => {
-            explain_error(&error.into(), &files, invocation)?;
-            Ok(None)
-        }
+    let Some((rules, of_teams)) = all_rules(&arguments.repo, invocation)? else { return Ok(Exit::Undecided) };
+    let width = rules.iter().map(|rule| rule.id.len()).max().unwrap_or_default();
+    for rule in rules {
+        let severity = rule.metadata.custom.severity.describe();
+        let (id, title) = (printable(rule.id), printable(&rule.metadata.title));
+        let place = rule.file.map_or_else(String::new, |file| format!("  {}", printable(file)));
+        writeln!(invocation.out, "{id:width$}  {title} [{severity}]{place}")?;
     }
+    for TeamRule { id, declared, judges } in &of_teams {
+        let place = format!("{}:{}", printable(&declared.path), declared.line);
+        let what = if *judges { "" } else { " (changes or makes objects, which is not applied)" };
+        writeln!(invocation.out, "{:width$}  {place}{what}", printable(id))?;
+    }
+    Ok(Exit::Allowed)
 }
 
-/// Does work on the built-in rules.
-pub(super) fn with_catalog(
+/// The built-in rules, and those of the repository's own policies in the working tree, where there is a repository. `None` where they
+/// cannot be read, which has been told.
+pub(super) fn all_rules(
+    folder: &Path,
     invocation: &mut Invocation<'_>,
-    work: impl FnOnce(&'static [Rule], &mut Invocation<'_>) -> io::Result<Exit>,
-) -> io::Result<Exit> {
+) -> io::Result<Option<(&'static [Rule], Vec<TeamRule>)>> {
+    let files = ParsedFiles::default();
+    if let Ok(repository) = repository_in(folder) {
+        return match gate::all_rules(&repository.working_tree(), &files) {
+            Ok(rules) => Ok(Some(rules)),
+            Err(error) => {
+                explain_error(&error.into(), &files, invocation)?;
+                Ok(None)
+            }
+        };
+    }
     match catalog() {
-        Ok(rules) => work(rules, invocation),
+        Ok(rules) => Ok(Some((rules, Vec::new()))),
         Err(why) => {
             writeln!(invocation.err, "error: the built-in rules are broken: {why}")?;
-            Ok(Exit::Undecided)
+            Ok(None)
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::facts::scans;
 use crate::facts::{Context, Facts, Handles, Need, Seen, StateInput, Target, elsewhere};
 use crate::finding::{Finding, Label, Place, Severity};
 use crate::model::{Case, RenderedOverlay};
-use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, Scope};
+use crate::policy::{Engine, Places, Rule, RuleFinding, RuleInput, RuleSet, Scope};
 use crate::report::check::{Entering, Proof};
 use crate::sided::Sided;
 use crate::words::{self, count};
@@ -96,7 +96,7 @@ impl<'a> Judge<'a> {
 
     /// The rules that have a say about an environment, or about the change as a whole.
     pub(super) fn rules_for(&self, scope: Scope, environment: Option<&Environment>) -> Vec<(&'static Rule, Severity)> {
-        let Trusted { rules, settings, config, .. } = self.trusted;
+        let Trusted { set: RuleSet { rules, .. }, settings, config, .. } = self.trusted;
         let is_asked = |rule: &&Rule| {
             self.request.rule.is_none_or(|only| only == rule.id)
                 && rule.metadata.custom.scope.contains(&scope)

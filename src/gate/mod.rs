@@ -14,7 +14,7 @@ use crate::facts::{Clock, Codeowners, Context, Need, ReadOnDemand, Seen, Version
 use crate::finding::{Finding, Severity};
 use crate::kustomize::{ParsedFiles, Renderer, Scanner};
 use crate::model::{Image, Overlay, OverlayFilter, Overlays, State, discover};
-use crate::policy::{Engine, Rule, RuleInput};
+use crate::policy::{Engine, Rule, RuleInput, RuleSet};
 use crate::report::check::{AffectedOverlay, Entering, Report};
 use crate::report::images::Census;
 use crate::sources::{self, Commit, Repository, Tree};
@@ -33,7 +33,7 @@ pub use error::GateError;
 pub use promote::{PromoteError, PromotionRequest, promote};
 pub use request::{NamedText, Request, Selection, Shard, Trust};
 pub use setup::{Setup, setup};
-pub use teams::{TestedFolder, team_rules, test_policies};
+pub use teams::{TestedFolder, all_rules, test_policies};
 pub use trusted::environment;
 
 mod detail;
@@ -59,7 +59,7 @@ pub fn judge(request: &Request<'_>, files: &ParsedFiles) -> Result<Report, GateE
     let candidates = reached.asked_for(request, &trusted.config)?;
     let neighbours = Neighbour::all(&trusted.config, request.repository, request.clones, files)?;
     let context = context(request, files, &trusted, &reached, &neighbours);
-    let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
+    let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(&trusted.set)? };
     let progress = request.progress;
     progress.begin("judging overlays", candidates.len());
     let outcomes = candidates.par_iter().map(|candidate| {
@@ -102,7 +102,7 @@ pub fn show_facts(
     let candidates = reached.asked_for(request, &trusted.config)?;
     let neighbours = Neighbour::all(&trusted.config, request.repository, request.clones, files)?;
     let context = context(request, files, &trusted, &reached, &neighbours);
-    let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(trusted.rules)? };
+    let judge = Judge { request, trusted: &trusted, context: &context, engine: Engine::new(&trusted.set)? };
     let mut asked = BTreeSet::new();
     for candidate in &candidates {
         if let Some(case) = reached.case(candidate, &context, request.selection)? {
@@ -225,7 +225,7 @@ fn report(judge: &Judge<'_>, reached: &Reached<'_>, judged: &[Outcome<'_>], find
 
 /// How many rules weigh anything in any environment that was judged, and have the facts that they need.
 fn rules_asked(judge: &Judge<'_>, environments: &BTreeSet<usize>) -> usize {
-    let Trusted { rules, settings, config, .. } = judge.trusted;
+    let Trusted { set: RuleSet { rules, .. }, settings, config, .. } = judge.trusted;
     let weighs = |rule: &&Rule| {
         let severity = |at: &usize| settings.severity(rule, config, Some(&config.environments[*at]));
         environments.iter().any(|at| severity(at) != Severity::Off)
@@ -238,11 +238,11 @@ fn rules_asked(judge: &Judge<'_>, environments: &BTreeSet<usize>) -> usize {
 fn not_judged(reached: &Reached<'_>, judge: &Judge<'_>) -> Vec<String> {
     let (unjudged, Judge { request, trusted, context, .. }) = (&reached.unjudged, judge);
     let mut left_out = Vec::new();
-    let needs_review = trusted.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Review));
+    let needs_review = trusted.set.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Review));
     if needs_review && trusted.review.is_none() {
         left_out.push("approvals (no review facts; give `--review FILE`)".to_owned());
     }
-    let asks_owners = trusted.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Owners));
+    let asks_owners = trusted.set.rules.iter().any(|rule| rule.metadata.custom.needs.contains(&Need::Owners));
     if asks_owners && trusted.owners.file.is_none() {
         left_out.push("owners (this repository has no CODEOWNERS)".to_owned());
     }

@@ -2,14 +2,14 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::teams::TeamPolicies;
+use super::teams::{TeamPolicies, rule_set};
 use super::{GateError, Request, Trust};
 use crate::config::{self, Config, ConfigError, OwnersDialect, RuleSetting};
 use crate::facts::neighbours::environment_here;
 use crate::facts::review::{Review, ReviewFile};
 use crate::facts::{CODEOWNERS_PLACES, Change, Codeowners, LandingTimes, Need, is_owners_file};
 use crate::kustomize::ParsedFiles;
-use crate::policy::{self, PolicyError, Rule, Settings};
+use crate::policy::{self, Rule, RuleSet, Settings};
 use crate::sources::{self, Content, Entry, RepoPath, Tree};
 use crate::words;
 
@@ -18,7 +18,7 @@ pub(super) struct Trusted {
     pub(super) config: Config,
     /// The configuration that judges what comes after this change, where the change touches it.
     pub(super) next: Option<Config>,
-    pub(super) rules: &'static [Rule],
+    pub(super) set: RuleSet,
     pub(super) settings: Settings,
     pub(super) owners: Codeowners,
     /// The CODEOWNERS that count once the change has landed.
@@ -40,9 +40,9 @@ impl Trusted {
             Trust::Base => trees.base,
             Trust::Head => trees.head,
         };
-        let rules = policy::catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
         let mut config = read_config(trusted, files)?;
-        let settings = policy::settings(&config, rules).map_err(GateError::Config)?;
+        let set = rule_set(trusted, &config.policies)?;
+        let settings = policy::settings(&config, set.rules).map_err(GateError::Config)?;
         let off = settings.teams_off();
         let teams = TeamPolicies::read(trusted, &config.policies, &off, files)?;
         check_team_rules(&config, &teams)?;
@@ -52,8 +52,7 @@ impl Trusted {
             let Request { repository, branch, .. } = request;
             config.environment = environment_here(config, repository, *branch, &comparison.base)?;
         }
-        let next_off = policy::settings(&next, rules).map_err(GateError::Config)?.teams_off();
-        check_names(request, &config, rules, &teams)?;
+        check_names(request, &config, set.rules, &teams)?;
         for side in [trusted, trees.head] {
             for place in CODEOWNERS_PLACES {
                 read_regular(side, place)?;
@@ -88,6 +87,8 @@ impl Trusted {
         let holds_policy = |path: &RepoPath| next.policies.iter().any(|it| it.holds(path));
         let changes_config = change.files.iter().any(|path| path.as_str() == config::FILE_NAME);
         if changes_config || change.files.iter().any(holds_policy) {
+            let rules = rule_set(trees.head, &next.policies)?.rules;
+            let next_off = policy::settings(&next, rules).map_err(GateError::Config)?.teams_off();
             let teams = TeamPolicies::read(trees.head, &next.policies, &next_off, files)?;
             check_team_rules(&next, &teams)?;
         }
@@ -101,8 +102,8 @@ impl Trusted {
             change.add_bot(&one.author, one.files.clone());
         }
         let next = changes_config.then_some(next);
-        let digest = digest(trusted, rules, &teams, files)?;
-        Ok(Self { config, next, rules, settings, owners, next_owners, review, change, landings, teams, digest })
+        let digest = digest(trusted, set.rules, &teams, files)?;
+        Ok(Self { config, next, set, settings, owners, next_owners, review, change, landings, teams, digest })
     }
 
     /// Whether a rule's facts were given.

@@ -45,7 +45,7 @@ pub(super) fn seen(
     let is_whole = request.environment.is_none() && request.app.is_none() && request.rule.is_none();
     let paths: BTreeSet<_> = judged.iter().map(|outcome| &outcome.overlay.path).collect();
     let is_overlay_rule = |id: &str| {
-        let rule = judge.trusted.rules.iter().find(|rule| rule.id == id);
+        let rule = judge.trusted.set.rules.iter().find(|rule| rule.id == id);
         rule.is_some_and(|rule| rule.metadata.custom.scope == [Scope::Overlay])
     };
     let is_judged = |waiver: &crate::config::Waiver| {
@@ -76,7 +76,7 @@ fn asked_lines(judge: &Judge<'_>, judged: &[Outcome<'_>], findings: &[Finding]) 
     if trusted.review.as_ref().is_none_or(|review| review.requests().len() > 1) {
         return BTreeSet::new();
     }
-    let Some(rule) = trusted.rules.iter().find(|rule| rule.id == RULE) else { return BTreeSet::new() };
+    let Some(rule) = trusted.set.rules.iter().find(|rule| rule.id == RULE) else { return BTreeSet::new() };
     let closes = |outcome: &&Outcome<'_>| {
         let environment = &trusted.config.environments[outcome.overlay.environment];
         let is_error = trusted.settings.severity(rule, &trusted.config, Some(environment)) == Severity::Error;

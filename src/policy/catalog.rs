@@ -11,13 +11,22 @@ pub struct Rule {
     pub id: &'static str,
     /// Its Rego text.
     pub policy: &'static str,
-    /// A case that the tests run: a change that it finds something in, and the same after its help was followed.
+    /// A case that the tests run: a change that it finds something in, and the same after its help was followed. Empty where a repository
+    /// has the rule.
     pub example: &'static str,
+    /// The file of a repository that it is in; `None` for a built-in one.
+    pub file: Option<&'static str>,
     /// What it says about itself.
     pub metadata: Metadata,
 }
 
 impl Rule {
+    /// Where it is written, as errors name it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.file.map_or_else(|| format!("{}.rego", self.id), str::to_owned)
+    }
+
     /// The path of the rule's findings in Rego.
     #[must_use]
     pub fn deny_path(&self) -> String {
@@ -81,7 +90,7 @@ pub(super) const LIBRARIES: &[(&str, &str)] = &[
 static CATALOG: LazyLock<Result<Vec<Rule>, String>> = LazyLock::new(|| {
     let rule = |(id, policy, example): &(&'static str, &'static str, &'static str)| {
         let metadata = Metadata::read(policy).map_err(|why| format!("policies/{id}.rego: {why}"))?;
-        Ok(Rule { id, policy, example, metadata })
+        Ok(Rule { id, policy, example, file: None, metadata })
     };
     POLICIES.iter().map(rule).collect()
 });

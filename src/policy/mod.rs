@@ -10,6 +10,7 @@ pub use engine::{
 pub use input::{ChangeInput, EnvironmentInput, OverlayInput, Places, RuleInput, Soak};
 pub use metadata::{Metadata, Rank, Scope};
 pub use review::{PolicyObject, Review};
+pub use rule_set::{RuleSet, is_own_style};
 pub use settings::{Settings, settings};
 pub use suites::{Suite, run_suite};
 pub use team_finding::{TeamFinding, TeamRule, is_team_rule};
@@ -31,6 +32,7 @@ mod kyverno;
 mod metadata;
 mod resource_rules;
 mod review;
+mod rule_set;
 mod settings;
 mod suites;
 mod team_finding;

@@ -520,3 +520,38 @@ fn a_policy_cannot_tell_a_secret_in_another_form() {
         assert!(code == 1 && told.contains("error[kyverno/t.t]: bad") && !told.contains("hunter"), "{message}: {told}");
     }
 }
+
+#[test]
+fn rules_in_the_own_style_of_tollgate_are_asked_beside_the_built_in_ones() {
+    let rule = "# METADATA\n# title: Too many images\n# description: D\n# custom:\n#   severity: {default: error}\n#   help: take one \
+                out\n#   parameters: {most: 1}\npackage tollgate.team.images\n\nimport rego.v1\n\ndeny contains finding if {\n  \
+                count(input.head.images) > input.parameters[\"team/images\"].most\n  some image in input.head.images\n  image.reference == \
+                \"api:2\"\n  finding := {\"at\": image.at, \"message\": \"too many\"}\n}\n";
+    let test = "package tollgate.team.images_test\n\nimport rego.v1\n\nimport data.tollgate.team.images\n\ntest_none if {\n  \
+                count(images.deny) == 0 with input as {\"head\": {\"images\": []}, \"parameters\": {\"team/images\": {\"most\": 1}}}\n}\n";
+    let path = "api/production/kustomization.yaml";
+    let config = CONFIG.replace("{folder: policy, data: policy/data}", "policy");
+    let mut base = pods();
+    base.extend(files(&[("tollgate.yaml", &config), ("policy/images.rego", rule), ("policy/images_test.rego", test)]));
+    let (code, told) = judged(&base, &[(path, &LATEST.replace(":latest", ":2"))]);
+    assert!(code == 1 && told.contains("error[team/images]: too many") && told.contains("take one out"), "{told}");
+    base.extend(files(&[("tollgate.yaml", &format!("{config}rules: {{team/images: {{most: 2}}}}\n"))]));
+    assert_eq!(judged(&base, &[(path, &LATEST.replace(":latest", ":2"))]).0, 0);
+    for broken in [rule.replace("deny contains", "deny contain"), rule.replace("# METADATA", "#")] {
+        let (code, told) = judged(&base, &[("policy/images.rego", &broken)]);
+        assert!(code == 2 && told.contains("policy/images.rego"), "{told}");
+    }
+    let repository = Repository::new();
+    repository.commit("main", &base, "Ana <ana@example.com>", 1_700_000_000, &[]);
+    repository.check_out("main", &base);
+    let ran = run(repository.path(), &["test"]);
+    assert!(ran.code == 0 && ran.out.contains("1 test, 0 failed"), "{}{}", ran.out, ran.err);
+    let ran = run(repository.path(), &["rules"]);
+    assert!(
+        ran.out.contains("team/images") && ran.out.contains("Too many images [error]  policy/images.rego"),
+        "{}",
+        ran.out
+    );
+    let ran = run(repository.path(), &["explain", "team/images"]);
+    assert!(ran.code == 0 && ran.out.contains("parameter: most, by default 1"), "{}", ran.out);
+}

@@ -18,8 +18,8 @@ use crate::finding::{Finding, Label, Object, Place, Severity};
 use crate::kustomize::{ParsedFiles, Rendering, secrets_in};
 use crate::model::{RenderedOverlay, describe};
 use crate::policy::{
-    ClusterPolicies, Conftest, Module, PolicyError, PolicyObject, Reached, Review, TeamFinding, TeamRule, Tested,
-    catalog, run_suite, run_tests, settings, with_room,
+    ClusterPolicies, Conftest, Module, PolicyObject, Reached, Review, Rule, RuleSet, TeamFinding, TeamRule, Tested,
+    is_own_style, run_suite, run_tests, settings, with_room,
 };
 use crate::sources::{RepoPath, Tree};
 use crate::span::{FileId, STARS, Span};
@@ -66,6 +66,7 @@ impl TeamPolicies {
         for source in sources {
             let broken = |why: String| GateError::Policies { folder: source.folder.to_string(), why };
             let mut texts = Vec::new();
+            let mut has_rego = false;
             let mut cluster = ClusterPolicies::without(off.clone());
             for path in files_of(tree, &source.folder)? {
                 let is_data = source.data.iter().any(|folder| path.is_within(folder));
@@ -79,7 +80,10 @@ impl TeamPolicies {
                 let file = files.files.add(&path, id, &text);
                 read.files.insert(path.to_string(), file);
                 if is_rego {
-                    texts.push((path.to_string(), text));
+                    if !is_own_style(&text) {
+                        texts.push((path.to_string(), text));
+                    }
+                    has_rego = true;
                 } else {
                     for object in objects_of(&path, file, files).map_err(broken)? {
                         cluster.add(&object).map_err(broken)?;
@@ -87,7 +91,7 @@ impl TeamPolicies {
                 }
             }
             cluster.complete().map_err(broken)?;
-            if texts.is_empty() && cluster.is_empty() {
+            if !has_rego && cluster.is_empty() {
                 return Err(broken("there is no Rego and no policy in it".to_owned()));
             }
             let data = data_of(source, tree, files)?;
@@ -285,16 +289,40 @@ fn line_of(files: &ParsedFiles, file: FileId, line: u32) -> Span {
     Span { file, start, end }
 }
 
-/// The rules of a snapshot's policies.
+/// The built-in rules, and those of the same style in the folders of a snapshot.
+///
+/// # Errors
+/// When one cannot be read.
+pub(super) fn rule_set(tree: &dyn Tree, sources: &[PolicySource]) -> Result<RuleSet, GateError> {
+    let built_in = RuleSet::built_in()?;
+    let mut own: Vec<(String, String)> = Vec::new();
+    for source in sources {
+        for path in files_of(tree, &source.folder)? {
+            if path.ending() == "rego" && !path.file_name().ends_with("_test.rego") {
+                let (_, text) = text_of(tree, &path, &source.folder)?;
+                let is_known = own.iter().any(|(known, _)| known == path.as_str());
+                if is_own_style(&text) && !is_known {
+                    own.push((path.to_string(), text));
+                }
+            }
+        }
+    }
+    let Some(first) = sources.first() else { return Ok(built_in) };
+    let broken = |why: String| GateError::Policies { folder: first.folder.to_string(), why };
+    let modules: Vec<Module<'_>> = own.iter().map(|(path, text)| Module { path, text }).collect();
+    with_room(|| built_in.with(&modules)).and_then(|it| it).map_err(broken)
+}
+
+/// The rules of a snapshot: the built-in ones and those of the same style, and those of teams.
 ///
 /// # Errors
 /// When a policy cannot be read.
-pub fn team_rules(tree: &dyn Tree, files: &ParsedFiles) -> Result<Vec<TeamRule>, GateError> {
+pub fn all_rules(tree: &dyn Tree, files: &ParsedFiles) -> Result<(&'static [Rule], Vec<TeamRule>), GateError> {
     let config = super::trusted::read_config(tree, files)?;
-    let rules = catalog().map_err(|why| PolicyError::Load { rule: "the catalog".to_owned(), why })?;
-    let settings = settings(&config, rules).map_err(GateError::Config)?;
+    let set = rule_set(tree, &config.policies)?;
+    let settings = settings(&config, set.rules).map_err(GateError::Config)?;
     let policies = TeamPolicies::read(tree, &config.policies, &settings.teams_off(), files)?;
-    Ok(policies.rules().collect())
+    Ok((set.rules, policies.rules().collect()))
 }
 
 /// The tests in a folder of policies.

@@ -2,12 +2,14 @@
 
 pub use team::{DeclaredRule, Module, Reached, Tested, run_tests};
 
+pub(super) use opa::check_module;
 pub(super) use team::TeamEngine;
 
 use serde::Deserialize;
 
-use super::catalog::{LIBRARIES, Rule};
+use super::catalog::Rule;
 use super::input::RuleInput;
+use super::rule_set::RuleSet;
 use crate::facts::Handle;
 use crate::finding::Severity;
 
@@ -104,14 +106,15 @@ impl Engine {
     ///
     /// # Errors
     /// When a rule does not compile.
-    pub fn new(rules: &[Rule]) -> Result<Self, PolicyError> {
+    pub fn new(set: &RuleSet) -> Result<Self, PolicyError> {
         let mut prepared = regorus::Engine::new();
-        let modules = LIBRARIES.iter().copied().chain(rules.iter().map(|rule| (rule.id, rule.policy)));
-        for (name, text) in modules {
+        prepared.set_execution_timer_config(team::timer());
+        for (name, text) in set.modules() {
             prepared
-                .add_policy(format!("{name}.rego"), text.to_owned())
-                .map_err(|error| PolicyError::Load { rule: name.to_owned(), why: error.to_string() })?;
+                .add_policy(name.clone(), text.to_owned())
+                .map_err(|error| PolicyError::Load { rule: name, why: error.to_string() })?;
         }
+        let rules = set.rules;
         // The engine analyses its rules at the first evaluation; copies of it need not do that again. What the rule says
         // of an empty input is of no interest, not even that it fails.
         if let Some(rule) = rules.first() {
@@ -161,7 +164,7 @@ impl Evaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::catalog;
+    use crate::policy::catalog::{LIBRARIES, catalog};
 
     const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -169,7 +172,7 @@ mod tests {
     #[test]
     fn rules_pass_their_own_tests() {
         let rules = catalog().unwrap();
-        let mut engine = Engine::new(rules).unwrap().prepared;
+        let mut engine = Engine::new(&RuleSet::built_in().unwrap()).unwrap().prepared;
         let mut tests = Vec::new();
         for rule in rules {
             let path = format!("{ROOT}/policies/{}_test.rego", rule.id);

@@ -33,6 +33,11 @@ pub(super) fn rewritten(module: &Module<'_>, is_v0: bool) -> Result<String, Stri
     with_operands_outside(module.path, text, is_v0)
 }
 
+/// Refuses a module whose expressions are nested too deep.
+pub(in crate::policy) fn check_module(module: &Module<'_>) -> Result<(), String> {
+    check_depth(module, &tokens(module)?)
+}
+
 fn source(path: &str, text: &str) -> Result<Source, String> {
     Source::from_contents(path.to_owned(), text.to_owned()).map_err(|error| error.to_string())
 }

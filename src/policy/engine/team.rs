@@ -9,7 +9,9 @@ use serde_json::Value as Json;
 
 use super::go_format::{self, Argument};
 use super::{calls, opa};
+use crate::policy::catalog::LIBRARIES;
 use crate::policy::deadline::LIMIT;
+use crate::policy::rule_set::is_own_style;
 
 /// How large a policy may be: what is generated has long lines.
 pub(super) const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
@@ -19,6 +21,11 @@ pub(super) const LENGTHS: PolicyLengthConfig = PolicyLengthConfig {
 };
 /// After how many steps the clock is looked at.
 const STEPS: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+
+/// How long a rule may take.
+pub(super) fn timer() -> ExecutionTimerConfig {
+    ExecutionTimerConfig { limit: LIMIT, check_interval: STEPS }
+}
 
 /// One file of Rego.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +63,7 @@ impl TeamEngine {
         let mut prepared = Engine::new();
         prepared.set_strict_builtin_errors(false);
         prepared.set_gather_prints(true);
-        prepared.set_execution_timer_config(ExecutionTimerConfig { limit: LIMIT, check_interval: STEPS });
+        prepared.set_execution_timer_config(timer());
         supply(&mut prepared)?;
         prepared.set_policy_length_config(LENGTHS);
         for module in modules {
@@ -124,7 +131,11 @@ pub struct Reached {
 /// # Errors
 /// The engine's words for the first module that it does not take.
 pub fn run_tests(modules: &[Module<'_>], data: &Json) -> Result<(Vec<Tested>, Vec<Reached>), String> {
-    let mut engine = TeamEngine::new(modules, data)?;
+    let mut all: Vec<Module<'_>> = modules.to_vec();
+    if modules.iter().any(|module| is_own_style(module.text)) {
+        all.extend(LIBRARIES.iter().map(|(path, text)| Module { path, text }));
+    }
+    let mut engine = TeamEngine::new(&all, data)?;
     let tests: Vec<DeclaredRule> = engine.rules().into_iter().filter(|rule| rule.name.starts_with("test_")).collect();
     engine.prepared.set_enable_coverage(true);
     let mut tested = Vec::new();
@@ -139,7 +150,7 @@ pub fn run_tests(modules: &[Module<'_>], data: &Json) -> Result<(Vec<Tested>, Ve
         tested.push(Tested { rule, failure });
     }
     let report = engine.prepared.get_coverage_report().map_err(|error| error.to_string())?;
-    let is_rule = |path: &str| !path.ends_with("_test.rego");
+    let is_rule = |path: &str| !path.ends_with("_test.rego") && LIBRARIES.iter().all(|(library, _)| *library != path);
     let reached = report.files.iter().filter(|file| is_rule(&file.path)).map(|file| Reached {
         path: file.path.clone(),
         lines: file.covered.len(),
