@@ -27,7 +27,7 @@
 //! A stage uses only stages above it (`tests/suite/house.rs` checks that), so each can be read, tested and replaced alone.
 //! [`gate`] is not a stage: it puts them together and walks forward, once. Trusted configuration → what the change reaches →
 //! cases → each judged by itself, on all cores → the change as a whole. [`commands`] read arguments, call the gate or a stage,
-//! and print. [`config`], [`span`], [`finding`], [`sided`] and [`words`] are vocabulary that all stages share.
+//! and print. [`config`], [`span`], [`finding`], [`sided`], [`words`] and `difference` are vocabulary that all stages share.
 //!
 //! Three ideas carry the rest:
 //!
@@ -80,6 +80,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod difference;
 pub mod facts;
 pub mod finding;
 pub mod forge;

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use crate::difference::ratio;
 use crate::sources::TreeError;
 use crate::span::Span;
 
@@ -112,11 +113,16 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     // Names in Kubernetes have at most 253 characters; what is longer or of another length was not meant.
     const LONGEST: usize = 253;
     const MOST: usize = 1_000;
+    const LEAST: f32 = 0.6;
     if word.len() > LONGEST {
         return None;
     }
     let alike = |other: &&&str| other.len() <= 2 * word.len() + 2 && word.len() <= 2 * other.len() + 2;
     let mut seen = HashSet::new();
     let known: Vec<&str> = known.iter().filter(alike).copied().filter(|other| seen.insert(*other)).take(MOST).collect();
-    similar::get_close_matches(word, &known, 1, 0.6).into_iter().next()
+    let alike = known.into_iter().map(|other| (ratio(word, other), other)).filter(|(ratio, _)| *ratio >= LEAST);
+    // Of those that are equally alike the first by name.
+    alike
+        .max_by(|(one, name), (other, other_name)| one.total_cmp(other).then_with(|| other_name.cmp(name)))
+        .map(|it| it.1)
 }

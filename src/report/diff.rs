@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use similar::TextDiff;
-
 use super::escape::printable;
+use crate::difference::unified;
 use crate::kustomize::{Gvk, RenderError, change_secrets};
 use crate::yaml::{Node, Scalar, Value, emit_document, same};
 
@@ -37,8 +36,7 @@ impl ObjectDifference {
     #[must_use]
     pub fn unified(&self) -> String {
         let [old, new] = &self.texts;
-        let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-        let text = diff.unified_diff().header(&self.names[0], &self.names[1]).to_string();
+        let text = unified(old, new, [&self.names[0], &self.names[1]]);
         text.lines().map(|line| printable(line) + "\n").collect()
     }
 }

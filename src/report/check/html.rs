@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use similar::{ChangeTag, TextDiff};
-
 use super::detail::{BoardRow, Detail};
 use super::{Report, Verdict};
+use crate::difference::groups;
 use crate::facts::ImageStay;
 use crate::finding::{Finding, Waived};
 use crate::report::diff::{ObjectDifference, objects};
@@ -292,24 +291,15 @@ fn hue(stay: &ImageStay) -> u32 {
 
 fn side_by_side(object: &ObjectDifference) -> String {
     let [old, new] = &object.texts;
-    let diff = TextDiff::from_lines(old.as_str(), new.as_str());
     let mut rows = String::new();
     let mut shown = 0;
-    for group in diff.grouped_ops(3) {
-        for op in group {
-            let mut left = Vec::new();
-            let mut right = Vec::new();
-            for change in diff.iter_changes(&op) {
-                let line = escaped(change.value().trim_end_matches('\n'));
-                match change.tag() {
-                    ChangeTag::Equal => {
-                        left.push(format!("<td>{line}</td>"));
-                        right.push(format!("<td>{line}</td>"));
-                    }
-                    ChangeTag::Delete => left.push(format!("<td class=\"old\">{line}</td>")),
-                    ChangeTag::Insert => right.push(format!("<td class=\"new\">{line}</td>")),
-                }
-            }
+    for (_, group) in groups(old, new) {
+        for lines in group {
+            let cells = |lines: &[&str], class: &str| -> Vec<String> {
+                lines.iter().map(|line| format!("<td{class}>{}</td>", escaped(line.trim_end_matches('\n')))).collect()
+            };
+            let (old_class, new_class) = if lines.is_equal { ("", "") } else { (" class=\"old\"", " class=\"new\"") };
+            let (left, right) = (cells(&lines.old, old_class), cells(&lines.new, new_class));
             for at in 0..left.len().max(right.len()) {
                 let cell = |side: &[String]| side.get(at).cloned().unwrap_or_else(|| "<td></td>".to_owned());
                 let _ = writeln!(rows, "<tr>{}{}</tr>", cell(&left), cell(&right));
