@@ -13,6 +13,7 @@ use super::rule_set::RuleSet;
 use crate::facts::Handle;
 use crate::finding::Severity;
 
+mod bounded;
 mod calls;
 mod go_format;
 mod opa;
@@ -109,6 +110,8 @@ impl Engine {
     pub fn new(set: &RuleSet) -> Result<Self, PolicyError> {
         let mut prepared = regorus::Engine::new();
         prepared.set_execution_timer_config(team::timer());
+        let broken = |why: String| PolicyError::Load { rule: "the built-ins".to_owned(), why };
+        bounded::supply(&mut prepared).map_err(broken)?;
         for (name, text) in set.modules() {
             prepared
                 .add_policy(name.clone(), text.to_owned())
@@ -152,6 +155,7 @@ impl Evaluation {
     pub fn run(&mut self, rule: &Rule) -> Result<Vec<RuleFinding>, PolicyError> {
         let broken =
             |why: String| PolicyError::Evaluate { rule: rule.id.to_owned(), overlay: self.overlay.clone(), why };
+        bounded::begin();
         let value = self.engine.eval_rule(rule.deny_path()).map_err(|error| broken(error.to_string()))?;
         let text = value.to_json_str().map_err(|error| broken(error.to_string()))?;
         let mut found: Vec<RuleFinding> =

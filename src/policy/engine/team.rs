@@ -8,7 +8,7 @@ use regorus::{Engine, Value};
 use serde_json::Value as Json;
 
 use super::go_format::{self, Argument};
-use super::{calls, opa};
+use super::{bounded, calls, opa};
 use crate::policy::catalog::LIBRARIES;
 use crate::policy::deadline::LIMIT;
 use crate::policy::rule_set::is_own_style;
@@ -140,6 +140,7 @@ pub fn run_tests(modules: &[Module<'_>], data: &Json) -> Result<(Vec<Tested>, Ve
     engine.prepared.set_enable_coverage(true);
     let mut tested = Vec::new();
     for rule in tests {
+        bounded::begin();
         let value = engine.prepared.eval_rule(format!("data.{}.{}", rule.package, rule.name));
         let failure = match value {
             Ok(value) if value == Value::from(true) => None,
@@ -178,6 +179,7 @@ impl Question {
     /// # Errors
     /// When it fails, or takes too long.
     pub(in crate::policy) fn value(&mut self, package: &str, rule: &str) -> Result<Json, String> {
+        bounded::begin();
         let value = self.engine.eval_rule(format!("data.{package}.{rule}")).map_err(|error| error.to_string())?;
         if value == Value::Undefined {
             return Ok(Json::Null);
@@ -205,6 +207,7 @@ fn add(engine: &mut Engine, module: &Module<'_>) -> Result<(), String> {
 fn supply(engine: &mut Engine) -> Result<(), String> {
     let own = Box::new(|values: Vec<Value>| Ok(sprintf(&values)));
     engine.add_extension("sprintf".to_owned(), 2, own).map_err(|error| error.to_string())?;
+    bounded::supply(engine)?;
     for (name, arity) in [("http.send", 1), ("net.lookup_ip_addr", 1), ("opa.runtime", 0), ("rego.parse_module", 2)] {
         let refuse = move |_: Vec<Value>| {
             let why = format!("`{name}` is not available: the same change must have the same verdict everywhere");
@@ -349,6 +352,21 @@ mod tests {
             &json!({}),
         );
         assert!(endless.is_err(), "{endless:?}");
+        let doubled: Vec<String> = (0..60).map(|n| format!("a{} := array.concat(a{n}, a{n})", n + 1)).collect();
+        for (body, name) in [
+            ("x := numbers.range(1, 100000000); count(x) > 0".to_owned(), "numbers.range"),
+            ("x := numbers.range(-9000000000000000000, 9000000000000000000); count(x) > 0".to_owned(), "numbers.range"),
+            ("b := concat(\"\", [\"aaaaaaaaaa\" | some i in numbers.range(1, 60000)]); c := replace(b, \"a\", b); count(c) > 0".to_owned(), "replace"),
+            (format!("a0 := [1]; {}; count(a60) > 0", doubled.join("; ")), "array.concat"),
+        ] {
+            let refused = value(&format!("package t\nimport rego.v1\nr if {{ {body} }}\n"), &json!({}));
+            assert!(refused.as_ref().is_err_and(|why| why.contains(name) && why.contains("64 MB")), "{name}: {refused:?}");
+        }
+        let same = value(
+            "package t\nr := [concat(\",\", {\"b\", \"a\"}), replace(\"aXa\", \"X\", \"-\"), numbers.range(3, 1), array.concat([1], [2])]\n",
+            &json!({}),
+        );
+        assert_eq!(same, Ok(json!(["a,b", "a-a", [3, 2, 1], [1, 2]])));
         for recursion in
             ["f(x) := f(x + 1)\nr := f(1)", "f(x) := g(x)\ng(x) := y if { y := [z | z := data.t.f(x)] }\nr := f(1)"]
         {
