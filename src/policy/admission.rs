@@ -98,27 +98,56 @@ impl Admission {
     /// When there is no answer here.
     pub(super) fn judge(&self, review: &Review<'_>) -> Result<Vec<TeamFinding>, String> {
         let mut found = Vec::new();
-        for policy in self.policies.iter().filter(|policy| matches(&policy.criteria, review, false)) {
-            let DeclaredRule { name, path, line, .. } = &policy.declared;
-            let failed = |why: String| format!("{path}:{line}: the policy `{name}`: {why}");
-            deadline::begin();
-            let mut bindings = self.bindings.iter().filter(|binding| binding.policy == *name).peekable();
-            if bindings.peek().is_none() {
-                found.extend(policy.ask(review, None, false).map_err(failed)?);
-            }
-            for binding in bindings.filter(|binding| matches(&binding.criteria, review, true)) {
-                let Some(is_warning) = binding.is_warning else { continue };
-                match &binding.parameters {
-                    None => found.extend(policy.ask(review, None, is_warning).map_err(failed)?),
-                    Some(wanted) => {
-                        for parameters in self.parameters(policy, wanted, review).map_err(failed)? {
-                            found.extend(policy.ask(review, Some(parameters), is_warning).map_err(failed)?);
-                        }
-                    }
+        for policy in &self.policies {
+            found.extend(self.say(policy, review)?.unwrap_or_default());
+        }
+        Ok(found)
+    }
+
+    /// Whether a policy allows an object; `None` where it is not asked about it, or is not there.
+    ///
+    /// # Errors
+    /// When there is no answer here.
+    pub(super) fn allows(&self, policy: &str, review: &Review<'_>) -> Result<Option<bool>, String> {
+        match self.policies.iter().find(|it| it.declared.name == policy) {
+            Some(policy) => Ok(self.say(policy, review)?.map(|found| found.is_empty())),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether there is a policy of this name.
+    pub(super) fn has(&self, policy: &str) -> bool {
+        self.policies.iter().any(|it| it.declared.name == policy)
+    }
+
+    fn say(&self, policy: &Policy, review: &Review<'_>) -> Result<Option<Vec<TeamFinding>>, String> {
+        if !matches(&policy.criteria, review, false) {
+            return Ok(None);
+        }
+        let DeclaredRule { name, path, line, .. } = &policy.declared;
+        let failed = |why: String| format!("{path}:{line}: the policy `{name}`: {why}");
+        deadline::begin();
+        let mut bindings = self.bindings.iter().filter(|binding| binding.policy == *name).peekable();
+        if bindings.peek().is_none() {
+            return policy.ask(review, None, false).map_err(failed);
+        }
+        let mut said: Option<Vec<TeamFinding>> = None;
+        for binding in bindings.filter(|binding| matches(&binding.criteria, review, true)) {
+            let Some(is_warning) = binding.is_warning else { continue };
+            let parameters = match &binding.parameters {
+                None => vec![None],
+                Some(wanted) => {
+                    let found = self.parameters(policy, wanted, review).map_err(failed)?;
+                    found.into_iter().map(Some).collect()
+                }
+            };
+            for parameters in parameters {
+                if let Some(found) = policy.ask(review, parameters, is_warning).map_err(failed)? {
+                    said.get_or_insert_default().extend(found);
                 }
             }
         }
-        Ok(found)
+        Ok(said)
     }
 
     /// The objects that a `paramRef` means, in the folder of the policies or beside the object.
@@ -168,15 +197,16 @@ impl Policy {
         })
     }
 
+    /// `None` where a match condition does not hold.
     fn ask(
         &self,
         review: &Review<'_>,
         parameters: Option<&Json>,
         is_warning: bool,
-    ) -> Result<Vec<TeamFinding>, String> {
+    ) -> Result<Option<Vec<TeamFinding>>, String> {
         let mut scope = review.scope()?.inner();
         scope.set("params", parameters.unwrap_or(&Json::Null));
-        let denied = self.checks.judge(scope)?.unwrap_or_default();
+        let Some(denied) = self.checks.judge(scope)? else { return Ok(None) };
         let declared = Some(self.declared.clone());
         let finding = |denied| TeamFinding {
             rule: id(&self.declared),
@@ -184,7 +214,7 @@ impl Policy {
             declared: declared.clone(),
             ..TeamFinding::from(denied)
         };
-        Ok(denied.into_iter().map(finding).collect())
+        Ok(Some(denied.into_iter().map(finding).collect()))
     }
 }
 

@@ -10,7 +10,7 @@ use super::review::text;
 
 /// Conditions, variables and validations, ready to be asked.
 pub(super) struct Checks {
-    conditions: Vec<Expression>,
+    conditions: Conditions,
     variables: Vec<(String, Arc<Expression>)>,
     validations: Vec<Validation>,
     /// Whether an expression that fails does not deny.
@@ -34,6 +34,39 @@ pub(super) struct Denied {
 /// What every expression may name.
 const NAMES: [&str; 6] = ["object", "oldObject", "request", "params", "namespaceObject", "variables"];
 
+/// Conditions by themselves.
+pub(super) struct Conditions(Vec<Expression>);
+
+impl Conditions {
+    /// Reads `matchConditions`.
+    ///
+    /// # Errors
+    /// What is wrong with an expression, or what it asks that has no answer here.
+    pub(super) fn read(spec: &Json) -> Result<Self, String> {
+        let entries = spec.get("matchConditions").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let read = |entry: &Json| match entry.get("expression").and_then(Json::as_str) {
+            Some(expression) => Expression::read(expression, &NAMES),
+            None => Err("an entry has no `expression`".to_owned()),
+        };
+        entries.iter().map(read).collect::<Result<_, String>>().map(Self)
+    }
+
+    /// Whether all of them hold. One that fails does not.
+    ///
+    /// # Errors
+    /// When there is no answer here.
+    pub(super) fn hold(&self, scope: &Scope<'_>) -> Result<bool, String> {
+        for condition in &self.0 {
+            match scope.evaluate(condition) {
+                Ok(Outcome::Truth(true)) => {}
+                Err(Failed::Unanswered(why)) => return Err(why),
+                Ok(_) | Err(Failed::Expression(_)) => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+}
+
 impl Checks {
     /// Reads `matchConditions`, `variables`, `validations` and `failurePolicy`, as they are in a `ValidatingAdmissionPolicy`.
     /// `validations` is the list where it goes by another name.
@@ -46,7 +79,7 @@ impl Checks {
             Some(expression) => Expression::read(expression, &NAMES),
             None => Err(format!("an entry has no `{name}`")),
         };
-        let conditions = list("matchConditions").iter().map(|entry| read(entry, "expression"));
+        let conditions = Conditions::read(spec)?;
         let variables = list("variables").iter().map(|entry| {
             let expression = read(entry, "expression")?;
             Ok((text(entry, "/name").to_owned(), Arc::new(expression)))
@@ -60,7 +93,7 @@ impl Checks {
             })
         });
         let read = Self {
-            conditions: conditions.collect::<Result<_, String>>()?,
+            conditions,
             variables: variables.collect::<Result<_, String>>()?,
             validations: all.collect::<Result<_, String>>()?,
             ignores_failures: text(spec, "/failurePolicy") == "Ignore",
@@ -74,7 +107,7 @@ impl Checks {
     /// When there is no answer here.
     pub(super) fn judge(&self, mut scope: Scope<'_>) -> Result<Option<Vec<Denied>>, String> {
         let mut denied = Vec::new();
-        for condition in &self.conditions {
+        for condition in &self.conditions.0 {
             match scope.evaluate(condition) {
                 Ok(Outcome::Truth(true)) => {}
                 Ok(_) => return Ok(None),

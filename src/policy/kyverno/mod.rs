@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use self::rule::Rule;
-use super::checks::{Checks, Denied};
+use super::checks::{Checks, Conditions, Denied};
 use super::cluster::Off;
 use super::deadline;
 use super::engine::DeclaredRule;
@@ -34,6 +34,7 @@ pub(super) struct Kyverno {
     rules: Vec<Rule>,
     expressions: Vec<Expressions>,
     exceptions: Vec<Json>,
+    exclusions: Vec<Exclusion>,
     /// Other objects of the folder, which rules may look up.
     others: Vec<Json>,
     not_applied: Vec<DeclaredRule>,
@@ -46,6 +47,28 @@ struct Expressions {
     criteria: Json,
     checks: Checks,
     namespace: String,
+}
+
+/// An exception of a `ValidatingPolicy`.
+struct Exclusion {
+    policies: Vec<String>,
+    conditions: Conditions,
+}
+
+impl Exclusion {
+    fn read(json: &Json) -> Result<Self, String> {
+        for unavailable in ["images", "allowedValues"] {
+            if json.pointer(&format!("/spec/{unavailable}")).is_some_and(|it| !it.is_null()) {
+                return Err(format!("`{unavailable}` of an exception is not available"));
+            }
+        }
+        let references = json.pointer("/spec/policyRefs").and_then(Json::as_array).into_iter().flatten();
+        let is_meant = |reference: &&Json| text(reference, "/kind").ends_with("ValidatingPolicy");
+        Ok(Self {
+            policies: references.filter(is_meant).map(|it| text(it, "/name").to_owned()).collect(),
+            conditions: Conditions::read(json.get("spec").unwrap_or(&Json::Null))?,
+        })
+    }
 }
 
 impl Kyverno {
@@ -65,10 +88,10 @@ impl Kyverno {
             ("policies.kyverno.io", "ValidatingPolicy" | "NamespacedValidatingPolicy") => {
                 self.add_expressions(object).map_err(wrong)?;
             }
-            (
-                "policies.kyverno.io",
-                "ImageValidatingPolicy" | "NamespacedImageValidatingPolicy" | "PolicyException",
-            ) => {
+            ("policies.kyverno.io", "PolicyException") => {
+                self.exclusions.push(Exclusion::read(json).map_err(wrong)?);
+            }
+            ("policies.kyverno.io", "ImageValidatingPolicy" | "NamespacedImageValidatingPolicy") => {
                 return Err(wrong(format!("policies of the kind `{kind}` ({api_version}) are not evaluated")));
             }
             // What changes, makes or deletes objects does not judge them.
@@ -191,13 +214,12 @@ impl Kyverno {
             let DeclaredRule { package, path, line, .. } = &policy.declared;
             let failed = |why: String| format!("{path}:{line}: the policy `{package}`: {why}");
             deadline::begin();
-            all.push(Said {
-                policy: package,
-                rule: String::new(),
-                declared: &policy.declared,
-                is_warning: policy.is_warning,
-                status: policy.checks.judge(review.scope()?.inner()).map_err(failed)?.into(),
-            });
+            let mut status = Status::Skips;
+            if !self.is_excluded(package, review).map_err(failed)? {
+                status = policy.checks.judge(review.scope()?.inner()).map_err(failed)?.into();
+            }
+            let (declared, is_warning) = (&policy.declared, policy.is_warning);
+            all.push(Said { policy: package, rule: String::new(), declared, is_warning, status });
         }
         Ok(all)
     }
@@ -211,6 +233,16 @@ impl Kyverno {
     /// Whether a rule changes or makes objects.
     pub(super) fn changes(&self, policy: &str, rule: &str) -> bool {
         self.not_applied.iter().any(|it| it.package == policy && (rule.is_empty() || it.name == base_name(rule)))
+    }
+
+    /// Whether an exception takes an object out of a `ValidatingPolicy`.
+    fn is_excluded(&self, policy: &str, review: &Review<'_>) -> Result<bool, String> {
+        for exclusion in self.exclusions.iter().filter(|it| it.policies.iter().any(|name| name == policy)) {
+            if exclusion.conditions.hold(&review.scope()?.inner())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn status(&self, rule: &Rule, review: &Review<'_>, document: &mut Json) -> Result<Status, String> {

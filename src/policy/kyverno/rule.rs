@@ -408,6 +408,10 @@ impl Asked<'_> {
             };
             for (at, item) in items.into_iter().enumerate().filter(|(_, item)| !item.is_null()) {
                 let is_scoped = entry.get("elementScope").and_then(Json::as_bool).unwrap_or(item.is_object());
+                if is_scoped && !item.is_object() {
+                    let why = format!("the items of `{list}` are no objects, and `elementScope` is true");
+                    return Ok(Judged::Said(Status::Errs(why)));
+                }
                 let element = if is_scoped { Some(item.clone()) } else { level.element.clone() };
                 let mut entered = level.items.clone();
                 entered.push((list.to_owned(), at));

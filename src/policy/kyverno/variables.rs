@@ -123,7 +123,8 @@ impl Variables<'_> {
 
     /// What an expression comes to.
     pub(super) fn evaluate(&self, expression: &str) -> Result<Json, Failed> {
-        Expression::read(expression).map_err(Failed::Wrong)?.evaluate(self.document)
+        // What a variable is built of is only known here, and so is what it uses that is not available.
+        Expression::read(expression).map_err(Failed::Unanswered)?.evaluate(self.document)
     }
 }
 

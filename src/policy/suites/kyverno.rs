@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use super::{ReadObjects, Suite, tested, texts};
 use crate::kustomize::is_cluster_scoped;
+use crate::policy::admission::Admission;
 use crate::policy::cluster::Off;
 use crate::policy::kyverno::{Kyverno, Mocks, Status};
 use crate::policy::review::{PolicyObject, Review, group_and_version, text};
@@ -43,9 +44,13 @@ pub(super) fn run(test: &PolicyObject, read: ReadObjects<'_>) -> Suite {
 /// What a test stands on.
 struct Ground {
     kyverno: Kyverno,
+    /// Policies of Kubernetes itself, which Kyverno's tests may be about.
+    admission: Admission,
     /// The first policy that cannot be asked, and why.
     unavailable: Vec<(String, String)>,
     resources: Vec<Json>,
+    /// What is there besides, for rules to look up.
+    others: Vec<Json>,
     namespaces: Vec<Json>,
     values: Json,
 }
@@ -54,20 +59,35 @@ impl Ground {
     fn read(test: &Json, read: ReadObjects<'_>) -> Result<Self, String> {
         let mut ground = Self {
             kyverno: Kyverno::default(),
+            admission: Admission::default(),
             unavailable: Vec::new(),
             resources: Vec::new(),
+            others: Vec::new(),
             namespaces: Vec::new(),
             values: Json::Null,
         };
         for path in texts(test, "policies").into_iter().chain(texts(test, "exceptions")) {
             for object in read(&path)? {
-                if let Err(why) = ground.kyverno.add(&object, &mut Off::default()) {
+                let taken = ground.admission.add(&object, &mut Off::default()).and_then(|is_taken| {
+                    if is_taken { Ok(true) } else { ground.kyverno.add(&object, &mut Off::default()) }
+                });
+                if let Err(why) = taken {
                     ground.unavailable.push((text(&object.json, "/metadata/name").to_owned(), why));
                 }
             }
         }
         for path in texts(test, "resources") {
             ground.resources.extend(read(&path)?.into_iter().map(|object| with_namespace(object.json)));
+        }
+        let context = test.get("context").and_then(Json::as_str).map(str::to_owned);
+        for path in texts(test, "paramResources").into_iter().chain(texts(test, "clusterResources")).chain(context) {
+            for object in read(&path)? {
+                let is_of_tests = text(&object.json, "/apiVersion").starts_with("cli.kyverno.io/");
+                match object.json.pointer("/spec/resources").and_then(Json::as_array) {
+                    Some(resources) if is_of_tests => ground.others.extend(resources.clone()),
+                    _ => ground.others.push(object.json),
+                }
+            }
         }
         if let Some(path) = test.get("variables").and_then(Json::as_str) {
             ground.values = read(path)?.into_iter().next().map_or(Json::Null, |object| object.json);
@@ -92,7 +112,7 @@ impl Ground {
         };
         let object = self.resources.iter().find(is_it).ok_or("there is no such resource")?;
         let mut all = self.resources.clone();
-        all.extend(self.namespaces.iter().cloned());
+        all.extend(self.others.iter().chain(&self.namespaces).cloned());
         let mocks = self.mocks(policy, name);
         let operation = mocks.get("request.operation").and_then(Json::as_str).unwrap_or("CREATE");
         // The command line of Kyverno has no other object for what is updated or deleted.
@@ -100,6 +120,14 @@ impl Ground {
         let review = Review::new(object, old, &all).with_operation(operation);
         let said = self.kyverno.say(&review, Some(&mocks), |asked| asked == policy)?;
         let base = |name: &str| crate::policy::kyverno::base_name(name).to_owned();
+        if self.admission.has(policy) {
+            let found = match self.admission.allows(policy, &review)? {
+                Some(true) => "pass",
+                Some(false) => "fail",
+                None => "skip",
+            };
+            return is_as_wanted(found, result, &[]);
+        }
         if !rule.is_empty() && !self.kyverno.has(policy, rule) {
             return Err(format!("the policy `{policy}` has no rule `{rule}`"));
         }
@@ -109,12 +137,8 @@ impl Ground {
             said.iter().filter(|said| said.policy == policy && is_meant(&said.rule)).map(|said| &said.status).collect();
         let found = ["fail", "error", "pass", "skip"];
         let found = found.iter().find(|name| of_rule.iter().any(|status| status.name() == **name)).unwrap_or(&"skip");
-        let wanted = text(result, "/result");
-        if *found == wanted {
-            return Ok(());
-        }
         let why: Vec<String> = of_rule.iter().filter_map(|status| status.message()).collect();
-        Err(format!("it is `{found}`, and not `{wanted}`: {}", why.join("; ")))
+        is_as_wanted(found, result, &why)
     }
 
     /// The values that the test gives to variables, by their dotted names.
@@ -140,6 +164,16 @@ impl Ground {
         }
         mocks
     }
+}
+
+/// Whether a verdict is the one that a result wants.
+fn is_as_wanted(found: &str, result: &Json, why: &[String]) -> Result<(), String> {
+    let wanted = text(result, "/result");
+    if found == wanted {
+        return Ok(());
+    }
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+    Err(format!("it is `{found}`, and not `{wanted}`{why}"))
 }
 
 /// The command line of Kyverno puts what has no namespace into `default`.
