@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::checks::Checks;
+use super::checks::{Checks, Dialect};
 use super::cluster::Off;
 use super::deadline;
 use super::engine::DeclaredRule;
@@ -190,7 +190,7 @@ impl Policy {
         };
         let parameters = spec.get("paramKind").filter(|kind| !kind.is_null());
         Ok(Self {
-            checks: Checks::read(spec, "validations")?,
+            checks: Checks::read(spec, "validations", Dialect::Kubernetes)?,
             criteria: spec.get("matchConstraints").cloned().ok_or("the policy has no `matchConstraints`")?,
             parameters: parameters.map(|it| (text(it, "/apiVersion").to_owned(), text(it, "/kind").to_owned())),
             declared,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::cel::{Expression, Failed, Outcome, Scope, blamed, short};
+use super::cel::{Expression, Failed, Outcome, RESOURCES, Scope, blamed, short};
 use super::review::text;
 
 /// Conditions, variables and validations, ready to be asked.
@@ -15,6 +15,8 @@ pub(super) struct Checks {
     validations: Vec<Validation>,
     /// Whether an expression that fails does not deny.
     ignores_failures: bool,
+    /// Whether an expression looks up other objects.
+    pub(super) looks_up: bool,
 }
 
 struct Validation {
@@ -33,6 +35,22 @@ pub(super) struct Denied {
 
 /// What every expression may name.
 const NAMES: [&str; 6] = ["object", "oldObject", "request", "params", "namespaceObject", "variables"];
+/// What expressions of Kyverno may name besides.
+const NAMES_OF_KYVERNO: [&str; 7] =
+    ["object", "oldObject", "request", "params", "namespaceObject", "variables", RESOURCES];
+
+/// Whose expressions they are.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Dialect {
+    Kubernetes,
+    Kyverno,
+}
+
+impl Dialect {
+    fn names(self) -> &'static [&'static str] {
+        if self == Self::Kyverno { &NAMES_OF_KYVERNO } else { &NAMES }
+    }
+}
 
 /// Conditions by themselves.
 pub(super) struct Conditions(Vec<Expression>);
@@ -42,10 +60,10 @@ impl Conditions {
     ///
     /// # Errors
     /// What is wrong with an expression, or what it asks that has no answer here.
-    pub(super) fn read(spec: &Json) -> Result<Self, String> {
+    pub(super) fn read(spec: &Json, dialect: Dialect) -> Result<Self, String> {
         let entries = spec.get("matchConditions").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let read = |entry: &Json| match entry.get("expression").and_then(Json::as_str) {
-            Some(expression) => Expression::read(expression, &NAMES),
+            Some(expression) => Expression::read(expression, dialect.names()),
             None => Err("an entry has no `expression`".to_owned()),
         };
         entries.iter().map(read).collect::<Result<_, String>>().map(Self)
@@ -73,13 +91,13 @@ impl Checks {
     ///
     /// # Errors
     /// What is wrong with an expression, or what it asks that has no answer here.
-    pub(super) fn read(spec: &Json, validations: &str) -> Result<Self, String> {
+    pub(super) fn read(spec: &Json, validations: &str, dialect: Dialect) -> Result<Self, String> {
         let list = |name: &str| spec.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let read = |entry: &Json, name: &str| match entry.get(name).and_then(Json::as_str) {
-            Some(expression) => Expression::read(expression, &NAMES),
+            Some(expression) => Expression::read(expression, dialect.names()),
             None => Err(format!("an entry has no `{name}`")),
         };
-        let conditions = Conditions::read(spec)?;
+        let conditions = Conditions::read(spec, dialect)?;
         let variables = list("variables").iter().map(|entry| {
             let expression = read(entry, "expression")?;
             Ok((text(entry, "/name").to_owned(), Arc::new(expression)))
@@ -89,15 +107,23 @@ impl Checks {
             Ok(Validation {
                 expression: read(entry, "expression")?,
                 message: entry.get("message").and_then(Json::as_str).map(|message| message.trim().to_owned()),
-                message_expression: message_expression.map(|text| Expression::read(text, &NAMES)).transpose()?,
+                message_expression: message_expression
+                    .map(|text| Expression::read(text, dialect.names()))
+                    .transpose()?,
             })
         });
-        let read = Self {
+        let mut read = Self {
+            looks_up: false,
             conditions,
             variables: variables.collect::<Result<_, String>>()?,
             validations: all.collect::<Result<_, String>>()?,
             ignores_failures: text(spec, "/failurePolicy") == "Ignore",
         };
+        let conditions = read.conditions.0.iter().chain(read.variables.iter().map(|(_, expression)| &**expression));
+        let validations_of =
+            |it: &'_ Validation| it.expression.looks_up || it.message_expression.as_ref().is_some_and(|it| it.looks_up);
+        read.looks_up =
+            conditions.into_iter().any(|expression| expression.looks_up) || read.validations.iter().any(validations_of);
         if read.validations.is_empty() { Err(format!("there is no entry in `{validations}`")) } else { Ok(read) }
     }
 
@@ -176,7 +202,7 @@ mod tests {
             "validations": [{"expression": "variables.fine == 1"}, {"expression": "variables.next == 1"}]});
         let mut scope = Scope::new().unwrap();
         scope.set("object", &json!({}));
-        let denied = Checks::read(&spec, "validations").unwrap().judge(scope).unwrap().unwrap();
+        let denied = Checks::read(&spec, "validations", Dialect::Kubernetes).unwrap().judge(scope).unwrap().unwrap();
         assert_eq!(denied.len(), 1);
         let expected =
             "expression `variables.next == 1` resulted in error: `variables.broken` failed: no such key: missing";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::checks::Checks;
+use super::checks::{Checks, Dialect};
 use super::cluster::Off;
 use super::deadline;
 use super::engine::{DeclaredRule, Module, TeamEngine};
@@ -120,7 +120,7 @@ impl Template {
             engines.iter().find(|code| text(code, "/engine") == engine).and_then(|code| code.get("source"))
         };
         if let Some(source) = source_in("K8sNativeValidation") {
-            return Checks::read(source, "validations").map(Self::Cel);
+            return Checks::read(source, "validations", Dialect::Kubernetes).map(Self::Cel);
         }
         let source = source_in("Rego");
         let (rego, libraries) = match (source, target.get("rego")) {

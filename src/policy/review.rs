@@ -27,7 +27,7 @@ pub struct Review<'a> {
     /// All objects beside it.
     pub all: &'a [Json],
     /// What was there before the change, where that is asked about.
-    base: Option<&'a [Json]>,
+    pub(super) base: Option<&'a [Json]>,
     operation: &'a str,
     scope: OnceCell<Scope<'static>>,
 }

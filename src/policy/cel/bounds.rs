@@ -23,6 +23,11 @@ const SPEND: &str = "@spend";
 const HAS: &str = "@has";
 const OR_VALUE: &str = "@orValue";
 const REPLACE: &str = "@replace";
+const LOOK_UP: &str = "@lookUp";
+/// The variable that holds what expressions of Kyverno can look up, by `API version/plural/namespace/name`.
+pub(super) const RESOURCES: &str = "@resources";
+/// As Kyverno names it, in older versions and in newer ones.
+pub(super) const RESOURCE_GET: [&str; 2] = ["Get", "get"];
 
 thread_local! {
     static LEFT: Cell<u64> = const { Cell::new(MOST_WORK) };
@@ -107,6 +112,36 @@ fn replace<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Exe
     Ok(CowVal::owned(CelString::from(replaced)))
 }
 
+/// `resource.Get(API version, plural, namespace, name)`.
+fn look_up<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
+    let text = |at: usize| arguments.get(at).and_then(|it| it.downcast_ref::<CelString>()).map(CelString::inner);
+    let (Some(resources), Some(api_version), Some(plural), Some(namespace), Some(name)) =
+        (arguments.first(), text(1), text(2), text(3), text(4))
+    else {
+        return Err(ExecutionError::no_such_overload("resource.Get", Vec::new()));
+    };
+    let missing = || {
+        let what = format!("`{name}` of the {plural} ({api_version}) in the namespace `{namespace}`");
+        let why = format!("{what} is neither in the folder of the policies nor rendered beside the object");
+        ExecutionError::function_error(LOOK_UP, why)
+    };
+    let indexer = resources.as_indexer().ok_or_else(missing)?;
+    // What is written without a namespace may be in any.
+    let found = [namespace, ""].iter().find_map(|place| {
+        let key = CelString::from(format!("{api_version}/{plural}/{place}/{name}"));
+        indexer.get(&key).ok().map(CowVal::into_owned)
+    });
+    found.map(CowVal::Owned).ok_or_else(missing)
+}
+
+/// Why something that is looked up is not there; `None` where an expression fails for another reason.
+pub(super) fn not_found(error: &ExecutionError) -> Option<&str> {
+    match error {
+        ExecutionError::FunctionError { function, message } if function == LOOK_UP => Some(message),
+        _ => None,
+    }
+}
+
 /// `orValue`. What is not optional is the value itself, as in the versions of CEL that published policies were written for.
 fn or_value<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let [value, other] = <[_; 2]>::try_from(arguments).map_err(|_| ExecutionError::missing_argument_or_target())?;
@@ -120,6 +155,7 @@ fn or_value<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Ex
 pub(super) fn functions(environment: &mut Env) -> Result<(), DeclarationError> {
     environment.add_overload(SPEND, "spend", vec![DYN_TYPE], spend)?;
     environment.add_overload(HAS, "has", vec![DYN_TYPE, STRING_TYPE], has)?;
+    environment.add_overload(LOOK_UP, "lookUp", vec![DYN_TYPE, DYN_TYPE, DYN_TYPE, DYN_TYPE, DYN_TYPE], look_up)?;
     environment.add_overload(REPLACE, "replace", vec![DYN_TYPE, DYN_TYPE, DYN_TYPE], replace)?;
     environment.add_overload(REPLACE, "replace(int)", vec![DYN_TYPE, DYN_TYPE, DYN_TYPE, DYN_TYPE], replace)?;
     environment.add_overload(OR_VALUE, "orValue", vec![DYN_TYPE, DYN_TYPE], or_value)
@@ -130,6 +166,13 @@ pub(super) fn bound(node: &mut IdedExpr) {
     let id = node.id;
     match &mut node.expr {
         Expr::Call(call) => {
+            let is_resource =
+                matches!(call.target.as_deref().map(|it| &it.expr), Some(Expr::Ident(name)) if name == "resource");
+            if is_resource && RESOURCE_GET.contains(&call.func_name.as_str()) {
+                LOOK_UP.clone_into(&mut call.func_name);
+                call.args.insert(0, IdedExpr { id, expr: Expr::Ident(RESOURCES.to_owned()) });
+                call.target = None;
+            }
             if let Some(target) = &mut call.target {
                 bound(target);
             }

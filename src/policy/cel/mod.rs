@@ -23,7 +23,12 @@ pub(super) struct Expression {
     tree: IdedExpr,
     /// As it is written.
     pub(super) text: String,
+    /// Whether it looks up other objects.
+    pub(super) looks_up: bool,
 }
+
+/// The name by which an expression may look up other objects, as in Kyverno.
+pub(super) const RESOURCES: &str = bounds::RESOURCES;
 
 static ENVIRONMENT: LazyLock<Result<Arc<Env>, String>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(true);
@@ -53,10 +58,11 @@ impl Expression {
         let told = |why: String| format!("the expression `{}`: {why}", short(text));
         bounds::check_depth(text).map_err(told)?;
         let mut tree = environment()?.parser().parse(text).map_err(|errors| told(first_line(&errors.to_string())))?;
-        let mut names = Names { known: variables.iter().map(|name| (*name).to_owned()).collect() };
+        let known = variables.iter().map(|name| (*name).to_owned()).collect();
+        let mut names = Names { known, looks_up: false };
         names.check(&tree).map_err(told)?;
         bounds::bound(&mut tree);
-        Ok(Self { tree, text: text.to_owned() })
+        Ok(Self { tree, text: text.to_owned(), looks_up: names.looks_up })
     }
 }
 
@@ -94,6 +100,7 @@ const TYPES: [&str; 13] = [
 /// Looks at the names of an expression.
 struct Names {
     known: Vec<String>,
+    looks_up: bool,
 }
 
 impl Names {
@@ -125,7 +132,11 @@ impl Names {
                 if let (Some(target), None) = (&call.target, namespace) {
                     self.check(target)?;
                 }
-                if !functions::is_known(&name) {
+                let looks_up = namespace.is_some_and(|namespace| namespace == "resource")
+                    && bounds::RESOURCE_GET.contains(&call.func_name.as_str())
+                    && self.known.iter().any(|known| known == RESOURCES);
+                self.looks_up |= looks_up;
+                if !looks_up && !functions::is_known(&name) {
                     return Err(format!("the function `{name}` is not available"));
                 }
                 call.args.iter().try_for_each(|argument| self.check(argument))?;
@@ -254,6 +265,9 @@ impl Scope<'_> {
                     return Failed::Unanswered(format!("`{name}`: {why}"));
                 }
                 format!("nothing is known about `{name}`")
+            }
+            error if bounds::not_found(error).is_some() => {
+                return Failed::Unanswered(bounds::not_found(error).unwrap_or_default().to_owned());
             }
             ExecutionError::FunctionError { function, message } => format!("`{function}`: {message}"),
             other => first_line(&other.to_string()),

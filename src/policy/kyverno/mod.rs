@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value as Json, json};
 
 use self::rule::Rule;
-use super::checks::{Checks, Conditions, Denied};
+use super::cel::{RESOURCES, Scope};
+use super::checks::{Checks, Conditions, Denied, Dialect};
 use super::cluster::Off;
 use super::deadline;
 use super::engine::DeclaredRule;
 use super::resource_rules::matches;
-use super::review::{PolicyObject, Review, text};
+use super::review::{PolicyObject, Review, plural, text};
 use super::team_finding::{TeamFinding, TeamRule};
 
 pub(super) use rule::base_name;
@@ -66,7 +67,7 @@ impl Exclusion {
         let is_meant = |reference: &&Json| text(reference, "/kind").ends_with("ValidatingPolicy");
         Ok(Self {
             policies: references.filter(is_meant).map(|it| text(it, "/name").to_owned()).collect(),
-            conditions: Conditions::read(json.get("spec").unwrap_or(&Json::Null))?,
+            conditions: Conditions::read(json.get("spec").unwrap_or(&Json::Null), Dialect::Kyverno)?,
         })
     }
 }
@@ -139,7 +140,7 @@ impl Kyverno {
             self.expressions.push(Expressions {
                 declared: declared(object, text(json, "/metadata/name"), ""),
                 is_warning: actions.is_some() && !has("Deny"),
-                checks: Checks::read(&spec, "validations")?,
+                checks: Checks::read(&spec, "validations", Dialect::Kyverno)?,
                 criteria: spec.get("matchConstraints").cloned().ok_or("the policy has no `matchConstraints`")?,
                 namespace: text(json, "/metadata/namespace").to_owned(),
             });
@@ -216,7 +217,8 @@ impl Kyverno {
             deadline::begin();
             let mut status = Status::Skips;
             if !self.is_excluded(package, review).map_err(failed)? {
-                status = policy.checks.judge(review.scope()?.inner()).map_err(failed)?.into();
+                let scope = scope(&policy.checks, review, &self.others).map_err(failed)?;
+                status = policy.checks.judge(scope).map_err(failed)?.into();
             }
             let (declared, is_warning) = (&policy.declared, policy.is_warning);
             all.push(Said { policy: package, rule: String::new(), declared, is_warning, status });
@@ -344,6 +346,22 @@ fn request(review: &Review<'_>, mocks: Option<&Mocks>) -> Json {
         set(&mut document, name, value.clone());
     }
     document
+}
+
+/// The names that expressions see, with what they can look up: what is in the folder of the policies, else what was there before the
+/// change.
+fn scope<'s>(checks: &Checks, review: &'s Review<'_>, others: &[Json]) -> Result<Scope<'s>, String> {
+    let mut scope = review.scope()?.inner();
+    if checks.looks_up {
+        let mut resources = Map::new();
+        for object in review.base.unwrap_or(review.all).iter().chain(others) {
+            let (api_version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
+            let (place, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
+            resources.insert(format!("{api_version}/{}/{place}/{name}", plural(kind)), object.clone());
+        }
+        scope.set(RESOURCES, &Json::Object(resources));
+    }
+    Ok(scope)
 }
 
 /// Puts a value under a dotted name.

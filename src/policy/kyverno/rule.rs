@@ -9,9 +9,9 @@ use super::conditions::{hold, is_operator};
 use super::matching::{Unknown, is_about};
 use super::pattern::{Match, matches};
 use super::variables::{Variables, found_in, inside};
-use super::{Status, set};
+use super::{Status, scope, set};
 use crate::config::glob_matches;
-use crate::policy::checks::{Checks, Denied};
+use crate::policy::checks::{Checks, Denied, Dialect};
 use crate::policy::deadline;
 use crate::policy::engine::DeclaredRule;
 use crate::policy::jmespath::{Expression, Failed};
@@ -104,7 +104,7 @@ impl Rule {
                 }
             }
             spec["matchConditions"] = json.get("celPreconditions").cloned().unwrap_or(Json::Null);
-            Checks::read(&spec, "expressions")
+            Checks::read(&spec, "expressions", Dialect::Kyverno)
         });
         let of_rule = Action::read(Some(validate), "failureAction", "failureActionOverrides");
         let spec = policy.get("spec");
@@ -159,7 +159,7 @@ impl Rule {
     /// When there is no answer here.
     pub(super) fn apply(&self, review: &Review<'_>, document: &mut Json, others: &[Json]) -> Result<Status, String> {
         if let Some(checks) = &self.expressions {
-            return checks.judge(review.scope()?.inner()).map(Status::from);
+            return checks.judge(scope(checks, review, others)?).map(Status::from);
         }
         let asked = Asked { review, others, message: text(&self.json, "/validate/message"), rule: &self.declared.name };
         let validate = self.json.get("validate").unwrap_or(&Json::Null);
