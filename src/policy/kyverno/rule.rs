@@ -614,3 +614,89 @@ fn variable_value(variable: &Json, variables: &Variables<'_>) -> Result<Option<J
         Ok(_) | Err(_) => default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(spec: &Json, validate: &Json) -> Rule {
+        let policy = json!({"metadata": {"name": "p"}, "spec": spec});
+        let json = json!({"name": "r", "match": {"any": [{"resources": {"kinds": ["*"]}}]}, "validate": validate});
+        let declared =
+            DeclaredRule { package: "p".to_owned(), name: "r".to_owned(), path: "p.yaml".to_owned(), line: 1 };
+        Rule::read(&policy, json, declared).unwrap()
+    }
+
+    #[test]
+    fn the_action_of_the_rule_comes_before_that_of_the_policy() {
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "shop"}});
+        let nowhere = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}});
+        let enforce = |action: &str| json!({"action": "Enforce", "namespaces": [action]});
+        for (spec, validate, warns, warns_nowhere) in [
+            (json!({}), json!({}), true, true),
+            (json!({"validationFailureAction": "enforce"}), json!({}), false, false),
+            (json!({"validationFailureAction": "Enforce"}), json!({"failureAction": "Audit"}), true, true),
+            (json!({"validationFailureActionOverrides": [enforce("sh*")]}), json!({}), false, false),
+            (json!({"validationFailureActionOverrides": [enforce("other")]}), json!({}), true, false),
+            (json!({"validationFailureActionOverrides": [{"action": "Enforce"}]}), json!({}), false, false),
+            (
+                json!({"validationFailureAction": "Enforce",
+                       "validationFailureActionOverrides": [{"action": "Audit", "namespaces": ["shop"]}]}),
+                json!({}),
+                true,
+                false,
+            ),
+            (
+                json!({"validationFailureActionOverrides": [{"action": "Audit", "namespaces": ["shop"]}]}),
+                json!({"failureAction": "Enforce"}),
+                false,
+                false,
+            ),
+        ] {
+            let mut validate = validate;
+            validate["deny"] = json!({});
+            let rule = rule(&spec, &validate);
+            assert_eq!(rule.is_warning(&Review::new(&object, None, &[])), warns, "{spec} {validate}");
+            assert_eq!(rule.is_warning(&Review::new(&nowhere, None, &[])), warns_nowhere, "{spec} {validate}");
+        }
+    }
+
+    fn applied(validate: &Json, object: &Json) -> Status {
+        let rule = rule(&json!({}), validate);
+        let mut document = json!({"request": {"object": object}});
+        let before = document.clone();
+        let status = rule.apply(&Review::new(object, None, &[]), &mut document, &[]).unwrap();
+        assert_eq!(document, before, "the document is what it was before");
+        status
+    }
+
+    #[test]
+    fn an_item_of_a_list_knows_its_place() {
+        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {
+            "initContainers": [{"name": "i", "image": "ok"}],
+            "containers": [{"name": "a", "image": "ok", "ports": [{"hostPort": 1}]}, {"name": "b", "image": "bad", "ports": [{}, {"hostPort": 9}]}]}});
+        let bad =
+            json!({"conditions": {"all": [{"key": "{{ element.image }}", "operator": "Equals", "value": "bad"}]}});
+        let nested = json!({"list": "request.object.spec.containers", "foreach": [{"list": "element.ports", "deny": {
+            "conditions": {"all": [{"key": "{{ element.hostPort || `0` }}", "operator": "GreaterThan", "value": 5}]}}}]});
+        for (foreach, field) in [
+            (
+                json!({"list": "request.object.spec.[initContainers, containers][]", "deny": bad}),
+                "/spec/containers/1/image",
+            ),
+            (json!({"list": "request.object.spec.containers[?name == 'b']", "deny": bad}), "/spec/containers/1/image"),
+            (json!({"list": "request.object.spec.containers", "pattern": {"image": "ok"}}), "/spec/containers/1/image"),
+            (nested, "/spec/containers/1/ports/1/hostPort"),
+            (
+                json!({"list": "request.object.spec.containers[].image", "deny": {"conditions": {"any": [
+                    {"key": "{{ element }}", "operator": "Equals", "value": "bad"}]}}}),
+                "/spec/containers",
+            ),
+        ] {
+            let Status::Fails(denied) = applied(&json!({"foreach": [foreach]}), &object) else {
+                panic!("{foreach}");
+            };
+            assert_eq!(denied[0].field.as_deref(), Some(field), "{foreach}");
+        }
+    }
+}
