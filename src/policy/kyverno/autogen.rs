@@ -18,28 +18,42 @@ const ANNOTATION: &str = "/metadata/annotations/pod-policies.kyverno.io~1autogen
 /// How long a rule's name may be.
 const LONGEST_NAME: usize = 63;
 
+/// A rule of a policy, and whether it is generated for controllers.
+pub(super) struct PolicyRule {
+    pub(super) json: Json,
+    pub(super) is_generated: bool,
+}
+
 /// The rules of a policy, with those for controllers.
-pub(super) fn rules(policy: &Json) -> Vec<Json> {
+pub(super) fn rules(policy: &Json) -> Vec<PolicyRule> {
     let rules = policy.pointer("/spec/rules").and_then(Json::as_array).cloned().unwrap_or_default();
-    let wanted = text(policy, ANNOTATION);
-    if wanted == "none" || !can_be_generated(&rules) {
-        return rules;
+    let wanted = policy.pointer(ANNOTATION).and_then(Json::as_str);
+    let mut all: Vec<PolicyRule> =
+        rules.iter().map(|json| PolicyRule { json: json.clone(), is_generated: false }).collect();
+    if wanted == Some("none") || !can_be_generated(&rules) {
+        return all;
     }
-    let is_wanted = |kind: &str| wanted.is_empty() || wanted.split(',').any(|one| one.trim() == kind || one == "all");
+    let is_wanted = |kind: &str| wanted.is_none_or(|wanted| wanted.split(',').any(|one| one == kind || one == "all"));
     let kinds: Vec<&str> =
         CONTROLLERS.iter().filter(|(kind, _)| is_wanted(kind)).map(|(_, selector)| *selector).collect();
-    let mut all: Vec<Json> =
-        rules.iter().filter(|rule| !text(rule, "/name").starts_with("autogen-")).cloned().collect();
     for rule in rules.iter().filter(|rule| is_about_pods(rule)) {
+        let made = |json| PolicyRule { json, is_generated: true };
         if !kinds.is_empty() {
-            all.extend(generated(rule, "autogen", &kinds, &["template"], "template"));
+            all.extend(generated(rule, "autogen", &kinds, &["template"], "template").map(made));
         }
         if is_wanted(CRON_JOB.0) {
             let steps = ["jobTemplate", "template"];
-            all.extend(generated(rule, "autogen-cronjob", &[CRON_JOB.1], &steps, "jobTemplate.spec.template"));
+            all.extend(
+                generated(rule, "autogen-cronjob", &[CRON_JOB.1], &steps, "jobTemplate.spec.template").map(made),
+            );
         }
     }
     all
+}
+
+/// Whether a kind is one that rules are generated for.
+pub(super) fn is_controller(kind: &str) -> bool {
+    kind == CRON_JOB.0 || CONTROLLERS.iter().any(|(controller, _)| *controller == kind)
 }
 
 /// The filters of a block: `any`, `all`, or itself.
@@ -238,7 +252,7 @@ mod tests {
     }
 
     fn names(policy: &Json) -> Vec<String> {
-        rules(policy).iter().map(|rule| text(rule, "/name").to_owned()).collect()
+        rules(policy).iter().map(|rule| text(&rule.json, "/name").to_owned()).collect()
     }
 
     #[test]
@@ -256,14 +270,14 @@ mod tests {
         assert_eq!(names(&policy(None, &json!(["Service"]), &pattern)), ["r"]);
         let all = rules(&policy(None, &pods, &pattern));
         assert_eq!(
-            all[1]["validate"]["pattern"],
+            all[1].json["validate"]["pattern"],
             json!({"spec": {"template": {"spec": {"x": "{{request.object.spec.template.metadata.name}}"}}}})
         );
         assert_eq!(
-            all[2]["validate"]["pattern"],
+            all[2].json["validate"]["pattern"],
             json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"x": "{{request.object.spec.jobTemplate.spec.template.metadata.name}}"}}}}}})
         );
-        assert_eq!(all[2]["match"]["any"][0]["resources"]["kinds"], json!(["batch/v1/CronJob"]));
+        assert_eq!(all[2].json["match"]["any"][0]["resources"]["kinds"], json!(["batch/v1/CronJob"]));
     }
 
     #[test]

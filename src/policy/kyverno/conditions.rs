@@ -31,7 +31,7 @@ pub(super) fn hold<'a>(conditions: &'a Json, variables: &Variables<'_>) -> Resul
         if block.get("operator").is_some() {
             held.holds = hold_all(std::slice::from_ref(block), variables, &mut held)?;
         } else {
-            let list = |name: &str| block.get(name).and_then(Json::as_array).map(Vec::as_slice);
+            let list = |name: &str| Some(block.get(name)?.as_array()?.as_slice()).filter(|list| !list.is_empty());
             let any = list("any").map(|any| hold_any(any, variables, &mut held)).transpose()?;
             let all = hold_all(list("all").unwrap_or_default(), variables, &mut held)?;
             held.holds = any.unwrap_or(true) && all;
@@ -112,15 +112,26 @@ fn compared(key: &Json, operator: &str, value: &Json) -> Option<bool> {
             Json::Null => false,
             _ => !equals(key, value).unwrap_or(false),
         },
-        "in" | "allin" => is_in(key, value, Quantifier::All),
+        "in" => old_is_in(key, value, false).unwrap_or(false),
+        "notin" => old_is_in(key, value, true).unwrap_or(false),
+        "allin" => is_in(key, value, Quantifier::All),
         "anyin" => is_in(key, value, Quantifier::Any),
-        "notin" | "allnotin" => is_in(key, value, Quantifier::None),
+        "allnotin" => is_in(key, value, Quantifier::None),
         "anynotin" => is_in(key, value, Quantifier::NotAll),
-        "greaterthan" | "durationgreaterthan" => order(key, value).is_some_and(Ordering::is_gt),
-        "greaterthanorequals" | "durationgreaterthanorequals" => order(key, value).is_some_and(Ordering::is_ge),
-        "lessthan" | "durationlessthan" => order(key, value).is_some_and(Ordering::is_lt),
-        "lessthanorequals" | "durationlessthanorequals" => order(key, value).is_some_and(Ordering::is_le),
-        _ => return None,
+        other => {
+            let (name, order) = match other.strip_prefix("duration") {
+                Some(name) => (name, duration_order(key, value)),
+                None => (other, order(key, value)),
+            };
+            let holds: fn(Ordering) -> bool = match name {
+                "greaterthan" => Ordering::is_gt,
+                "greaterthanorequals" => Ordering::is_ge,
+                "lessthan" => Ordering::is_lt,
+                "lessthanorequals" => Ordering::is_le,
+                _ => return None,
+            };
+            order.is_some_and(holds)
+        }
     })
 }
 
@@ -134,6 +145,44 @@ fn durations(key: &Json, value: &Json) -> Option<(i64, i64)> {
     #[expect(clippy::cast_possible_truncation, reason = "Go truncates as well")]
     let seconds = |json: &Json| json.as_f64().and_then(|it| (it.trunc() as i64).checked_mul(1_000_000_000));
     Some((one.or_else(|| seconds(key))?, other.or_else(|| seconds(value))?))
+}
+
+/// Both as durations: texts that are written as one, and whole seconds.
+fn duration_order(key: &Json, value: &Json) -> Option<Ordering> {
+    #[expect(clippy::cast_possible_truncation, reason = "Go truncates as well")]
+    let read = |json: &Json| match json {
+        Json::String(text) => duration(text),
+        other => (other.as_f64()?.trunc() as i64).checked_mul(1_000_000_000),
+    };
+    Some(read(key)?.cmp(&read(value)?))
+}
+
+/// `In` and `NotIn`, which are older than the others: a list is held against one item by item, without wildcards, and `NotIn` means
+/// that any of it is missing. `None` where the value is of no kind that something can be in.
+fn old_is_in(key: &Json, value: &Json, is_negated: bool) -> Option<bool> {
+    let texts =
+        |items: &[Json]| -> Option<Vec<String>> { items.iter().map(|it| it.as_str().map(str::to_owned)).collect() };
+    let in_json = |text: &str| serde_json::from_str::<Json>(text).ok().and_then(|json| texts(json.as_array()?));
+    let Json::Array(keys) = key else {
+        if matches!(key, Json::Null | Json::Object(_)) {
+            return None;
+        }
+        let key = written(key);
+        let is_in = match value {
+            Json::Array(items) => items.iter().any(|item| either_matches(&written(item), &key)),
+            Json::String(text) => glob_matches(text, &key) || in_json(text)?.contains(&key),
+            _ => return None,
+        };
+        return Some(is_in != is_negated);
+    };
+    let keys: Vec<String> = keys.iter().map(written).collect();
+    let values = match value {
+        Json::Array(items) => texts(items)?,
+        Json::String(text) if keys == [text.clone()] => return Some(true),
+        Json::String(text) => in_json(text)?,
+        _ => return None,
+    };
+    Some(keys.iter().all(|key| values.contains(key)) != is_negated)
 }
 
 /// `None` where they cannot be compared, which is as if they were different.
@@ -170,6 +219,7 @@ fn order(key: &Json, value: &Json) -> Option<Ordering> {
             let amounts = Amount::read(text).zip(Amount::read(other)).map(|(one, other)| one.cmp(&other));
             amounts
                 .or_else(|| number(key)?.partial_cmp(&number(value)?))
+                .or_else(|| duration_order(&Json::from(number(key)?), value))
                 .or_else(|| version(text)?.partial_cmp(&version(other)?))
         }
         (Json::String(_) | Json::Number(_), Json::String(_) | Json::Number(_)) => {
@@ -238,6 +288,7 @@ fn key_is_in(key: &str, value: &Json) -> Option<bool> {
 /// A list of texts in JSON, or a text that is the only one.
 fn listed(text: &str) -> Option<Vec<String>> {
     match serde_json::from_str::<Json>(text) {
+        Ok(Json::Null) => Some(Vec::new()),
         Ok(Json::Array(items)) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
         Ok(_) => None,
         Err(_) => Some(vec![text.to_owned()]),
@@ -254,7 +305,16 @@ fn set_is_in(keys: &[String], value: &Json, quantifier: Quantifier) -> bool {
     let among = |values: &[String]| quantified(&|key: &String| values.iter().any(|value| either_matches(key, value)));
     match value {
         Json::Array(items) => among(&items.iter().map(written).collect::<Vec<_>>()),
-        Json::Number(_) | Json::Bool(_) => among(&[written(value)]),
+        Json::Number(_) | Json::Bool(_) => {
+            matches!(quantifier, Quantifier::Any | Quantifier::NotAll) && among(&[written(value)])
+        }
+        Json::String(text)
+            if operator(text).0 == Operator::InRange && keys != [text.clone()] && quantifier == Quantifier::NotAll =>
+        {
+            // What is no number is neither in a range nor outside of it.
+            let outside = text.replacen('-', "!-", 1);
+            keys.iter().any(|key| fits_text(&Json::String(key.clone()), &outside))
+        }
         Json::String(text) if operator(text).0 == Operator::InRange && keys != [text.clone()] => {
             quantified(&|key: &String| fits_text(&Json::String(key.clone()), text))
         }
@@ -302,6 +362,18 @@ mod tests {
             (json!("DELETE"), "NotIn", json!(["CREATE", "UPDATE"]), true),
             (json!(true), "equals", json!(true), true),
             (json!({"a": 1}), "AnyIn", json!(["a"]), false),
+            (json!("5"), "NotIn", json!("abc"), false),
+            (json!(["a", "b"]), "NotIn", json!(["a"]), true),
+            (json!([]), "NotIn", json!(["a"]), false),
+            (json!(["a"]), "In", json!(["a*"]), false),
+            (json!("5"), "In", json!("1-10"), false),
+            (json!("1"), "DurationLessThan", json!(60), false),
+            (json!("1h"), "DurationGreaterThan", json!("0"), true),
+            (json!(1), "DurationGreaterThanOrEquals", json!(1.5), true),
+            (json!("x"), "AnyNotIn", json!("null"), true),
+            (json!(["a"]), "AllNotIn", json!(5), false),
+            (json!("10"), "GreaterThan", json!("10us"), true),
+            (json!(["a"]), "AnyNotIn", json!("1-10"), false),
         ] {
             assert_eq!(compared(&key, operator, &value), Some(expected), "{key} {operator} {value}");
             assert!(is_operator(operator));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
+use self::autogen::PolicyRule;
 use self::rule::Rule;
 use super::cel::{RESOURCES, Scope};
 use super::checks::{Checks, Conditions, Denied, Dialect};
@@ -109,9 +110,9 @@ impl Kyverno {
 
     fn add_policy(&mut self, object: &PolicyObject, off: &mut Off) -> Result<(), String> {
         let policy = text(&object.json, "/metadata/name");
-        for json in autogen::rules(&object.json) {
+        for PolicyRule { json, is_generated } in autogen::rules(&object.json) {
             let name = text(&json, "/name").to_owned();
-            let declared = declared(object, policy, base_name(&name));
+            let declared = declared(object, policy, if is_generated { base_name(&name) } else { &name });
             if off.takes(&id(&declared)) {
                 continue;
             }
@@ -337,8 +338,10 @@ fn request(review: &Review<'_>, mocks: Option<&Mocks>) -> Json {
             "kind": {"group": group, "version": version, "kind": kind},
             "dryRun": false,
         },
-        "images": images::of(object),
     });
+    if let Some(images) = images::of(object) {
+        document["images"] = images;
+    }
     if let Some(old) = review.old {
         document["request"]["oldObject"] = old.clone();
     }

@@ -26,15 +26,17 @@ pub(super) fn matches(object: &Json, pattern: &Json) -> Match {
     let mut seen = Seen::default();
     match element(object, pattern, "", &mut seen) {
         Ok(()) => Match::Fits,
-        Err(Mismatch::Skips) => Match::Skips,
+        Err(Mismatch::Skips { .. }) => Match::Skips,
         Err(Mismatch::Other(path)) if seen.is_missing() => Match::Wrong(path),
         Err(Mismatch::Other(path) | Mismatch::Forbidden(path)) => Match::Fails(path),
     }
 }
 
 enum Mismatch {
-    /// A conditional or global anchor does not hold.
-    Skips,
+    /// A conditional or global anchor does not hold: one at this place, or one further inside, where `is_inside`.
+    Skips {
+        is_inside: bool,
+    },
     /// A field is there that must not be.
     Forbidden(String),
     Other(String),
@@ -112,32 +114,26 @@ fn element(value: &Json, pattern: &Json, path: &str, seen: &mut Seen) -> Checked
     }
 }
 
-/// A skip of an anchor itself, and one from further inside.
-enum Skipped {
-    Here,
-    Inside,
-}
-
 fn map(fields: &Map<String, Json>, pattern: &Map<String, Json>, path: &str, seen: &mut Seen) -> Checked {
     let expanded = with_wildcards(pattern, fields);
     let pattern = expanded.as_ref().unwrap_or(pattern);
     let is_first = |key: &str| anchor(key).is_some_and(|(kind, _)| kind != Anchor::Global);
     let mut keys: Vec<&String> = pattern.keys().collect();
     keys.sort();
-    let mut skipped: Vec<Skipped> = Vec::new();
+    let mut skipped: Vec<bool> = Vec::new();
     let mut applied = 0;
     for key in keys.iter().filter(|key| is_first(key)) {
         let Some(wanted) = pattern.get(*key) else { continue };
         match field(fields, key, wanted, path, seen) {
             Ok(()) => applied += 1,
-            Err((Mismatch::Skips, how)) => skipped.push(how),
+            Err(Mismatch::Skips { is_inside }) => skipped.push(is_inside),
             // Beside a condition that does not hold, nothing else counts.
-            Err(_) if skipped.iter().any(|it| matches!(it, Skipped::Here)) => {}
-            Err((mismatch, _)) => return Err(mismatch),
+            Err(_) if skipped.contains(&false) => {}
+            Err(mismatch) => return Err(mismatch),
         }
     }
-    if !skipped.is_empty() && (applied == 0 || skipped.iter().any(|it| matches!(it, Skipped::Here))) {
-        return Err(Mismatch::Skips);
+    if !skipped.is_empty() && (applied == 0 || skipped.contains(&false)) {
+        return Err(Mismatch::Skips { is_inside: true });
     }
     let mut others: Vec<&String> = keys.into_iter().filter(|key| !is_first(key)).collect();
     // Those with anchors in them come first, the last of them before the others, as in Kyverno.
@@ -149,7 +145,7 @@ fn map(fields: &Map<String, Json>, pattern: &Map<String, Json>, path: &str, seen
     first.reverse();
     for key in first.into_iter().chain(last) {
         let Some(wanted) = pattern.get(key) else { continue };
-        field(fields, key, wanted, path, seen).map_err(|(mismatch, _)| mismatch)?;
+        field(fields, key, wanted, path, seen)?;
     }
     Ok(())
 }
@@ -163,37 +159,25 @@ fn has_anchors(pattern: &Json) -> bool {
 }
 
 /// One key of a pattern, with its anchor.
-fn field(
-    fields: &Map<String, Json>,
-    key: &str,
-    wanted: &Json,
-    path: &str,
-    seen: &mut Seen,
-) -> Result<(), (Mismatch, Skipped)> {
+fn field(fields: &Map<String, Json>, key: &str, wanted: &Json, path: &str, seen: &mut Seen) -> Checked {
     let Some((kind, name)) = anchor(key) else {
         let path_of = format!("{path}/{}", pointer_token(key));
         let value = fields.get(key).unwrap_or(&Json::Null);
         if wanted == "*" {
-            let is_there = !value.is_null();
-            return if is_there { Ok(()) } else { Err((Mismatch::Other(path_of), Skipped::Inside)) };
+            return if value.is_null() { Err(Mismatch::Other(path_of)) } else { Ok(()) };
         }
-        return element(value, wanted, &path_of, seen).map_err(|mismatch| (mismatch, Skipped::Inside));
+        return element(value, wanted, &path_of, seen);
     };
     let path_of = format!("{path}/{}", pointer_token(name));
-    let value = fields.get(name);
-    match (kind, value) {
-        (Anchor::Negation, Some(_)) => Err((Mismatch::Forbidden(path_of), Skipped::Inside)),
+    match (kind, fields.get(name)) {
+        (Anchor::Negation, Some(_)) => Err(Mismatch::Forbidden(path_of)),
         (Anchor::Negation | Anchor::Equality | Anchor::Global | Anchor::Existence, None) => Ok(()),
-        (Anchor::Condition, None) => Err((Mismatch::Skips, Skipped::Here)),
-        (Anchor::Equality, Some(value)) => {
-            element(value, wanted, &path_of, seen).map_err(|mismatch| (mismatch, Skipped::Inside))
-        }
+        (Anchor::Condition, None) => Err(Mismatch::Skips { is_inside: false }),
+        (Anchor::Equality, Some(value)) => element(value, wanted, &path_of, seen),
         (Anchor::Condition | Anchor::Global, Some(value)) => {
-            element(value, wanted, &path_of, seen).map_err(|_| (Mismatch::Skips, Skipped::Here))
+            element(value, wanted, &path_of, seen).map_err(|_| Mismatch::Skips { is_inside: false })
         }
-        (Anchor::Existence, Some(value)) => {
-            exists(value, wanted, &path_of, seen).map_err(|mismatch| (mismatch, Skipped::Inside))
-        }
+        (Anchor::Existence, Some(value)) => exists(value, wanted, &path_of, seen),
     }
 }
 
@@ -222,11 +206,11 @@ fn list(items: &[Json], patterns: &[Json], path: &str, seen: &mut Seen) -> Check
     for (at, (item, pattern)) in pairs.into_iter().enumerate() {
         match element(item, pattern, &format!("{path}/{at}"), seen) {
             Ok(()) => applied += 1,
-            Err(Mismatch::Skips) => skipped += 1,
+            Err(Mismatch::Skips { .. }) => skipped += 1,
             Err(mismatch) => return Err(mismatch),
         }
     }
-    if applied == 0 && skipped > 0 { Err(Mismatch::Skips) } else { Ok(()) }
+    if applied == 0 && skipped > 0 { Err(Mismatch::Skips { is_inside: true }) } else { Ok(()) }
 }
 
 /// The pattern with the keys of labels and annotations in the place of wildcards.
@@ -293,6 +277,13 @@ mod tests {
         ] {
             assert_eq!(matches(&pod, &pattern), expected, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_global_anchor_inside_of_another_skips_all_of_it() {
+        let object = json!({"a": {"b": 3}, "c": [{"a": 1, "b": 9}]});
+        let pattern = json!({"=(a)": {"<(b)": true}, "c": [{"X(a)": null, "b": "1-3"}]});
+        assert_eq!(matches(&object, &pattern), Match::Skips);
     }
 
     #[test]

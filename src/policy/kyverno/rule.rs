@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Value as Json, json};
 
+use super::autogen::is_controller;
 use super::conditions::{hold, is_operator};
 use super::matching::{Unknown, is_about};
 use super::pattern::{Match, matches};
@@ -120,7 +121,10 @@ impl Rule {
     }
 
     pub(super) fn is_about(&self, review: &Review<'_>) -> bool {
-        is_about(&self.json, &self.place, review, Unknown::Fits)
+        // What is generated is for controllers only, whatever else the rule is about.
+        let is_generated = self.name != self.declared.name;
+        let is_meant = !is_generated || is_controller(text(review.object, "/kind"));
+        is_meant && is_about(&self.json, &self.place, review, Unknown::Fits)
     }
 
     /// Whether the rule only warns about an object.
@@ -659,6 +663,26 @@ mod tests {
             assert_eq!(rule.is_warning(&Review::new(&object, None, &[])), warns, "{spec} {validate}");
             assert_eq!(rule.is_warning(&Review::new(&nowhere, None, &[])), warns_nowhere, "{spec} {validate}");
         }
+    }
+
+    #[test]
+    fn what_is_generated_is_for_controllers_only() {
+        let policy = json!({"metadata": {"name": "p"}, "spec": {"rules": [{"name": "r",
+            "match": {"any": [{"resources": {"kinds": ["Pod"]}}, {"resources": {"kinds": ["Service"]}}]},
+            "validate": {"pattern": {"metadata": {"labels": {"app": "?*"}}}}}]}});
+        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a", "labels": {"app": "x"}}});
+        let asked: Vec<String> = super::super::autogen::rules(&policy)
+            .into_iter()
+            .map(|rule| {
+                let json = rule.json;
+                let name = base_name(text(&json, "/name")).to_owned();
+                let declared = DeclaredRule { package: "p".to_owned(), name, path: "p.yaml".to_owned(), line: 1 };
+                Rule::read(&policy, json, declared).unwrap()
+            })
+            .filter(|rule| rule.is_about(&Review::new(&service, None, &[])))
+            .map(|rule| rule.name)
+            .collect();
+        assert_eq!(asked, ["r"]);
     }
 
     fn applied(validate: &Json, object: &Json) -> Status {
