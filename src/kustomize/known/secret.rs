@@ -1,6 +1,6 @@
 //! Which values of which objects are secret.
 
-use crate::kustomize::error::nearest;
+use crate::difference::ratio;
 use crate::yaml::{Mapping, Node, Value};
 
 /// Fields of a Secret that say nothing of its contents.
@@ -8,6 +8,9 @@ const OPEN: [&str; 4] = ["apiVersion", "kind", "type", "immutable"];
 
 /// Fields of a Secret's metadata that say nothing of its contents. Annotations may: `kubectl apply` keeps a copy there.
 const OPEN_METADATA: [&str; 3] = ["name", "namespace", "labels"];
+
+/// How alike a misspelt `Secret` is to a right one. A `Service` is less.
+const MISSPELT: f32 = 0.8;
 
 /// Whether an object holds secrets.
 pub(crate) fn is_one(object: &Node) -> bool {
@@ -19,7 +22,7 @@ pub(crate) fn is_one(object: &Node) -> bool {
 fn kind(object: &Node) -> Option<&str> {
     let kind = object.get("kind").and_then(Node::as_text)?;
     let is_known = matches!(kind, "SecretList" | "SealedSecret");
-    let is_meant = (5..=8).contains(&kind.len()) && nearest(&kind.to_lowercase(), &["secret"]).is_some();
+    let is_meant = (5..=8).contains(&kind.len()) && ratio(&kind.to_lowercase(), "secret") >= MISSPELT;
     let is_one = !is_known && (is_meant || object.get("stringData").is_some());
     Some(if is_one { "Secret" } else { kind })
 }
@@ -112,6 +115,35 @@ fn change_scalars(node: &mut Node, other: Option<&Node>, change: &mut dyn FnMut(
         let others = other.and_then(Node::as_sequence).unwrap_or_default();
         for (at, item) in items.iter_mut().enumerate() {
             change_scalars(item, others.get(at), change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::{ContentId, RepoPath};
+    use crate::span::Files;
+    use crate::yaml::{Dialect, Source, Step, parse};
+
+    #[test]
+    fn what_is_meant_as_a_secret_is_one() {
+        for (kind, is_secret) in [
+            ("Secret", true),
+            ("secret", true),
+            ("Secrets", true),
+            ("Secert", true),
+            ("Secre", true),
+            ("Service", false),
+            ("Section", false),
+            ("Sequence", false),
+            ("ConfigMap", false),
+        ] {
+            let text = format!("kind: {kind}\nspec: {{x: y}}\n");
+            let files = Files::default();
+            let file = files.add(&RepoPath::root(), ContentId::of(text.as_bytes()), &text);
+            let objects = parse(&Source::file(file, &text), Step::File, Dialect::Resource).unwrap();
+            assert_eq!(is_one(&objects[0]), is_secret, "{kind}");
         }
     }
 }
