@@ -195,7 +195,9 @@ fn factor(suffix: &str) -> Option<(i128, i32)> {
     if let Some(exponent) = suffix.strip_prefix(['e', 'E']).filter(|exponent| !exponent.is_empty()) {
         let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
         let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        return is_number.then(|| Some((1, exponent.parse().ok().filter(|it: &i32| it.abs() < 100)?))).flatten();
+        return is_number
+            .then(|| Some((1, exponent.parse().ok().filter(|it: &i32| (-99..=99).contains(it))?)))
+            .flatten();
     }
     let binary = |power: u32| Some((1i128 << (10 * power), 0));
     match suffix {
@@ -242,9 +244,21 @@ mod tests {
             assert_eq!(read(one), read(other), "{one} {other}");
         }
         assert!(read("1Gi") > read("1G") && read("-1") < read("0") && read("999m") < read("1"));
-        for text in
-            ["", "1 ", "x", "1x", "1.2.3", "--1", "1e", "1ee3", "1e999", "m", "9999999999999999999999999999999999999Ei"]
-        {
+        for text in [
+            "",
+            "1 ",
+            "x",
+            "1x",
+            "1.2.3",
+            "--1",
+            "1e",
+            "1ee3",
+            "1e999",
+            "1e-2147483648",
+            "1e2147483647",
+            "m",
+            "9999999999999999999999999999999999999Ei",
+        ] {
             assert!(Amount::read(text).is_none(), "{text}");
         }
         for (one, other, sum) in

@@ -157,7 +157,12 @@ impl Checks {
                 Err(Failed::Expression(_)) if self.ignores_failures => continue,
                 Err(Failed::Expression(why)) => failure(expression, &why),
             };
-            denied.push(Denied { message, field: blamed(expression, &scope) });
+            let fields = blamed(expression, &scope);
+            if fields.is_empty() {
+                denied.push(Denied { message, field: None });
+            } else {
+                denied.extend(fields.into_iter().map(|field| Denied { message: message.clone(), field: Some(field) }));
+            }
         }
         Ok(Some(denied))
     }

@@ -8,7 +8,7 @@ use super::checks::{Checks, Dialect};
 use super::cluster::Off;
 use super::deadline;
 use super::engine::{DeclaredRule, Module, TeamEngine};
-use super::review::{PolicyObject, Review, group_and_version, namespace, selects, text};
+use super::review::{PolicyObject, Review, Unknown, group_and_version, namespace, selects, text};
 use super::team_finding::{TeamFinding, TeamRule};
 use crate::config::glob_matches;
 use crate::kustomize::is_cluster_scoped;
@@ -257,7 +257,7 @@ impl Constraint {
         let fits_labels = matches.get("labelSelector").is_none_or(|it| selects(it, object.pointer("/metadata/labels")));
         // A Namespace that is not known may be one that is selected.
         let fits_namespace =
-            matches.get("namespaceSelector").is_none_or(|it| review.fits_namespace(true, |labels| selects(it, labels)));
+            matches.get("namespaceSelector").is_none_or(|it| review.fits_namespace(it, Unknown::Fits, true, selects));
         is_kind
             && in_namespaces
             && !is_excluded

@@ -3,17 +3,17 @@
 
 use serde_json::Value as Json;
 
-use super::review::{NAME_LABEL, Review, group_and_version, plural, selects, text};
+use super::review::{Review, Unknown, group_and_version, plural, selects, text};
 use crate::kustomize::is_cluster_scoped;
 
 /// Whether match criteria hold for a review. Where there are no rules, `without` says whether all objects are meant.
 pub(super) fn matches(criteria: &Json, review: &Review<'_>, without: bool) -> bool {
     let rules = |name: &str| criteria.get(name).and_then(Json::as_array).filter(|rules| !rules.is_empty());
     let is_exact = text(criteria, "/matchPolicy") == "Exact";
-    let is_included =
-        rules("resourceRules").map_or(without, |rules| rules.iter().any(|rule| is_about(rule, review, is_exact)));
-    let is_excluded =
-        rules("excludeResourceRules").is_some_and(|rules| rules.iter().any(|rule| is_about(rule, review, is_exact)));
+    let is_included = rules("resourceRules")
+        .map_or(without, |rules| rules.iter().any(|rule| is_about(rule, review, is_exact, Unknown::Fits)));
+    let is_excluded = rules("excludeResourceRules")
+        .is_some_and(|rules| rules.iter().any(|rule| is_about(rule, review, is_exact, Unknown::Differs)));
     is_included && !is_excluded && fits_object(criteria, review) && fits_namespace(criteria, review)
 }
 
@@ -24,21 +24,12 @@ fn fits_object(criteria: &Json, review: &Review<'_>) -> bool {
 }
 
 fn fits_namespace(criteria: &Json, review: &Review<'_>) -> bool {
-    let Some(selector) = criteria.get("namespaceSelector") else { return true };
-    // Where only its name is asked for, that is known.
-    let unknown = !only_name(selector);
-    review.fits_namespace(unknown, |labels| selects(selector, labels))
-}
-
-fn only_name(selector: &Json) -> bool {
-    let labels = selector.get("matchLabels").and_then(Json::as_object);
-    let expressions = selector.get("matchExpressions").and_then(Json::as_array);
-    labels.is_none_or(|labels| labels.keys().all(|key| key == NAME_LABEL))
-        && expressions.is_none_or(|all| all.iter().all(|it| text(it, "/key") == NAME_LABEL))
+    let selector = criteria.get("namespaceSelector");
+    selector.is_none_or(|selector| review.fits_namespace(selector, Unknown::Fits, true, selects))
 }
 
 /// Whether a resource rule is about an object.
-fn is_about(rule: &Json, review: &Review<'_>, is_exact: bool) -> bool {
+fn is_about(rule: &Json, review: &Review<'_>, is_exact: bool, unknown: Unknown) -> bool {
     let (group, version) = group_and_version(text(review.object, "/apiVersion"));
     let kind = text(review.object, "/kind");
     let has = |name: &str, wanted: &str| {
@@ -46,7 +37,7 @@ fn is_about(rule: &Json, review: &Review<'_>, is_exact: bool) -> bool {
         list.is_none_or(|list| list.iter().any(|one| *one == "*" || *one == wanted))
     };
     let is_resource = rule.get("resources").and_then(Json::as_array).is_some_and(|resources| {
-        resources.iter().filter_map(Json::as_str).any(|resource| is_resource(resource, kind, group, review))
+        resources.iter().filter_map(Json::as_str).any(|resource| is_resource(resource, kind, group, review, unknown))
     });
     let is_cluster_wide = is_cluster_scoped(group, version, kind);
     let in_scope = match text(rule, "/scope") {
@@ -63,30 +54,37 @@ fn is_about(rule: &Json, review: &Review<'_>, is_exact: bool) -> bool {
 }
 
 /// Whether a resource as rules name it, such as `deployments`, is that of a kind. Of kinds that are not Kubernetes' own, the definition
-/// knows the plural; a definition in a change can only add one.
-fn is_resource(resource: &str, kind: &str, group: &str, review: &Review<'_>) -> bool {
+/// knows the plural: that of the base. One that only the change has can make a rule be about more, and not about less.
+fn is_resource(resource: &str, kind: &str, group: &str, review: &Review<'_>, unknown: Unknown) -> bool {
     let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
     if !matches!(part, "" | "*") {
         return false;
     }
-    let lower = kind.to_lowercase();
-    let is_own = !group.contains('.') || group.ends_with(".k8s.io");
-    if resource == "*" || resource == plural(kind) {
+    if resource == "*" {
         return true;
     }
+    let is_own = !group.contains('.') || group.ends_with(".k8s.io");
     let is_definition = |object: &&Json| {
         text(object, "/apiVersion").starts_with("apiextensions.k8s.io/")
             && text(object, "/kind") == "CustomResourceDefinition"
             && text(object, "/spec/names/kind") == kind
             && text(object, "/spec/group") == group
     };
-    let mut definitions = review.all.iter().filter(is_definition).peekable();
-    let is_defined = definitions.peek().is_some();
+    let names_it = |definition: &Json| text(definition, "/spec/names/plural") == resource;
+    let mut known = review.base.unwrap_or(review.all).iter().filter(is_definition).filter(|_| !is_own).peekable();
+    if known.peek().is_some() && known.any(names_it) {
+        return true;
+    }
+    let is_known = review.base.unwrap_or(review.all).iter().any(|object| !is_own && is_definition(&object));
+    if unknown == Unknown::Differs {
+        return !is_known && resource == plural(kind);
+    }
+    // Without its definition, what looks like it may be it: `indices` of an `Index`.
+    let lower = kind.to_lowercase();
     let alike = lower.bytes().zip(resource.bytes()).take_while(|(one, other)| one == other).count();
-    !is_own
-        && (definitions.any(|definition| text(definition, "/spec/names/plural") == resource)
-            // Without its definition, what looks like it may be it: `indices` of an `Index`.
-            || !is_defined && alike >= lower.len().saturating_sub(3).max(3))
+    let is_alike = alike >= lower.len().saturating_sub(3).max(3) && resource.len() <= lower.len() + 3;
+    let is_added = || review.all.iter().filter(is_definition).any(names_it);
+    if is_own { resource == plural(kind) } else { !is_known && (is_alike || resource == plural(kind)) || is_added() }
 }
 
 #[cfg(test)]
@@ -159,11 +157,15 @@ mod tests {
         let criteria =
             json!({"resourceRules": [{"resources": ["pods"]}], "namespaceSelector": {"matchLabels": {"env": "prod"}}});
         let asked = |base: Option<&[Json]>, all: &[Json]| {
-            matches(&criteria, &Review::new(&pod, None, all).with_base(base), false)
+            matches(&criteria, &Review::new(&pod, None, all).with_base(base, false), false)
         };
         // A new one tells the truth, but not where the namespace is in use already.
         assert!(!asked(None, &[place("v1", "dev")]));
-        assert!(!asked(Some(&[]), &[place("v1", "dev")]));
+        assert!(asked(Some(&[]), &[place("v1", "dev")]), "what did not render before");
+        let new = Review::new(&pod, None, &[]).with_base(Some(&[]), true);
+        assert!(matches(&criteria, &new, false));
+        let dev = [place("v1", "dev")];
+        assert!(!matches(&criteria, &Review::new(&pod, None, &dev).with_base(Some(&[]), true), false));
         assert!(asked(Some(std::slice::from_ref(&pod)), &[place("v1", "dev")]));
         assert!(asked(None, &[place("x.io/v1", "dev")]));
         // Another label counts as well as the one before.
@@ -185,6 +187,15 @@ mod tests {
         assert!(matches(&rule("fish"), &Review::new(&fish, None, &all), false));
         assert!(matches(&rule("fish"), &Review::new(&fish, None, &[]), false));
         assert!(!matches(&rule("whales"), &Review::new(&fish, None, &[]), false));
+        assert!(!matches(&rule("fishingrequests"), &Review::new(&fish, None, &[]), false));
+        // One that only the change has does not hide the kind, and what is excluded must be it exactly.
+        let mut other = all[0].clone();
+        other["spec"]["names"]["plural"] = json!("zzz");
+        let head = [other];
+        assert!(matches(&rule("fish"), &Review::new(&fish, None, &head).with_base(Some(&[]), false), false));
+        let excluding = |resource: &str| json!({"resourceRules": [{"resources": ["*"]}], "excludeResourceRules": [{"resources": [resource]}]});
+        assert!(matches(&excluding("fis"), &Review::new(&fish, None, &[]), false));
+        assert!(!matches(&excluding("fish"), &Review::new(&fish, None, &all), false));
         let ingress = json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "x"}});
         let mut hidden = all[0].clone();
         hidden["spec"] = json!({"group": "networking.k8s.io", "names": {"kind": "Ingress", "plural": "xs"}});

@@ -28,6 +28,8 @@ pub struct Review<'a> {
     pub all: &'a [Json],
     /// What was there before the change, where that is asked about.
     pub(super) base: Option<&'a [Json]>,
+    /// Whether there was no overlay before.
+    is_new: bool,
     operation: &'a str,
     scope: OnceCell<Scope<'static>>,
 }
@@ -37,13 +39,13 @@ impl<'a> Review<'a> {
     #[must_use]
     pub fn new(object: &'a Json, old: Option<&'a Json>, all: &'a [Json]) -> Self {
         let operation = if old.is_some() { "UPDATE" } else { "CREATE" };
-        Self { object, old, all, base: None, operation, scope: OnceCell::new() }
+        Self { object, old, all, base: None, is_new: false, operation, scope: OnceCell::new() }
     }
 
     /// The same beside what was there before: a change cannot loosen a policy by what it renders beside the object.
     #[must_use]
-    pub fn with_base(self, base: Option<&'a [Json]>) -> Self {
-        Self { base, ..self }
+    pub fn with_base(self, base: Option<&'a [Json]>, is_new: bool) -> Self {
+        Self { base, is_new, ..self }
     }
 
     /// The same with another operation.
@@ -109,7 +111,8 @@ impl<'a> Review<'a> {
             let is_it = |object: &&Json| is_namespace(object) && text(object, "/metadata/name") == wanted;
             let before: Vec<&Json> = self.base.into_iter().flatten().filter(is_it).collect();
             let is_used = self.base.into_iter().flatten().any(|object| namespace(object) == wanted);
-            if is_used && before.is_empty() {
+            let is_unknown = self.base.is_some_and(|base| is_used || base.is_empty() && !self.is_new);
+            if is_unknown && before.is_empty() {
                 return None;
             }
             before.into_iter().chain(self.all.iter().filter(is_it)).collect()
@@ -124,20 +127,27 @@ impl<'a> Review<'a> {
         self.namespaces().filter(|found| found.len() == 1)?.pop()
     }
 
-    /// Whether a selector fits the Namespace, as it was or as it will be; `unknown` where that is not known. What stands outside of
-    /// namespaces is always meant.
-    pub(super) fn fits_namespace(&self, unknown: bool, fits: impl Fn(Option<&Json>) -> bool) -> bool {
+    /// Whether a selector fits the Namespace. What asks for more (`Unknown::Fits`) is fulfilled by how it was or how it will be, what
+    /// loosens only by both. `outside` is what is said of objects that stand outside of namespaces.
+    pub(super) fn fits_namespace(
+        &self,
+        selector: &Json,
+        unknown: Unknown,
+        outside: bool,
+        selects: impl Fn(&Json, Option<&Json>) -> bool,
+    ) -> bool {
         let (group, version) = group_and_version(text(self.object, "/apiVersion"));
         let kind = text(self.object, "/kind");
+        let fits = |namespace: &Json| selects(selector, namespace.pointer("/metadata/labels"));
         match self.namespaces() {
-            Some(found) => found.iter().any(|namespace| fits(namespace.pointer("/metadata/labels"))),
-            None if is_cluster_scoped(group, version, kind) => true,
-            None if namespace(self.object).is_empty() => unknown,
-            None => {
-                // Its name is known, and so is the label that says it.
-                let named = with_name_label(&json!({"metadata": {"name": namespace(self.object)}}));
-                unknown || fits(named.pointer("/metadata/labels"))
+            Some(found) if unknown == Unknown::Fits => found.iter().any(fits),
+            Some(found) => found.iter().all(fits),
+            None if is_cluster_scoped(group, version, kind) => outside,
+            // Where only its name is asked for, that is known.
+            None if asks_only_the_name(selector) && !namespace(self.object).is_empty() => {
+                fits(&with_name_label(&json!({"metadata": {"name": namespace(self.object)}})))
             }
+            None => unknown == Unknown::Fits,
         }
     }
 
@@ -166,8 +176,22 @@ impl<'a> Review<'a> {
     }
 }
 
+/// What is said of something that is not known.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Unknown {
+    Fits,
+    Differs,
+}
+
 /// The label that every Namespace has.
-pub(super) const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+fn asks_only_the_name(selector: &Json) -> bool {
+    let labels = selector.get("matchLabels").and_then(Json::as_object);
+    let expressions = selector.get("matchExpressions").and_then(Json::as_array);
+    labels.is_none_or(|labels| labels.keys().all(|key| key == NAME_LABEL))
+        && expressions.is_none_or(|all| all.iter().all(|it| text(it, "/key") == NAME_LABEL))
+}
 
 fn with_name_label(namespace: &Json) -> Json {
     let mut namespace = namespace.clone();

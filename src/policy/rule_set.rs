@@ -1,5 +1,8 @@
 //! The built-in rules, and those of the same style that a repository has of its own.
 
+use regex::Regex;
+use serde_json::Value as Json;
+
 use super::catalog::{LIBRARIES, Rule, catalog};
 use super::engine::{Engine, Module, PolicyError, check_module};
 use super::metadata::Metadata;
@@ -92,8 +95,35 @@ fn own_rule(module: &Module<'_>, package: &str) -> Result<Rule, String> {
     let metadata = Metadata::read(module.text).map_err(|why| {
         format!("{why}; a rule begins with `# METADATA`: title, description, custom: {{severity, help}}")
     })?;
+    if !module.text.lines().any(|line| line.starts_with("deny ") || line.starts_with("deny[")) {
+        return Err("it has no `deny`, which is what such a rule is asked: `deny contains finding if { … }`".to_owned());
+    }
+    check_input(module.text)?;
     let keep = |text: &str| -> &'static str { String::leak(text.to_owned()) };
     Ok(Rule { id: keep(&id), policy: keep(module.text), example: "", file: Some(keep(module.path)), metadata })
+}
+
+/// The published form of the input.
+const INPUT: &str = include_str!("../../policies/input.schema.json");
+
+/// Refuses a path into the input that does not exist: it would be undefined, and what is undefined is no finding.
+fn check_input(text: &str) -> Result<(), String> {
+    let schema: Json = serde_json::from_str(INPUT).map_err(|error| error.to_string())?;
+    let path = Regex::new(r"\binput((?:\.[A-Za-z_][A-Za-z0-9_]*)+)").map_err(|error| error.to_string())?;
+    let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    for (whole, steps) in code.flat_map(|line| path.captures_iter(line).map(|it| it.extract::<1>())) {
+        let mut here = &schema;
+        for step in steps[0].split('.').skip(1) {
+            let referred = here.pointer("/$ref").or_else(|| here.pointer("/anyOf/0/$ref")).and_then(Json::as_str);
+            here = referred.and_then(|path| schema.pointer(path.strip_prefix('#')?)).unwrap_or(here);
+            let Some(fields) = here.get("properties").and_then(Json::as_object) else { break };
+            here = fields.get(step).ok_or_else(|| {
+                let known: Vec<&str> = fields.keys().map(String::as_str).collect();
+                format!("there is no `{whole}` in the input: in the place of `{step}` it has {}", known.join(", "))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -114,10 +144,16 @@ mod tests {
         assert!(is_own_style(RULE) && is_own_style(SHARED) && !is_own_style("package main\n"));
         let set = with(&[("policy/x.rego", RULE), ("policy/shared.rego", SHARED)]).unwrap();
         let rule = set.rules.iter().find(|rule| rule.id == "team/x").unwrap();
+        for fine in ["input.head.images", "input.overlay.app", "input.parameters", "input.environment.soak.seconds"] {
+            assert!(check_input(&format!("deny if {fine}[0]")).is_ok(), "{fine}");
+        }
         assert_eq!((rule.path().as_str(), rule.deny_path().as_str()), ("policy/x.rego", "data.tollgate.team.x.deny"));
         for (text, why) in [
             (RULE.replace("team.x", "image.unpinned"), "already a rule `image/unpinned`"),
             (RULE.replace("team.x", "x"), "tollgate.GROUP.NAME"),
+            (RULE.replace("deny contains", "warn contains"), "no `deny`"),
+            (RULE.replace("shared.yes", "input.haed.images"), "`input.haed.images`"),
+            (RULE.replace("shared.yes", "input.head.imagse"), "`input.head.imagse`"),
             (RULE.replace("team.x", "kyverno.x"), "tollgate.GROUP.NAME"),
             (RULE.replace("# METADATA", "#"), "`# METADATA`"),
             (RULE.replace("if shared.yes", "if {"), "policy/x.rego"),

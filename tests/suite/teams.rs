@@ -1,5 +1,7 @@
 //! Policies of the repository itself, on what would land.
 
+use tollgate::sources::RepoPath;
+
 use crate::support::{Files, Repository, files, run};
 
 const POLICY: &str = "package main\nimport rego.v1\ndeny contains {\"msg\": \"at most 3 replicas\", \"path\": \"spec.replicas\"} if {\n  \
@@ -554,4 +556,50 @@ fn rules_in_the_own_style_of_tollgate_are_asked_beside_the_built_in_ones() {
     );
     let ran = run(repository.path(), &["explain", "team/images"]);
     assert!(ran.code == 0 && ran.out.contains("parameter: most, by default 1"), "{}", ran.out);
+}
+
+#[test]
+fn a_second_fault_does_not_hide_behind_one_that_is_there_already() {
+    let path = "api/base/app.yaml";
+    let pattern = kyverno("Enforce", "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n");
+    let foreach = kyverno(
+        "Enforce",
+        "      foreach: [{list: request.object.spec.containers, deny: {conditions: {all: [{key: \"{{ element.image }}\", operator: \
+         Equals, value: \"*:latest\"}]}}}]\n",
+    );
+    let cel = "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: images}\nspec:\n  \
+               matchConstraints: {resourceRules: [{resources: [deployments]}]}\n  validations: [{expression: \
+               \"object.spec.template.spec.containers.all(c, !c.image.endsWith(':latest'))\"}]\n";
+    for policy in [pattern.as_str(), foreach.as_str(), cel] {
+        let mut base = pods();
+        base.extend(files(&[("kyverno/images.yaml", policy)]));
+        let app = base[&RepoPath::new(path).unwrap()].replace("log:1", "log:latest");
+        base.extend(files(&[(path, &app)]));
+        let (code, told) = judged(&base, &[(path, &app.replace("api:1", "api:latest"))]);
+        assert!(code == 1 && told.contains("api/base/app.yaml:11:28"), "{told}");
+        let (code, told) = judged(&base, &[(path, &app.replace("api:1", "api:2"))]);
+        assert!(code == 0 && told.contains("the base already has this"), "{told}");
+    }
+}
+
+#[test]
+fn a_change_cannot_label_itself_out_of_a_policy() {
+    let pattern = "      pattern: {spec: {containers: [{image: \"!*:latest\"}]}}\n";
+    let excluding = |resources: &str| {
+        kyverno("Enforce", pattern)
+            .replace("    validate:", &format!("    exclude: {{any: [{{resources: {resources}}}]}}\n    validate:"))
+    };
+    let place =
+        |label: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{{label}}}}}\n");
+    let path = "api/production/kustomization.yaml";
+    let mut base = pods();
+    base.extend(files(&[
+        ("kyverno/images.yaml", &excluding("{namespaceSelector: {matchLabels: {exempt: \"yes\"}}}")),
+        ("api/base/kustomization.yaml", "resources: [app.yaml, ns.yaml]\n"),
+        ("api/base/ns.yaml", &place("team: a")),
+    ]));
+    assert_eq!(judged(&base, &[(path, LATEST)]).0, 1);
+    assert_eq!(judged(&base, &[(path, LATEST), ("api/base/ns.yaml", &place("exempt: \"yes\""))]).0, 1);
+    base.extend(files(&[("api/base/ns.yaml", &place("exempt: \"yes\""))]));
+    assert_eq!(judged(&base, &[(path, LATEST)]).0, 0);
 }

@@ -168,12 +168,16 @@ impl TeamPolicies {
             }
         }
         let nodes_before = before.and_then(|before| before.rendering.as_ref()).map(|it| it.objects.as_slice());
-        let all_before: Option<Vec<Json>> = nodes_before.map(|nodes| nodes.iter().map(to_json).collect());
+        // What does not render had nothing that counts.
+        let all_before: Option<Vec<Json>> =
+            before.map(|_| nodes_before.unwrap_or_default().iter().map(to_json).collect());
+        let is_new = before.is_some_and(|before| !before.exists);
         let old: HashMap<Object, &Json> =
             nodes_before.into_iter().flatten().map(identity).zip(all_before.iter().flatten()).collect();
         let asked_policies: Vec<_> = self.cluster.iter().filter(|it| is_asked(only, it.ids())).collect();
         for (node, json) in rendering.objects.iter().zip(&all).filter(|_| !asked_policies.is_empty()) {
-            let review = Review::new(json, old.get(&identity(node)).copied(), &all).with_base(all_before.as_deref());
+            let review =
+                Review::new(json, old.get(&identity(node)).copied(), &all).with_base(all_before.as_deref(), is_new);
             for policies in &asked_policies {
                 let found = policies.judge(&review).map_err(failed)?;
                 findings.extend(found.into_iter().map(|found| self.finding(found, Some(node), asked)));

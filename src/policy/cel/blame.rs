@@ -13,11 +13,18 @@ const MOST: usize = 2_000;
 /// The variable that stands for the object.
 const OBJECT: &str = "object";
 
-/// The JSON pointer of the field that an expression is false about: in a list, that of the item.
-pub(in crate::policy) fn blamed(expression: &Expression, scope: &Scope<'_>) -> Option<String> {
+/// How many fields are told.
+const MOST_FIELDS: usize = 50;
+
+/// The JSON pointers of the fields that an expression is false about: in a list, of every item that makes it false.
+pub(in crate::policy) fn blamed(expression: &Expression, scope: &Scope<'_>) -> Vec<String> {
     let mut search = Search { scope, left: MOST };
     let object = Bound { name: OBJECT, path: String::new(), outer: None };
-    search.at_fault(&expression.tree, &scope.context, &object, false).filter(|path| !path.is_empty())
+    let mut fields = search.at_fault(&expression.tree, &scope.context, &object, false);
+    fields.retain(|path| !path.is_empty());
+    fields.dedup();
+    fields.truncate(MOST_FIELDS);
+    fields
 }
 
 /// A name, and where in the object its value is.
@@ -35,9 +42,11 @@ struct Search<'a> {
 type Variables<'p> = Context<'p, 'static>;
 
 impl Search<'_> {
-    /// The field because of which an expression has this value.
-    fn at_fault(&mut self, node: &IdedExpr, variables: &Variables<'_>, bound: &Bound<'_>, is: bool) -> Option<String> {
-        self.left = self.left.checked_sub(1)?;
+    /// The fields because of which an expression has this value.
+    fn at_fault(&mut self, node: &IdedExpr, variables: &Variables<'_>, bound: &Bound<'_>, is: bool) -> Vec<String> {
+        if !self.goes_on() {
+            return Vec::new();
+        }
         let node = uncounted(node);
         if let Some(definition) = self.definition(node) {
             let object = Bound { name: OBJECT, path: String::new(), outer: None };
@@ -52,17 +61,23 @@ impl Search<'_> {
                     let branch = match truth(condition, variables) {
                         Some(true) => self.at_fault(then, variables, bound, is),
                         Some(false) => self.at_fault(otherwise, variables, bound, is),
-                        None => None,
+                        None => Vec::new(),
                     };
-                    branch.or_else(|| self.mentioned(condition, bound))
+                    if branch.is_empty() { self.mentioned(condition, bound).into_iter().collect() } else { branch }
                 }
-                _ => self.mentioned(node, bound),
+                _ => self.mentioned(node, bound).into_iter().collect(),
             },
             Expr::Comprehension(it) => {
-                self.of_items(it, variables, bound, is).or_else(|| self.mentioned(&it.iter_range, bound))
+                let items = self.of_items(it, variables, bound, is).unwrap_or_default();
+                if items.is_empty() { self.mentioned(&it.iter_range, bound).into_iter().collect() } else { items }
             }
-            _ => self.mentioned(node, bound),
+            _ => self.mentioned(node, bound).into_iter().collect(),
         }
+    }
+
+    fn goes_on(&mut self) -> bool {
+        self.left = self.left.saturating_sub(1);
+        self.left > 0
     }
 
     /// Of `&&` and `||`: `decides` is the value by which one operand decides.
@@ -73,24 +88,32 @@ impl Search<'_> {
         bound: &Bound<'_>,
         is: bool,
         decides: bool,
-    ) -> Option<String> {
-        let paths = operands.iter().filter(|operand| is != decides || truth(operand, variables) != Some(!decides));
-        let paths: Vec<String> = paths.filter_map(|operand| self.at_fault(operand, variables, bound, is)).collect();
+    ) -> Vec<String> {
+        let with = |value: Option<bool>| operands.iter().filter(|it| truth(it, variables) == value).collect::<Vec<_>>();
+        let at_fault = if is == decides {
+            // One that fails only counts where none decides.
+            [with(Some(decides)), with(None)].into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+        } else {
+            operands.iter().collect()
+        };
+        let fields: Vec<Vec<String>> =
+            at_fault.into_iter().map(|operand| self.at_fault(operand, variables, bound, is)).collect();
         if is == decides {
-            return paths.into_iter().next();
+            return fields.concat();
         }
         // All of them have a part in it: the one that is told most exactly.
-        paths.into_iter().rev().max_by_key(|path| path.matches('/').count())
+        let exactness = |fields: &Vec<String>| fields.first().map_or(0, |path| path.matches('/').count());
+        fields.into_iter().rev().max_by_key(exactness).unwrap_or_default()
     }
 
-    /// Of `all` and `exists`: the item that decides.
+    /// Of `all` and `exists`: the items that decide.
     fn of_items(
         &mut self,
         it: &ComprehensionExpr,
         variables: &Variables<'_>,
         bound: &Bound<'_>,
         is: bool,
-    ) -> Option<String> {
+    ) -> Option<Vec<String>> {
         let Expr::Call(step) = &it.loop_step.expr else { return None };
         let decides = match step.func_name.as_str() {
             operators::LOGICAL_AND => false,
@@ -101,18 +124,18 @@ impl Search<'_> {
         let paths = self.items(&it.iter_range, variables, bound)?;
         let list = Value::resolve_val(&it.iter_range, variables).ok()?;
         let mut items = list.as_iterable()?.iter();
-        let mut paths = paths.into_iter();
-        while let Some(item) = items.next() {
-            self.left = self.left.checked_sub(1)?;
-            let path = paths.next()?;
+        let mut fields = Vec::new();
+        for path in paths {
+            let Some(item) = items.next().filter(|_| self.goes_on() && fields.len() < MOST_FIELDS) else { break };
             let mut inner = variables.new_inner_scope();
             inner.add_variable_as_val(&it.iter_var, item.clone_as_boxed());
             if truth(predicate, &inner) != Some(!decides) {
                 let item = Bound { name: &it.iter_var, path: path.clone(), outer: Some(bound) };
-                return self.at_fault(predicate, &inner, &item, is).or(Some(path));
+                let found = self.at_fault(predicate, &inner, &item, is);
+                fields.extend(if found.is_empty() { vec![path] } else { found });
             }
         }
-        None
+        Some(fields)
     }
 
     /// Where the items of a list, or the keys of a map, are.
@@ -218,6 +241,8 @@ impl Search<'_> {
             return self.path(inner, bound);
         }
         match &node.expr {
+            // What Gatekeeper calls the object.
+            Expr::Select(select) if select.field == "anyObject" && is_variables(&select.operand) => Some(String::new()),
             Expr::Ident(name) => {
                 let mut all = std::iter::successors(Some(bound), |bound| bound.outer);
                 all.find(|bound| bound.name == name).map(|bound| bound.path.clone())
@@ -255,6 +280,10 @@ impl Search<'_> {
         let mut all = self.scope.definitions.iter().rev().filter(|_| is_asked);
         all.find(|(name, _)| *name == select.field).map(|(_, expression)| std::sync::Arc::clone(expression))
     }
+}
+
+fn is_variables(node: &IdedExpr) -> bool {
+    matches!(&node.expr, Expr::Ident(name) if name == "variables")
 }
 
 fn truth(node: &IdedExpr, variables: &Variables<'_>) -> Option<bool> {

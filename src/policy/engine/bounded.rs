@@ -33,11 +33,14 @@ fn spend(name: &str, bytes: Option<usize>) -> Result<(), std::io::Error> {
 /// When the engine does not take one, which is a mistake in this program.
 pub(super) fn supply(engine: &mut Engine) -> Result<(), String> {
     type Function = fn(&[Value]) -> Result<Value, std::io::Error>;
-    let functions: [(&str, u8, Function); 4] = [
+    let functions: [(&str, u8, Function); 7] = [
         ("concat", 2, concat),
         ("replace", 3, replace),
         ("numbers.range", 2, range),
+        ("numbers.range_step", 3, range_step),
         ("array.concat", 2, array_concat),
+        ("units.parse", 1, units),
+        ("units.parse_bytes", 1, bytes),
     ];
     for (name, arity, function) in functions {
         let own = Box::new(move |values: Vec<Value>| Ok(function(&values)?));
@@ -78,6 +81,72 @@ fn range(values: &[Value]) -> Result<Value, std::io::Error> {
     let numbers: Vec<Value> =
         if from <= to { (from..=to).map(Value::from).collect() } else { (to..=from).rev().map(Value::from).collect() };
     Ok(Value::from(numbers))
+}
+
+fn range_step(values: &[Value]) -> Result<Value, std::io::Error> {
+    let whole = |at: usize| values.get(at).and_then(|value| value.as_i64().ok());
+    let (Some(from), Some(to), Some(step)) = (whole(0), whole(1), whole(2).filter(|step| *step > 0)) else {
+        return Ok(Value::Undefined);
+    };
+    let length = usize::try_from(from.abs_diff(to) / step.unsigned_abs()).ok().and_then(|length| length.checked_add(1));
+    spend("numbers.range_step", length.and_then(|length| length.checked_mul(size_of::<Value>())))?;
+    let is_within = |number: &i64| if from <= to { *number <= to } else { *number >= to };
+    let step = if from <= to { step } else { -step };
+    let numbers = std::iter::successors(Some(from), |number| number.checked_add(step)).take_while(is_within);
+    Ok(Value::from(numbers.map(Value::from).collect::<Vec<Value>>()))
+}
+
+/// An amount and what its unit multiplies it by; nothing where there is none, and where it is too large to be meant.
+fn amount(values: &[Value], unit: impl Fn(&str) -> Option<f64>) -> Option<f64> {
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    let text = text(values, 0)?.trim_matches('"');
+    let end = text.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(text.len());
+    let (number, suffix) = text.split_at(end);
+    let amount = number.parse::<f64>().ok()? * unit(suffix)?;
+    (amount.abs() <= LARGEST).then_some(amount)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
+fn number(amount: Option<f64>) -> Value {
+    match amount {
+        Some(amount) if amount.fract() == 0.0 => Value::from(amount as i64),
+        Some(amount) => Value::from(amount),
+        None => Value::Undefined,
+    }
+}
+
+fn power(name: &str, base: f64) -> Option<f64> {
+    let at = ["k", "m", "g", "t", "p", "e"].iter().position(|known| *known == name)?;
+    Some(base.powi(i32::try_from(at).ok()? + 1))
+}
+
+/// `units.parse`: `m` is a thousandth.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the functions that are supplied")]
+fn units(values: &[Value]) -> Result<Value, std::io::Error> {
+    let unit = |suffix: &str| match (suffix, suffix.to_lowercase()) {
+        ("", _) => Some(1.0),
+        ("m", _) => Some(0.001),
+        (_, lower) => match lower.strip_suffix('i') {
+            Some(name) => power(name, 1024.0),
+            None => power(&lower, 1000.0),
+        },
+    };
+    Ok(number(amount(values, unit)))
+}
+
+/// `units.parse_bytes`: with or without a `B`, and without fractions.
+#[expect(clippy::unnecessary_wraps, reason = "it is one of the functions that are supplied")]
+fn bytes(values: &[Value]) -> Result<Value, std::io::Error> {
+    let unit = |suffix: &str| {
+        let suffix = suffix.to_lowercase();
+        let suffix = suffix.strip_suffix('b').unwrap_or(&suffix);
+        match (suffix, suffix.strip_suffix('i')) {
+            ("", _) => Some(1.0),
+            (_, Some(name)) => power(name, 1024.0),
+            (name, None) => power(name, 1000.0),
+        }
+    };
+    Ok(number(amount(values, unit).map(f64::trunc)))
 }
 
 fn array_concat(values: &[Value]) -> Result<Value, std::io::Error> {

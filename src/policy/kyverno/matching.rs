@@ -5,27 +5,37 @@ use serde_json::Value as Json;
 
 use crate::config::glob_matches;
 use crate::kustomize::is_cluster_scoped;
-use crate::policy::review::{Review, group_and_version, namespace, selects, text};
+use crate::policy::review::{Review, Unknown, group_and_version, namespace, selects, text};
 
 /// Whether a rule, or an exception, is about an object. `place` is the namespace of a policy that has one.
 ///
 /// `unknown` is what is said of what is not known here, such as who will apply the object: a rule is asked all the same, and an exception
 /// excepts nothing. What is excluded is the other way round.
 pub(super) fn is_about(rule: &Json, place: &str, review: &Review<'_>, unknown: Unknown) -> bool {
-    if !place.is_empty() && !namespace(review.object).is_empty() && namespace(review.object) != place {
+    let is_about_one = |object: &Json| is_about_object(rule, place, review, object, unknown);
+    let (now, old) = (is_about_one(review.object), review.old.map(is_about_one));
+    match unknown {
+        // A change of a label takes no object out.
+        Unknown::Fits => now || old == Some(true),
+        Unknown::Differs => now && old != Some(false),
+    }
+}
+
+fn is_about_object(rule: &Json, place: &str, review: &Review<'_>, object: &Json, unknown: Unknown) -> bool {
+    if !place.is_empty() && !namespace(object).is_empty() && namespace(object) != place {
         return false;
     }
     let excluded_if = if unknown == Unknown::Fits { Unknown::Differs } else { Unknown::Fits };
     let blocks = |name: &str| rule.get(name).filter(|block| block.as_object().is_some_and(|it| !it.is_empty()));
     let matched = blocks("match").is_some_and(|block| match (list(block, "any"), list(block, "all")) {
-        (Some(any), _) => any.iter().any(|filter| fits(filter, review, unknown)),
-        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, unknown)),
-        (None, None) => fits(block, review, unknown),
+        (Some(any), _) => any.iter().any(|filter| fits(filter, review, object, unknown)),
+        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, object, unknown)),
+        (None, None) => fits(block, review, object, unknown),
     });
     let excluded = blocks("exclude").is_some_and(|block| match (list(block, "any"), list(block, "all")) {
-        (Some(any), _) => any.iter().any(|filter| fits(filter, review, excluded_if)),
-        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, excluded_if)),
-        (None, None) => fits(block, review, excluded_if),
+        (Some(any), _) => any.iter().any(|filter| fits(filter, review, object, excluded_if)),
+        (None, Some(all)) => all.iter().all(|filter| fits(filter, review, object, excluded_if)),
+        (None, None) => fits(block, review, object, excluded_if),
     });
     matched && !excluded
 }
@@ -34,21 +44,13 @@ fn list<'a>(block: &'a Json, name: &str) -> Option<&'a Vec<Json>> {
     block.get(name)?.as_array().filter(|list| !list.is_empty())
 }
 
-/// What is said of something that is not known.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Unknown {
-    Fits,
-    Differs,
-}
-
 /// Whether one filter fits an object: each of what it names must.
-fn fits(filter: &Json, review: &Review<'_>, unknown: Unknown) -> bool {
+fn fits(filter: &Json, review: &Review<'_>, object: &Json, unknown: Unknown) -> bool {
     let is_open = unknown == Unknown::Fits;
     let asks_who = ["subjects", "roles", "clusterRoles"].iter().any(|name| list(filter, name).is_some());
     let Some(resources) = filter.get("resources").filter(|it| it.as_object().is_some_and(|it| !it.is_empty())) else {
         return asks_who && is_open;
     };
-    let object = review.object;
     let texts =
         |name: &str| -> Option<Vec<&str>> { Some(list(resources, name)?.iter().filter_map(Json::as_str).collect()) };
     let (group, version) = group_and_version(text(object, "/apiVersion"));
@@ -75,7 +77,8 @@ fn fits(filter: &Json, review: &Review<'_>, unknown: Unknown) -> bool {
     let is_selected =
         resources.get("selector").is_none_or(|selector| selects_with_globs(selector, labels("/metadata/labels")));
     let in_selected = resources.get("namespaceSelector").is_none_or(|selector| {
-        kind != "Namespace" && review.fits_namespace(is_open, |labels| selects_with_globs(selector, labels))
+        let outside = selects_with_globs(selector, None);
+        kind != "Namespace" && review.fits_namespace(selector, unknown, outside, selects_with_globs)
     });
     is_operation
         && is_kind
@@ -189,6 +192,13 @@ mod tests {
         let selected = any(&json!({"kinds": ["*"], "namespaceSelector": {"matchLabels": {"env": "dev"}}}));
         assert!(!is_about(&selected, "", &review, Unknown::Differs));
         let nowhere = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"}});
+        let now = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api-1", "namespace": "shop", "labels": {"exempt": "yes"}}});
+        let exempt = json!({"match": {"any": [{"resources": {"kinds": ["*"]}}]},
+                            "exclude": {"any": [{"resources": {"selector": {"matchLabels": {"exempt": "yes"}}}}]}});
+        assert!(is_about(&exempt, "", &Review::new(&now, Some(&object), &[]), Unknown::Fits));
+        assert!(!is_about(&exempt, "", &Review::new(&now, None, &[]), Unknown::Fits));
+        let excepted = any(&json!({"kinds": ["*"], "selector": {"matchLabels": {"exempt": "yes"}}}));
+        assert!(!is_about(&excepted, "", &Review::new(&now, Some(&object), &[]), Unknown::Differs));
         let placed = any(&json!({"kinds": ["*"], "namespaces": ["kube-system"]}));
         assert!(!is_about(&placed, "", &Review::new(&nowhere, None, &[]), Unknown::Differs));
         assert!(is_about(&placed, "", &Review::new(&nowhere, None, &[]), Unknown::Fits));

@@ -15,8 +15,8 @@ pub(super) enum Match {
     Fits,
     /// The pattern is not about the object.
     Skips,
-    /// The JSON pointer of the field that does not fit.
-    Fails(String),
+    /// The JSON pointers of the fields that do not fit: in a list, of every item.
+    Fails(Vec<String>),
     /// It does not fit, and an anchor asks for what is not there.
     Wrong(String),
 }
@@ -24,13 +24,21 @@ pub(super) enum Match {
 /// Whether an object has the shape of a pattern.
 pub(super) fn matches(object: &Json, pattern: &Json) -> Match {
     let mut seen = Seen::default();
-    match element(object, pattern, "", &mut seen) {
+    let result = element(object, pattern, "", &mut seen);
+    let with_others = |path: String, others: Vec<String>| {
+        let others = others.into_iter().filter(|other| *other != path).take(MOST_FIELDS).collect::<Vec<_>>();
+        Match::Fails([vec![path], others].concat())
+    };
+    match result {
         Ok(()) => Match::Fits,
         Err(Mismatch::Skips { .. }) => Match::Skips,
         Err(Mismatch::Other(path)) if seen.is_missing() => Match::Wrong(path),
-        Err(Mismatch::Other(path) | Mismatch::Forbidden(path)) => Match::Fails(path),
+        Err(Mismatch::Other(path) | Mismatch::Forbidden(path)) => with_others(path, seen.others),
     }
 }
+
+/// How many fields are told besides the first.
+const MOST_FIELDS: usize = 50;
 
 enum Mismatch {
     /// A conditional or global anchor does not hold: one at this place, or one further inside, where `is_inside`.
@@ -71,21 +79,26 @@ pub(super) fn plain_key(key: &str) -> &str {
     anchor(key).map_or(key, |(_, inner)| inner)
 }
 
-/// Which keys of anchors have been found in the object.
+/// What is seen on the way.
 #[derive(Default)]
-struct Seen(BTreeMap<String, bool>);
+struct Seen {
+    /// Which keys of anchors have been found in the object.
+    anchors: BTreeMap<String, bool>,
+    /// Fields of further items that do not fit either.
+    others: Vec<String>,
+}
 
 impl Seen {
     fn note(&mut self, pattern: &Map<String, Json>, object: &Map<String, Json>) {
         for key in pattern.keys() {
             if let Some((Anchor::Condition | Anchor::Existence, inner)) = anchor(key) {
-                *self.0.entry(key.clone()).or_default() |= object.contains_key(inner);
+                *self.anchors.entry(key.clone()).or_default() |= object.contains_key(inner);
             }
         }
     }
 
     fn is_missing(&self) -> bool {
-        self.0.values().any(|is_there| !is_there)
+        self.anchors.values().any(|is_there| !is_there)
     }
 }
 
@@ -202,15 +215,25 @@ fn list(items: &[Json], patterns: &[Json], path: &str, seen: &mut Seen) -> Check
         Json::Array(_) => items.iter().zip(patterns).collect(),
         scalar => return element(&Json::Array(items.to_vec()), scalar, path, seen),
     };
-    let (mut applied, mut skipped) = (0, 0);
+    let (mut applied, mut skipped, mut first) = (0, 0, None);
     for (at, (item, pattern)) in pairs.into_iter().enumerate() {
         match element(item, pattern, &format!("{path}/{at}"), seen) {
             Ok(()) => applied += 1,
             Err(Mismatch::Skips { .. }) => skipped += 1,
-            Err(mismatch) => return Err(mismatch),
+            Err(Mismatch::Other(path) | Mismatch::Forbidden(path)) if first.is_some() => {
+                // Whether the first one decides is settled; whoever mends it wants to know of the others, too.
+                if seen.others.len() < MOST_FIELDS {
+                    seen.others.push(path);
+                }
+            }
+            Err(mismatch) => first = Some(mismatch),
         }
     }
-    if applied == 0 && skipped > 0 { Err(Mismatch::Skips { is_inside: true }) } else { Ok(()) }
+    match first {
+        Some(mismatch) => Err(mismatch),
+        None if applied == 0 && skipped > 0 => Err(Mismatch::Skips { is_inside: true }),
+        None => Ok(()),
+    }
 }
 
 /// The pattern with the keys of labels and annotations in the place of wildcards.
@@ -252,7 +275,7 @@ mod tests {
         let pod = json!({"metadata": {"name": "a", "labels": {"app.kubernetes.io/name": "x"}}, "spec": {
             "hostNetwork": true, "volumes": [{"name": "v", "hostPath": {"path": "/"}}, {"name": "w"}],
             "containers": [{"name": "one", "image": "a:1", "ports": [80, 443]}, {"name": "two", "image": "b:latest"}]}});
-        let fails = |path: &str| Match::Fails(path.to_owned());
+        let fails = |path: &str| Match::Fails(path.split(' ').map(str::to_owned).collect());
         for (pattern, expected) in [
             (json!({"spec": {"containers": [{"image": "*:*"}]}}), Match::Fits),
             (json!({"spec": {"containers": [{"image": "!*:latest"}]}}), fails("/spec/containers/1/image")),

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::autogen::is_controller;
 use super::conditions::{hold, is_operator};
-use super::matching::{Unknown, is_about};
+use super::matching::is_about;
 use super::pattern::{Match, matches};
 use super::variables::{Variables, found_in, inside};
 use super::{Status, scope, set};
@@ -16,7 +16,7 @@ use crate::policy::checks::{Checks, Denied, Dialect};
 use crate::policy::deadline;
 use crate::policy::engine::DeclaredRule;
 use crate::policy::jmespath::{Expression, Failed};
-use crate::policy::review::{Review, namespace, selects, text};
+use crate::policy::review::{Review, Unknown, namespace, selects, text};
 use crate::yaml::pointer_token;
 
 /// A rule, also one that is generated for controllers.
@@ -52,15 +52,16 @@ impl Action {
         let place = namespace(review.object);
         let fits = |entry: &&Json| {
             let action = text(entry, "/action");
-            let unknown = action.eq_ignore_ascii_case("enforce");
+            let tightens = action.eq_ignore_ascii_case("enforce");
+            let unknown = if tightens { Unknown::Fits } else { Unknown::Differs };
             let places = entry.get("namespaces").and_then(Json::as_array).filter(|places| !places.is_empty());
             let is_named = places.is_none_or(|places| {
                 let mut patterns = places.iter().filter_map(Json::as_str);
-                if place.is_empty() { unknown } else { patterns.any(|pattern| glob_matches(pattern, place)) }
+                if place.is_empty() { tightens } else { patterns.any(|pattern| glob_matches(pattern, place)) }
             });
             let is_selected = entry
                 .get("namespaceSelector")
-                .is_none_or(|selector| review.fits_namespace(unknown, |labels| selects(selector, labels)));
+                .is_none_or(|selector| review.fits_namespace(selector, unknown, selects(selector, None), selects));
             is_named && is_selected
         };
         let found = self.overrides.iter().find(fits).map(|entry| text(entry, "/action"));
@@ -372,32 +373,36 @@ impl Asked<'_> {
             match matches(object, alternative) {
                 Match::Fits => return Ok(Judged::Said(Status::Passes)),
                 Match::Skips => has_skipped = true,
-                Match::Fails(path) => failed = failed.or(Some(path)),
+                Match::Fails(paths) => failed = failed.or(Some(paths)),
                 Match::Wrong(path) => wrong = wrong.or(Some(path)),
             }
         }
-        let path = match (failed, wrong) {
-            (Some(path), _) => path,
-            (None, Some(path)) if is_any => path,
-            (None, Some(path)) => return Ok(Judged::Said(Status::Errs(format!("{} does not fit", shown(&path))))),
+        let paths = match (failed, wrong) {
+            (Some(paths), _) => paths,
+            (None, Some(path)) if is_any => vec![path],
+            (None, Some(path)) => {
+                return Ok(Judged::Said(Status::Errs(format!("{} does not fit", shown(&path)))));
+            }
             (None, None) if has_skipped => return Ok(Judged::Said(Status::Skips)),
             (None, None) => return Ok(Judged::Said(Status::Passes)),
         };
-        let message = match self.message {
-            "" => format!("rule `{}` fails at {}", self.rule, shown(&path)),
-            message => self.told(message, &variables),
-        };
-        let field = if level.items.is_empty() {
-            Some(path)
-        } else {
-            self.element_pointer(document, level).map(|pointer| format!("{pointer}{path}"))
-        };
-        let field = field.filter(|field| !field.is_empty());
-        Ok(Judged::Said(Status::Fails(vec![Denied { message, field }])))
+        let denied = paths.into_iter().map(|path| {
+            let message = match self.message {
+                "" => format!("rule `{}` fails at {}", self.rule, shown(&path)),
+                message => self.told(message, &variables),
+            };
+            let field = if level.items.is_empty() {
+                Some(path)
+            } else {
+                self.element_pointer(document, level).map(|pointer| format!("{pointer}{path}"))
+            };
+            Denied { message, field: field.filter(|field| !field.is_empty()) }
+        });
+        Ok(Judged::Said(Status::Fails(denied.collect())))
     }
 
     fn each(&self, entries: &[Json], document: &mut Json, level: &Level) -> Result<Judged, String> {
-        let (mut applied, mut failure) = (0, None);
+        let (mut applied, mut failure, mut denied) = (0, None, Vec::new());
         for entry in entries {
             let list = text(entry, "/list");
             let items = match (Variables { document }).evaluate(list) {
@@ -423,8 +428,14 @@ impl Asked<'_> {
                 match self.item(entry, item, at, document, &inner)? {
                     Judged::Said(Status::Passes) => applied += 1,
                     Judged::Said(Status::Skips) | Judged::NotEvaluated(_) => {}
-                    Judged::Said(outcome) => return Ok(Judged::Said(outcome)),
+                    // Whoever mends the first wants to know of the others, too.
+                    Judged::Said(Status::Fails(more)) => denied.extend(more),
+                    Judged::Said(outcome) if denied.is_empty() => return Ok(Judged::Said(outcome)),
+                    Judged::Said(_) => {}
                 }
+            }
+            if !denied.is_empty() {
+                return Ok(Judged::Said(Status::Fails(denied)));
             }
         }
         Ok(Judged::Said(match failure {
