@@ -59,7 +59,9 @@ pub enum GateError {
     MisnamedConfig(&'static str),
     /// Policies of the repository that cannot be read.
     #[error("the policies in `{folder}` cannot be used: {why}")]
-    #[diagnostic(help("correct them, or take the folder out of `policies` in tollgate.yaml"))]
+    #[diagnostic(help(
+        "correct them, turn the rule off in tollgate.yaml (`rules: {{RULE: {{severity: off}}}}`), or take the folder out of `policies`"
+    ))]
     Policies {
         /// The folder.
         folder: String,
