@@ -19,8 +19,10 @@ use super::team_finding::{TeamFinding, TeamRule};
 pub(super) use rule::base_name;
 
 mod autogen;
+mod available;
 mod conditions;
 mod images;
+mod judging;
 mod matching;
 mod pattern;
 mod rule;
