@@ -53,8 +53,9 @@ fn is_about(rule: &Json, review: &Review<'_>, is_exact: bool, unknown: Unknown) 
         && in_scope
 }
 
-/// Whether a resource as rules name it, such as `deployments`, is that of a kind. Of kinds that are not Kubernetes' own, the definition
-/// knows the plural: that of the base. One that only the change has can make a rule be about more, and not about less.
+/// Whether a resource as rules name it, such as `deployments`, is that of a kind. Of kinds that are not Kubernetes'
+/// own, the definition knows the plural: that of the base. One that only the change has can make a rule be about more,
+/// and not about less.
 fn is_resource(resource: &str, kind: &str, group: &str, review: &Review<'_>, unknown: Unknown) -> bool {
     let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
     if !matches!(part, "" | "*") {
@@ -71,11 +72,12 @@ fn is_resource(resource: &str, kind: &str, group: &str, review: &Review<'_>, unk
             && text(object, "/spec/group") == group
     };
     let names_it = |definition: &Json| text(definition, "/spec/names/plural") == resource;
-    let mut known = review.base.unwrap_or(review.all).iter().filter(is_definition).filter(|_| !is_own).peekable();
-    if known.peek().is_some() && known.any(names_it) {
+    let objects = if is_own { &[] } else { review.base.unwrap_or(review.all) };
+    let definitions: Vec<&Json> = objects.iter().filter(is_definition).collect();
+    if definitions.iter().any(|definition| names_it(definition)) {
         return true;
     }
-    let is_known = review.base.unwrap_or(review.all).iter().any(|object| !is_own && is_definition(&object));
+    let is_known = !definitions.is_empty();
     if unknown == Unknown::Differs {
         return !is_known && resource == plural(kind);
     }
